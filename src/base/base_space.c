@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mw_space.h"
+
+#include <string.h>
+
+static uint32_t intern_path(struct mw_mappings *maps, const char *path,
+			    size_t len, bool *ret_ok)
+{
+	*ret_ok = true;
+	// Neighbours mostly share their file, so the last path is worth a look.
+	if (maps->list.n > 0) {
+		uint32_t last = maps->list.v[maps->list.n - 1].path;
+		const char *text = &maps->paths.v[last];
+
+		if (strlen(text) == len && memcmp(text, path, len) == 0)
+			return last;
+	}
+
+	size_t at = maps->paths.n;
+
+	for (size_t i = 0; i <= len; i++) {
+		char *c = mw_vec_push(&maps->paths);
+
+		if (!c || at > UINT32_MAX) {
+			*ret_ok = false;
+			return 0;
+		}
+		*c = i < len ? path[i] : '\0';
+	}
+	return (uint32_t)at;
+}
+
+struct mw_mapping *mw_mappings_add(struct mw_mappings *maps, uint64_t start,
+				   uint64_t end, const char *path,
+				   size_t path_len)
+{
+	bool ok;
+	uint32_t at = intern_path(maps, path, path_len, &ok);
+	struct mw_mapping *mapping = ok ? mw_vec_push(&maps->list) : NULL;
+
+	if (mapping)
+		*mapping = (struct mw_mapping){
+			.start = start,
+			.end = end,
+			.path = at,
+		};
+	return mapping;
+}
+
+void mw_mappings_free(struct mw_mappings *maps)
+{
+	mw_vec_free(&maps->list);
+	mw_vec_free(&maps->paths);
+}
+
+const char *mw_mapping_path(const struct mw_mappings *maps,
+			    const struct mw_mapping *mapping)
+{
+	return &maps->paths.v[mapping->path];
+}
+
+size_t mw_mappings_after(const struct mw_mappings *maps, uint64_t va)
+{
+	size_t lo = 0, hi = maps->list.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (maps->list.v[mid].end > va)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+const struct mw_mapping *mw_mappings_find(const struct mw_mappings *maps,
+					  uint64_t va)
+{
+	size_t at = mw_mappings_after(maps, va);
+
+	return at < maps->list.n && maps->list.v[at].start <= va
+		       ? &maps->list.v[at]
+		       : NULL;
+}
+
+bool mw_pages_add(struct mw_pages *pages, uint64_t start, uint64_t end,
+		  unsigned state)
+{
+	size_t n = pages->runs.n;
+
+	if (start >= end || !mw_is_aligned(start | end, MW_PAGE_BYTES) ||
+	    end >> (MW_RUN_PAGE_BITS + MW_PAGE_SHIFT) ||
+	    (n > 0 && mw_run_end(pages->runs.v[n - 1]) > start))
+		return true;
+
+	uint64_t left = (end - start) >> MW_PAGE_SHIFT;
+	uint64_t page = start >> MW_PAGE_SHIFT;
+
+	// Join with the run before, which a scan in steps may have cut.
+	if (n > 0 && mw_run_end(pages->runs.v[n - 1]) == start &&
+	    mw_run_state(pages->runs.v[n - 1]) == state) {
+		uint64_t *last = &pages->runs.v[n - 1];
+		uint64_t have = mw_run_bytes(*last) >> MW_PAGE_SHIFT;
+		uint64_t take = mw_min(left, MW_RUN_MAX_PAGES - have);
+
+		*last += take << (MW_RUN_PAGE_BITS + MW_RUN_STATE_BITS);
+		page += take;
+		left -= take;
+	}
+	while (left > 0) {
+		uint64_t take = mw_min(left, MW_RUN_MAX_PAGES);
+		uint64_t *run = mw_vec_push(&pages->runs);
+
+		if (!run)
+			return false;
+		*run = page | (uint64_t)state << MW_RUN_PAGE_BITS |
+		       take << (MW_RUN_PAGE_BITS + MW_RUN_STATE_BITS);
+		page += take;
+		left -= take;
+	}
+	return true;
+}
+
+void mw_pages_free(struct mw_pages *pages)
+{
+	mw_vec_free(&pages->runs);
+}
+
+static size_t search(const struct mw_pages *pages, uint64_t va, size_t lo,
+		     size_t hi)
+{
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (mw_run_end(pages->runs.v[mid]) > va)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+size_t mw_pages_after(const struct mw_pages *pages, uint64_t va)
+{
+	return search(pages, va, 0, pages->runs.n);
+}
+
+size_t mw_pages_after_hint(const struct mw_pages *pages, uint64_t va,
+			   size_t hint)
+{
+	enum { NEAR = 8 };
+	const uint64_t *runs = pages->runs.v;
+	size_t n = pages->runs.n;
+
+	if (hint > n || (hint > 0 && mw_run_end(runs[hint - 1]) > va))
+		return search(pages, va, 0, hint < n ? hint : n);
+	for (size_t steps = 0; steps < NEAR; steps++, hint++)
+		if (hint >= n || mw_run_end(runs[hint]) > va)
+			return hint;
+	return search(pages, va, hint, n);
+}
+
+unsigned mw_pages_state(const struct mw_pages *pages, uint64_t va)
+{
+	size_t at = mw_pages_after(pages, va);
+
+	return at < pages->runs.n && mw_run_start(pages->runs.v[at]) <= va
+		       ? mw_run_state(pages->runs.v[at])
+		       : 0;
+}
+
+void mw_pages_tally(const struct mw_pages *pages, size_t *hint, uint64_t start,
+		    uint64_t end, struct mw_tally *tally)
+{
+	size_t at = mw_pages_after_hint(pages, start, *hint);
+
+	for (; at < pages->runs.n; at++) {
+		uint64_t run = pages->runs.v[at];
+		uint64_t from = mw_max(start, mw_run_start(run));
+		uint64_t to = mw_min(end, mw_run_end(run));
+
+		if (from >= to)
+			break;
+		if (mw_state_is_rss(mw_run_state(run)))
+			tally->rss_bytes += to - from;
+		if (mw_run_state(run) & MW_PAGE_SWAPPED)
+			tally->swap_bytes += to - from;
+		if (to == end)
+			break;
+	}
+	*hint = at;
+}

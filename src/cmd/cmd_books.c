@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd_books.h"
+
+#include "mw_guard.h"
+#include "mw_kernel.h"
+
+static struct mw_error *add_pss(struct cmd_books *books)
+{
+	size_t count = mw_target_mappings(books->target)->list.n;
+	MW_CLEANUP(mw_freep) uint64_t *pss = mw_calloc(count, sizeof(*pss));
+
+	if (!pss)
+		return mw_error_nomem();
+	for (size_t i = 0; i < count; i++)
+		pss[i] = books->smaps[i].pss_bytes;
+	mw_ledger_add_pss(books->ledger, pss);
+	return NULL;
+}
+
+/**
+ * The kernel's figures to be held against ours. Its running counters may lag
+ * behind on older kernels; where the target stands still and they differ, the
+ * sum over smaps, which is exact, decides.
+ */
+static struct mw_error *take_audit(struct cmd_books *books)
+{
+	const struct mw_kernel_books *kernel = mw_target_books(books->target);
+	bool exact = mw_target_info(books->target)->mode == MW_CAPTURE_STOP &&
+		     mw_target_info(books->target)->unhalted == 0;
+	struct mw_tally figures = {
+		.vsz_bytes = kernel->vsz_bytes,
+		.rss_bytes = kernel->rss_bytes,
+		.swap_bytes = kernel->swap_bytes,
+	};
+
+	books->audit = mw_ledger_audit(books->ledger, &figures, exact);
+	if (!exact || books->audit.balanced)
+		return NULL;
+	if (!books->smaps) {
+		struct mw_error *error =
+			mw_target_smaps(books->target, &books->smaps);
+		if (error)
+			return error;
+	}
+	figures.rss_bytes = figures.swap_bytes = 0;
+	for (size_t i = 0; i < mw_target_mappings(books->target)->list.n;
+	     i++) {
+		figures.rss_bytes += books->smaps[i].rss_bytes;
+		figures.swap_bytes += books->smaps[i].swap_bytes;
+	}
+	books->audit = mw_ledger_audit(books->ledger, &figures, exact);
+	return NULL;
+}
+
+struct mw_error *cmd_books_take(const struct cmd_options *options,
+				unsigned flags, struct cmd_books *books)
+{
+	uint64_t begun = mw_kernel_now();
+	struct mw_error *error = cmd_open_target(options, &books->target);
+
+	if (!error && (flags & (CMD_BOOKS_SMAPS | CMD_BOOKS_PSS)))
+		error = mw_target_smaps(books->target, &books->smaps);
+	if (!error)
+		error = mw_ledger_new(mw_target_mappings(books->target),
+				      mw_target_pages(books->target),
+				      &books->ledger);
+	if (!error && (flags & (CMD_BOOKS_MAPPINGS | CMD_BOOKS_PSS)))
+		mw_ledger_keep_mappings(books->ledger);
+	if (!error)
+		error = mw_native_claim(books->target,
+					mw_ledger_sink(books->ledger),
+					&books->native);
+	if (!error)
+		error = mw_ledger_settle(books->ledger);
+	if (!error)
+		error = take_audit(books);
+	if (books->target)
+		books->stopped_ns = mw_target_release(books->target);
+	if (!error && (flags & CMD_BOOKS_PSS))
+		error = add_pss(books);
+	books->wall_ns = mw_kernel_now() - begun;
+	return error;
+}
+
+void cmd_books_free(struct cmd_books *books)
+{
+	mw_ledger_free(books->ledger);
+	mw_native_free(books->native);
+	mw_free(books->smaps);
+	mw_target_close(books->target);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_BOOKS_H
+#define CMD_BOOKS_H
+
+#include "cmd.h"
+#include "mw_ledger.h"
+#include "mw_native.h"
+
+/** One capture of a target, all walkers done and the ledger settled. */
+struct cmd_books {
+	struct mw_target *target;
+	struct mw_native *native;
+	struct mw_ledger *ledger;
+	struct mw_audit audit;
+	struct mw_smaps_figures *smaps; /* per mapping, NULL if not asked */
+	uint64_t stopped_ns, wall_ns;
+};
+
+enum cmd_books_flags {
+	CMD_BOOKS_SMAPS = 1,	/* read smaps */
+	CMD_BOOKS_MAPPINGS = 2, /* keep what each account has per mapping */
+	CMD_BOOKS_PSS = 4,	/* smaps, mappings, and PSS per account */
+};
+
+/**
+ * Open the target of @options, let all walkers claim and settle the ledger.
+ * The target runs on when this returns. @books must be zeroed; free it with
+ * cmd_books_free() also after an error.
+ */
+MW_MUST_USE struct mw_error *cmd_books_take(const struct cmd_options *options,
+					    unsigned flags,
+					    struct cmd_books *books);
+void cmd_books_free(struct cmd_books *books);
+
+#endif

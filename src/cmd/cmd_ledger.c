@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_books.h"
+#include "mw_guard.h"
+
+static uint64_t in_domain(const struct mw_tally *tally, enum cmd_domain domain)
+{
+	switch (domain) {
+	case CMD_DOMAIN_VSZ:
+		return tally->vsz_bytes;
+	case CMD_DOMAIN_SWAP:
+		return tally->swap_bytes;
+	case CMD_DOMAIN_RSS:
+		break;
+	}
+	return tally->rss_bytes;
+}
+
+/* JSON */
+
+static void json_tally(struct mw_json *json, const struct mw_tally *tally)
+{
+	mw_json_key(json, "vsz_bytes");
+	mw_json_u64(json, tally->vsz_bytes);
+	mw_json_key(json, "rss_bytes");
+	mw_json_u64(json, tally->rss_bytes);
+	mw_json_key(json, "swap_bytes");
+	mw_json_u64(json, tally->swap_bytes);
+}
+
+static void json_audit(struct mw_json *json, const struct mw_audit *audit)
+{
+	mw_json_key(json, "audit");
+	mw_json_object(json);
+	mw_json_key(json, "kernel_rss_bytes");
+	mw_json_u64(json, audit->kernel.rss_bytes);
+	mw_json_key(json, "kernel_vsz_bytes");
+	mw_json_u64(json, audit->kernel.vsz_bytes);
+	mw_json_key(json, "kernel_swap_bytes");
+	mw_json_u64(json, audit->kernel.swap_bytes);
+	mw_json_key(json, "drift_rss_bytes");
+	mw_json_i64(json, audit->drift_rss_bytes);
+	mw_json_key(json, "drift_vsz_bytes");
+	mw_json_i64(json, audit->drift_vsz_bytes);
+	mw_json_key(json, "drift_swap_bytes");
+	mw_json_i64(json, audit->drift_swap_bytes);
+	mw_json_key(json, "balanced");
+	mw_json_bool(json, audit->balanced);
+	mw_json_key(json, "overlaps");
+	mw_json_u64(json, audit->overlaps);
+	mw_json_end(json);
+}
+
+static void json_accounts(struct mw_json *json, const struct cmd_books *books,
+			  const struct cmd_options *options)
+{
+	size_t count;
+	const struct mw_ledger_account *accounts =
+		mw_ledger_accounts(books->ledger, &count);
+
+	mw_json_key(json, "accounts");
+	mw_json_array(json);
+	for (size_t i = 0; i < count; i++) {
+		const struct mw_ledger_account *a = &accounts[i];
+
+		if (a->tally.vsz_bytes == 0)
+			continue;
+		mw_json_object(json);
+		mw_json_key(json, "account");
+		mw_json_text(json, a->name);
+		json_tally(json, &a->tally);
+		if (options->pss) {
+			mw_json_key(json, "pss_bytes");
+			mw_json_u64(json, a->pss_bytes);
+		}
+		mw_json_key(json, "evidence");
+		mw_json_text(json, a->evidence);
+		mw_json_end(json);
+	}
+	mw_json_end(json);
+}
+
+static void json_overlaps(struct mw_json *json, const struct mw_ledger *ledger)
+{
+	size_t count;
+	const struct mw_overlap *overlaps = mw_ledger_overlaps(ledger, &count);
+
+	mw_json_key(json, "overlaps");
+	mw_json_array(json);
+	for (size_t i = 0; i < count; i++) {
+		mw_json_object(json);
+		mw_json_key(json, "start");
+		mw_json_address(json, overlaps[i].start);
+		mw_json_key(json, "end");
+		mw_json_address(json, overlaps[i].end);
+		mw_json_key(json, "first");
+		mw_json_text(json, overlaps[i].first);
+		mw_json_key(json, "second");
+		mw_json_text(json, overlaps[i].second);
+		mw_json_end(json);
+	}
+	mw_json_end(json);
+}
+
+static void json_ranges(struct mw_json *json, const struct mw_ledger *ledger)
+{
+	size_t count, accounts_count, left_out;
+	const struct mw_ledger_range *ranges =
+		mw_ledger_ranges(ledger, &count, &left_out);
+	const struct mw_ledger_account *accounts =
+		mw_ledger_accounts(ledger, &accounts_count);
+
+	mw_json_key(json, "ranges");
+	mw_json_array(json);
+	for (size_t i = 0; i < count; i++) {
+		mw_json_object(json);
+		mw_json_key(json, "start");
+		mw_json_address(json, ranges[i].start);
+		mw_json_key(json, "end");
+		mw_json_address(json, ranges[i].end);
+		mw_json_key(json, "account");
+		mw_json_text(json, accounts[ranges[i].account].name);
+		json_tally(json, &ranges[i].tally);
+		mw_json_end(json);
+	}
+	mw_json_end(json);
+	mw_json_key(json, "ranges_left_out");
+	mw_json_u64(json, left_out);
+}
+
+static void print_json(const struct cmd_books *books,
+		       const struct cmd_options *options)
+{
+	struct mw_tally totals = mw_ledger_totals(books->ledger);
+	struct mw_json json;
+
+	mw_json_init(&json, stdout);
+	mw_json_object(&json);
+	mw_json_key(&json, "schema");
+	mw_json_text(&json, "memwhy.ledger/1");
+	cmd_json_target(&json, books->target, NULL);
+	cmd_json_capture(&json, books->target, books->stopped_ns,
+			 books->wall_ns);
+	mw_json_key(&json, "totals");
+	mw_json_object(&json);
+	json_tally(&json, &totals);
+	mw_json_end(&json);
+	json_audit(&json, &books->audit);
+	json_accounts(&json, books, options);
+	mw_json_key(&json, "findings");
+	mw_json_array(&json);
+	mw_json_end(&json);
+	if (books->audit.overlaps)
+		json_overlaps(&json, books->ledger);
+	if (options->verbose)
+		json_ranges(&json, books->ledger);
+	cmd_json_notes(&json, books->target);
+	mw_json_end(&json);
+}
+
+/* Text */
+
+static void print_header(const struct cmd_books *books,
+			 const struct cmd_options *options)
+{
+	const struct mw_target_info *info = mw_target_info(books->target);
+	const struct mw_kernel_books *kernel = mw_target_books(books->target);
+	struct mw_tally totals = mw_ledger_totals(books->ledger);
+	bool exact = options->style.exact_bytes;
+	char rss[32], vsz[32], swap[32], peak[32], tables[32];
+	size_t threads;
+
+	mw_target_threads(books->target, &threads);
+	mw_print_escaped(stdout, info->comm);
+	printf(" (%d)  threads %zu\n", info->pid, threads);
+	printf("RSS %s   VSZ %s   swap %s   peak RSS %s   page tables %s\n\n",
+	       mw_format_bytes(rss, totals.rss_bytes, exact),
+	       mw_format_bytes(vsz, totals.vsz_bytes, exact),
+	       mw_format_bytes(swap, totals.swap_bytes, exact),
+	       mw_format_bytes(peak, kernel->rss_peak_bytes, exact),
+	       mw_format_bytes(tables, kernel->page_table_bytes, exact));
+}
+
+/** The node of an account: its parent's path name by name, then the leaf. */
+static size_t tree_node(struct mw_tree *tree, const char *parent,
+			const char *leaf, char **storage)
+{
+	size_t node = 0;
+	char *path = mw_strdup(parent);
+
+	*storage = path;
+	if (!path)
+		return SIZE_MAX;
+	for (char *name = strtok(path, "/"); name && node != SIZE_MAX;
+	     name = strtok(NULL, "/"))
+		node = mw_tree_child(tree, node, name);
+	return node == SIZE_MAX ? node : mw_tree_child(tree, node, leaf);
+}
+
+/** Full path of a node, for its gloss; caller frees. */
+static char *node_path(const struct mw_tree *tree, size_t node)
+{
+	char *path = mw_strdup(tree->nodes.v[node].label);
+
+	while (path && tree->nodes.v[node].parent != 0) {
+		node = tree->nodes.v[node].parent;
+		char *longer = mw_format("%s/%s", tree->nodes.v[node].label,
+					 path);
+		mw_free(path);
+		path = longer;
+	}
+	return path;
+}
+
+struct text {
+	struct mw_tree tree;
+	MW_VEC(char *) storage;
+};
+
+static void text_free(struct text *text)
+{
+	for (size_t i = 0; i < text->storage.n; i++)
+		mw_free(text->storage.v[i]);
+	mw_vec_free(&text->storage);
+	mw_tree_free(&text->tree);
+}
+
+static bool build_tree(struct text *text, const struct cmd_books *books,
+		       const struct cmd_options *options)
+{
+	size_t count;
+	const struct mw_ledger_account *accounts =
+		mw_ledger_accounts(books->ledger, &count);
+
+	if (mw_tree_root(&text->tree, "total") == SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t bytes = in_domain(&accounts[i].tally,
+					   options->domain);
+		char **storage;
+
+		if (bytes == 0)
+			continue;
+		storage = mw_vec_push(&text->storage);
+		if (!storage)
+			return false;
+		size_t node = tree_node(&text->tree, accounts[i].parent,
+					accounts[i].leaf, storage);
+		if (node == SIZE_MAX)
+			return false;
+		text->tree.nodes.v[node].bytes += bytes;
+	}
+	for (size_t i = 1; i < text->tree.nodes.n; i++) {
+		char *path = node_path(&text->tree, i);
+
+		if (!path)
+			return false;
+		text->tree.nodes.v[i].gloss = cmd_gloss(path);
+		mw_free(path);
+	}
+	mw_tree_finish(&text->tree);
+	return true;
+}
+
+static void print_ranges(const struct cmd_books *books,
+			 const struct cmd_options *options)
+{
+	size_t count, accounts_count, left_out;
+	const struct mw_ledger_range *ranges =
+		mw_ledger_ranges(books->ledger, &count, &left_out);
+	const struct mw_ledger_account *accounts =
+		mw_ledger_accounts(books->ledger, &accounts_count);
+
+	if (count == 0)
+		return;
+	puts("\nRanges whose owner is not known:");
+	for (size_t i = 0; i < count; i++) {
+		char vsz[32], rss[32], swap[32];
+		bool exact = options->style.exact_bytes;
+		const struct mw_ledger_range *r = &ranges[i];
+
+		printf("  %012" PRIx64 "-%012" PRIx64 "  VSZ %10s  RSS %10s",
+		       r->start, r->end,
+		       mw_format_bytes(vsz, r->tally.vsz_bytes, exact),
+		       mw_format_bytes(rss, r->tally.rss_bytes, exact));
+		if (r->tally.swap_bytes)
+			printf("  swap %s",
+			       mw_format_bytes(swap, r->tally.swap_bytes,
+					       exact));
+		fputs("  ", stdout);
+		mw_print_escaped(stdout, accounts[r->account].name);
+		putchar('\n');
+	}
+	if (left_out)
+		printf("  and %zu more\n", left_out);
+}
+
+static void print_overlaps(const struct mw_ledger *ledger)
+{
+	size_t count;
+	const struct mw_overlap *overlaps = mw_ledger_overlaps(ledger, &count);
+
+	for (size_t i = 0; i < count; i++)
+		fprintf(stderr, "memwhy: %" PRIx64 "-%" PRIx64 " is claimed by "
+			"%s and by %s: one of them is wrong; please report "
+			"this\n", overlaps[i].start, overlaps[i].end,
+			overlaps[i].first, overlaps[i].second);
+}
+
+static void print_audit(const struct cmd_books *books,
+			const struct cmd_options *options)
+{
+	const struct mw_audit *audit = &books->audit;
+	struct mw_tally totals = mw_ledger_totals(books->ledger);
+	uint64_t posted = in_domain(&totals, options->domain);
+	uint64_t kernel = in_domain(&audit->kernel, options->domain);
+	int64_t drift = (int64_t)(posted - kernel);
+	char left[32], right[32], apart[32];
+
+	printf("\naudit: %s bytes posted ", mw_format_bytes(left, posted, true));
+	if (drift == 0)
+		printf("= %s in the kernel's books.",
+		       mw_format_bytes(right, kernel, true));
+	else
+		printf("= %s in the kernel's books %c %s drift.",
+		       mw_format_bytes(right, kernel, true),
+		       drift > 0 ? '+' : '-',
+		       mw_format_bytes(apart, drift > 0 ? (uint64_t)drift
+							: -(uint64_t)drift,
+				       true));
+	if (mw_target_info(books->target)->mode == MW_CAPTURE_STOP)
+		printf(" Target stopped for %.1f ms.\n",
+		       (double)books->stopped_ns / 1e6);
+	else
+		printf(" Looked for %.0f ms, target never stopped.\n",
+		       (double)books->wall_ns / 1e6);
+	if (!audit->balanced)
+		puts("audit: THE BOOKS DO NOT BALANCE.");
+}
+
+static void print_explanations(const struct text *text)
+{
+	puts("\nWhat the accounts mean:");
+	for (size_t i = 1; i < text->tree.nodes.n; i++) {
+		MW_CLEANUP(mw_freep) char *path = node_path(&text->tree, i);
+		const char *sentence = path ? cmd_explanation(path) : NULL;
+
+		if (!sentence)
+			continue;
+		fputs("  ", stdout);
+		mw_print_escaped(stdout, path);
+		printf("\n      %s\n", sentence);
+	}
+}
+
+static struct mw_error *print_text(const struct cmd_books *books,
+				   const struct cmd_options *options)
+{
+	static const char *const headings[] = { "RSS", "VSZ", "swap" };
+	struct mw_tally totals = mw_ledger_totals(books->ledger);
+	struct mw_tree_options tree_options = {
+		.heading = headings[options->domain],
+		.fold_below_bytes =
+			options->verbose
+				? 0
+				: in_domain(&totals, options->domain) / 200 + 1,
+	};
+	MW_CLEANUP(text_free) struct text text = { 0 };
+
+	if (!build_tree(&text, books, options))
+		return mw_error_nomem();
+	print_header(books, options);
+	mw_tree_emit_text(&text.tree, stdout, &options->style, &tree_options);
+	if (options->explain)
+		print_explanations(&text);
+	if (options->verbose)
+		print_ranges(books, options);
+	print_audit(books, options);
+	print_overlaps(books->ledger);
+	return NULL;
+}
+
+struct mw_error *cmd_ledger(const struct cmd_options *options)
+{
+	MW_CLEANUP(cmd_books_free) struct cmd_books books = { 0 };
+	struct mw_error *error = cmd_books_take(
+		options, options->pss ? CMD_BOOKS_PSS : 0, &books);
+
+	if (error)
+		return error;
+	cmd_print_notes(books.target);
+	if (options->format == MW_FORMAT_JSON)
+		print_json(&books, options);
+	else
+		error = print_text(&books, options);
+	return error;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd.h"
+
+#include "mw_kernel.h"
+
+struct mw_error *cmd_open_target(const struct cmd_options *options,
+				 struct mw_target **ret)
+{
+	pid_t pid;
+	struct mw_error *error =
+		options->target ? mw_kernel_find(options->target, &pid)
+				: mw_kernel_find_largest(&pid);
+
+	if (error)
+		return error;
+	if (!options->target)
+		fprintf(stderr, "memwhy: no target given: the process with the "
+			"largest RSS, %d\n", pid);
+	return mw_target_open(pid, &options->capture, ret);
+}
+
+void cmd_json_target(struct mw_json *json, const struct mw_target *target,
+		     const struct mw_go *go)
+{
+	const struct mw_target_info *info = mw_target_info(target);
+
+	(void)go;
+	mw_json_key(json, "target");
+	mw_json_object(json);
+	mw_json_key(json, "kind");
+	mw_json_text(json, "process");
+	mw_json_key(json, "pid");
+	mw_json_i64(json, info->pid);
+	mw_json_key(json, "comm");
+	mw_json_text(json, info->comm);
+	mw_json_key(json, "exe");
+	mw_json_text(json, info->exe);
+	mw_json_key(json, "bits");
+	mw_json_u64(json, info->is_64 ? 64 : 32);
+	mw_json_key(json, "page_bytes");
+	mw_json_u64(json, MW_PAGE_BYTES);
+	mw_json_key(json, "go");
+	mw_json_null(json);
+	mw_json_end(json);
+}
+
+void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
+		      uint64_t stopped_ns, uint64_t wall_ns)
+{
+	static const char *const pages[] = { "scan", "pagemap", "smaps" };
+	const struct mw_target_info *info = mw_target_info(target);
+
+	mw_json_key(json, "capture");
+	mw_json_object(json);
+	mw_json_key(json, "mode");
+	mw_json_text(json, info->mode == MW_CAPTURE_STOP ? "stop" : "live");
+	mw_json_key(json, "pages");
+	mw_json_text(json, pages[info->pages]);
+	mw_json_key(json, "stopped_ns");
+	mw_json_u64(json, stopped_ns);
+	mw_json_key(json, "wall_ns");
+	mw_json_u64(json, wall_ns);
+	mw_json_end(json);
+}
+
+void cmd_json_notes(struct mw_json *json, const struct mw_target *target)
+{
+	size_t count;
+	const char *const *notes = mw_target_notes(target, &count);
+
+	mw_json_key(json, "notes");
+	mw_json_array(json);
+	for (size_t i = 0; i < count; i++)
+		mw_json_text(json, notes[i]);
+	mw_json_end(json);
+}
+
+void cmd_print_notes(const struct mw_target *target)
+{
+	size_t count;
+	const char *const *notes = mw_target_notes(target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		fputs("memwhy: note: ", stderr);
+		mw_print_escaped(stderr, notes[i]);
+		putc('\n', stderr);
+	}
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "kernel_int.h"
+
+/* include/uapi/linux/fs.h of Linux 6.7 */
+struct page_region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t categories;
+};
+
+struct pm_scan_arg {
+	uint64_t size;
+	uint64_t flags;
+	uint64_t start;
+	uint64_t end;
+	uint64_t walk_end;
+	uint64_t vec;
+	uint64_t vec_len;
+	uint64_t max_pages;
+	uint64_t category_inverted;
+	uint64_t category_mask;
+	uint64_t category_anyof_mask;
+	uint64_t return_mask;
+};
+
+#define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
+#define PAGE_IS_FILE (1u << 2)
+#define PAGE_IS_PRESENT (1u << 3)
+#define PAGE_IS_SWAPPED (1u << 4)
+#define PAGE_IS_PFNZERO (1u << 5)
+#define PAGE_IS_HUGE (1u << 6)
+
+/*
+ * The kernel holds the target's map lock during one call; longer steps would
+ * delay its mmap and page faults.
+ */
+#define STEP_BYTES MW_MIB(64)
+#define REGIONS 4096
+
+static unsigned state_of(uint64_t categories, bool hugetlb)
+{
+	return (categories & PAGE_IS_PRESENT ? MW_PAGE_PRESENT : 0) |
+	       (categories & PAGE_IS_SWAPPED ? MW_PAGE_SWAPPED : 0) |
+	       (categories & PAGE_IS_PFNZERO ? MW_PAGE_ZERO : 0) |
+	       (categories & PAGE_IS_HUGE ? MW_PAGE_HUGE : 0) |
+	       (categories & PAGE_IS_FILE ? MW_PAGE_FILE : 0) |
+	       (hugetlb ? MW_PAGE_HUGETLB : 0);
+}
+
+static struct mw_error *scan_range(int fd, uint64_t start, uint64_t end,
+				   bool hugetlb, struct page_region *regions,
+				   struct mw_pages *pages)
+{
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.vec = (uint64_t)(uintptr_t)regions,
+		.vec_len = REGIONS,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED |
+			       PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_FILE,
+	};
+
+	while (start < end) {
+		arg.start = start;
+		arg.end = mw_min(end, start + STEP_BYTES);
+		int n = ioctl(fd, PAGEMAP_SCAN, &arg);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return mw_error_errno(errno, "PAGEMAP_SCAN");
+		for (int i = 0; i < n; i++)
+			if (!mw_pages_add(pages, regions[i].start,
+					  regions[i].end,
+					  state_of(regions[i].categories,
+						   hugetlb)))
+				return mw_error_nomem();
+		// A full vector ends the walk early; a walk that does not
+		// move at all would be a kernel's fault, not a reason to hang.
+		if (arg.walk_end <= start)
+			break;
+		start = arg.walk_end;
+	}
+	return NULL;
+}
+
+/**
+ * Call @visit for each range of adjoining mappings of one kind, so that the
+ * kernel is asked per range and not per mapping.
+ */
+static struct mw_error *
+each_range(const struct mw_mappings *maps,
+	   struct mw_error *(*visit)(uint64_t start, uint64_t end,
+				     bool hugetlb, void *ctx),
+	   void *ctx)
+{
+	for (size_t i = 0; i < maps->list.n;) {
+		uint64_t start = maps->list.v[i].start;
+		uint64_t end = maps->list.v[i].end;
+		bool hugetlb = maps->list.v[i].hugetlb;
+
+		while (++i < maps->list.n && maps->list.v[i].start == end &&
+		       maps->list.v[i].hugetlb == hugetlb)
+			end = maps->list.v[i].end;
+		// [vsyscall] lies in the kernel's half and has no pages.
+		if (start >> 63)
+			continue;
+		struct mw_error *error = visit(start, end, hugetlb, ctx);
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+struct scan {
+	int fd;
+	struct page_region *regions;
+	struct mw_pages *pages;
+};
+
+static struct mw_error *scan_visit(uint64_t start, uint64_t end, bool hugetlb,
+				   void *ctx)
+{
+	struct scan *scan = ctx;
+
+	return scan_range(scan->fd, start, end, hugetlb, scan->regions,
+			  scan->pages);
+}
+
+static struct mw_error *scan_all(int fd, const struct mw_mappings *maps,
+				 struct mw_pages *pages)
+{
+	MW_CLEANUP(mw_freep) struct page_region *regions =
+		mw_calloc(REGIONS, sizeof(*regions));
+	struct scan scan = { fd, regions, pages };
+
+	return regions ? each_range(maps, scan_visit, &scan)
+		       : mw_error_nomem();
+}
+
+/*
+ * /proc/PID/pagemap, one word a page (Documentation/admin-guide/mm/pagemap.rst
+ * of Linux): bit 63 present, 62 swapped, 61 file page or shared anonymous, 56
+ * mapped by this process only; 0-54 the frame number, for the privileged.
+ */
+#define PM_PRESENT (UINT64_C(1) << 63)
+#define PM_SWAPPED (UINT64_C(1) << 62)
+#define PM_FILE (UINT64_C(1) << 61)
+#define PM_EXCLUSIVE (UINT64_C(1) << 56)
+#define PM_FRAME ((UINT64_C(1) << 55) - 1)
+
+struct pagemap {
+	int fd;
+	int flags_fd; /* /proc/kpageflags, or -1 */
+	uint64_t zero_frame; /* once it is known */
+	uint64_t *words;
+	struct mw_pages *pages;
+};
+
+#define WORDS (UINT64_C(1) << 15)
+#define KPF_ZERO_PAGE (UINT64_C(1) << 24)
+
+/**
+ * The zero page is neither a file page nor anyone's own. Other processes'
+ * forked pages look the same, so its frame number decides, where it is shown.
+ */
+static bool is_zero_page(struct pagemap *pm, uint64_t word)
+{
+	uint64_t frame = word & PM_FRAME;
+	uint64_t flags;
+
+	if ((word & (PM_FILE | PM_EXCLUSIVE)) || pm->flags_fd < 0 || !frame)
+		return false;
+	if (frame == pm->zero_frame)
+		return true;
+	if (pm->zero_frame ||
+	    pread(pm->flags_fd, &flags, sizeof(flags),
+		  (off_t)(frame * sizeof(flags))) != sizeof(flags) ||
+	    !(flags & KPF_ZERO_PAGE))
+		return false;
+	pm->zero_frame = frame;
+	return true;
+}
+
+static struct mw_error *pagemap_visit(uint64_t start, uint64_t end,
+				      bool hugetlb, void *ctx)
+{
+	struct pagemap *pm = ctx;
+
+	while (start < end) {
+		uint64_t want = mw_min((end - start) >> MW_PAGE_SHIFT, WORDS);
+		ssize_t got = pread(pm->fd, pm->words,
+				    want * sizeof(*pm->words),
+				    (off_t)(start >> MW_PAGE_SHIFT) * 8);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return mw_error_errno(errno, "/proc/PID/pagemap");
+		if (got < 8)
+			break; // the mapping is gone
+		for (size_t i = 0; i < (size_t)got / 8; i++) {
+			uint64_t word = pm->words[i];
+			uint64_t at = start + (i << MW_PAGE_SHIFT);
+			unsigned state = (hugetlb ? MW_PAGE_HUGETLB : 0) |
+					 (word & PM_FILE ? MW_PAGE_FILE : 0);
+
+			if (word & PM_PRESENT)
+				state |= MW_PAGE_PRESENT |
+					 (is_zero_page(pm, word) ? MW_PAGE_ZERO
+								 : 0);
+			else if (word & PM_SWAPPED)
+				state |= MW_PAGE_SWAPPED;
+			else
+				continue;
+			if (!mw_pages_add(pm->pages, at, at + MW_PAGE_BYTES,
+					  state))
+				return mw_error_nomem();
+		}
+		start += (uint64_t)got / 8 << MW_PAGE_SHIFT;
+	}
+	return NULL;
+}
+
+static struct mw_error *pagemap_all(int fd, const struct mw_mappings *maps,
+				    struct mw_pages *pages)
+{
+	MW_CLEANUP(mw_freep) uint64_t *words =
+		mw_calloc(WORDS, sizeof(*words));
+	MW_CLEANUP(mw_closep) int flags_fd =
+		open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	struct pagemap pm = {
+		.fd = fd,
+		.flags_fd = flags_fd,
+		.words = words,
+		.pages = pages,
+	};
+
+	return words ? each_range(maps, pagemap_visit, &pm)
+		     : mw_error_nomem();
+}
+
+/**
+ * From smaps: mappings that are wholly resident or wholly swapped become
+ * runs, for the others only the number of bytes is known.
+ */
+static struct mw_error *smaps_all(struct mw_process *process,
+				  struct mw_mappings *maps,
+				  struct mw_pages *pages)
+{
+	struct mw_smaps_list smaps = { 0 };
+	struct mw_error *error = mw_process_smaps(process, &smaps);
+	size_t at = 0;
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < maps->list.n; i++) {
+		struct mw_mapping *m = &maps->list.v[i];
+
+		while (at < smaps.list.n && smaps.list.v[at].start < m->start)
+			at++;
+		if (at == smaps.list.n || smaps.list.v[at].start != m->start ||
+		    smaps.list.v[at].end != m->end || m->hugetlb)
+			continue;
+
+		const struct mw_smaps *s = &smaps.list.v[at];
+		uint64_t bytes = mw_mapping_bytes(m);
+		bool ok = true;
+
+		if (s->rss_bytes >= bytes)
+			ok = mw_pages_add(pages, m->start, m->end,
+					  MW_PAGE_PRESENT);
+		else if (s->swap_bytes >= bytes)
+			ok = mw_pages_add(pages, m->start, m->end,
+					  MW_PAGE_SWAPPED);
+		else {
+			m->unplaced_rss_bytes = s->rss_bytes;
+			m->unplaced_swap_bytes =
+				mw_min(s->swap_bytes, bytes - s->rss_bytes);
+		}
+		if (!ok) {
+			error = mw_error_nomem();
+			break;
+		}
+	}
+	mw_smaps_free(&smaps);
+	return error;
+}
+
+struct mw_error *mw_process_pages(struct mw_process *process,
+				  struct mw_mappings *mappings,
+				  enum mw_page_source best,
+				  struct mw_pages *ret,
+				  enum mw_page_source *ret_used)
+{
+	MW_CLEANUP(mw_closep) int fd = openat(process->proc_fd, "pagemap",
+					      O_RDONLY | O_CLOEXEC);
+	struct mw_pages pages = { 0 };
+	struct mw_error *error = NULL;
+	enum mw_page_source used = fd < 0 ? MW_PAGES_SMAPS : best;
+
+	if (used == MW_PAGES_SCAN) {
+		error = scan_all(fd, mappings, &pages);
+		// ENOTTY, or another refusal: an older kernel.
+		if (error && error->code == MW_E_SYSTEM) {
+			mw_error_free(error);
+			error = NULL;
+			mw_pages_free(&pages);
+			used = MW_PAGES_PAGEMAP;
+		}
+	}
+	if (used == MW_PAGES_PAGEMAP)
+		error = pagemap_all(fd, mappings, &pages);
+	if (used == MW_PAGES_SMAPS)
+		error = smaps_all(process, mappings, &pages);
+	if (error) {
+		mw_pages_free(&pages);
+		return error;
+	}
+	*ret = pages;
+	*ret_used = used;
+	return NULL;
+}

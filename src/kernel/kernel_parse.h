@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KERNEL_PARSE_H
+#define KERNEL_PARSE_H
+
+#include "mw_kernel.h"
+
+/*
+ * Parsers of /proc files: bytes in, no process. They take what a kernel (or a
+ * fuzzer) writes; lines that make no sense are passed over.
+ */
+
+/**
+ * Take a number in base 10 or 16 off the front of [*@at, @end); false, and
+ * *@at untouched, when there is no digit or it does not fit in 64 bits.
+ */
+bool mw_parse_u64(const char **at, const char *end, unsigned base,
+		  uint64_t *ret);
+
+/**
+ * Add the mappings of a piece of /proc/PID/maps that ends with a line end.
+ * Mappings that do not ascend are left out: the kernel prints such when the
+ * target changes its map between two reads.
+ */
+MW_MUST_USE struct mw_error *mw_parse_maps(const char *text, size_t bytes,
+					   struct mw_mappings *maps);
+
+/** /proc/PID/stat into the fields that it has of @status. */
+MW_MUST_USE struct mw_error *mw_parse_stat(const char *text, size_t bytes,
+					   struct mw_status *status);
+
+/** /proc/PID/status, likewise. */
+void mw_parse_status(const char *text, size_t bytes, struct mw_status *status);
+
+/** /proc/PID/smaps; a piece that ends with a line end. */
+MW_MUST_USE struct mw_error *mw_parse_smaps(const char *text, size_t bytes,
+					    struct mw_smaps_list *smaps);
+
+/** /proc/PID/task/TID/syscall: stack pointer and program counter. */
+void mw_parse_syscall(const char *text, size_t bytes,
+		      struct mw_thread *thread);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "kernel_int.h"
+#include "kernel_threads.h"
+#include "mw_map64.h"
+
+/*
+ * PTRACE_SEIZE does not stop and sends no signal; PTRACE_INTERRUPT then stops
+ * the thread at its next way out of the kernel. No PTRACE_O_EXITKILL: when the
+ * tracer dies, the kernel detaches and the target runs on.
+ */
+
+/** How long a thread may take to stop before it counts as not haltable. */
+#define WAIT_NS UINT64_C(2000000000)
+
+struct tracee {
+	pid_t tid;
+	bool done; /* stopped, or given up on */
+	/*
+	 * A signal that was being delivered when the thread stopped: lost if
+	 * it were not handed back when the thread is released.
+	 */
+	int signal;
+};
+
+struct mw_stop {
+	MW_VEC(struct tracee) tracees;
+	struct mw_map64 seen; /* TIDs that were seized or had ended */
+	uint64_t begun_ns;
+	size_t unhalted;
+};
+
+static struct mw_error *seize(struct mw_stop *stop, pid_t pid, pid_t tid)
+{
+	struct tracee *tracee = mw_vec_push(&stop->tracees);
+
+	if (!tracee)
+		return mw_error_nomem();
+	*tracee = (struct tracee){ .tid = tid };
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
+		int errnum = errno;
+
+		stop->tracees.n--;
+		if (errnum == ESRCH)
+			return NULL; // it ended between listing and seizing
+		return mw_error_errno(errnum, "process %d cannot be stopped "
+				      "(another debugger holds it, or "
+				      "kernel.yama.ptrace_scope forbids it); "
+				      "use --live or run as root", pid);
+	}
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 && errno != ESRCH)
+		return mw_error_errno(errno, "stopping thread %d", tid);
+	return NULL;
+}
+
+static void pause_ns(long ns)
+{
+	struct timespec wait = { 0, ns };
+
+	nanosleep(&wait, NULL);
+}
+
+/**
+ * Wait until every seized thread has stopped. One that ends instead is taken
+ * out; one in an uninterruptible wait is counted and left: it executes nothing
+ * of the target meanwhile.
+ */
+static void wait_all(struct mw_stop *stop, struct mw_process *process)
+{
+	uint64_t deadline = mw_kernel_now() + WAIT_NS;
+
+	for (size_t i = 0; i < stop->tracees.n;) {
+		struct tracee *tracee = &stop->tracees.v[i];
+		int status;
+
+		if (tracee->done) {
+			i++;
+			continue;
+		}
+		pid_t got = waitpid(tracee->tid, &status, __WALL | WNOHANG);
+		if (got == tracee->tid && WIFSTOPPED(status)) {
+			tracee->done = true;
+			if (status >> 16 != PTRACE_EVENT_STOP)
+				tracee->signal = WSTOPSIG(status);
+			i++;
+		} else if (got == tracee->tid || (got < 0 && errno == ECHILD)) {
+			*tracee = stop->tracees.v[--stop->tracees.n];
+		} else {
+			char state = mw_kernel_thread_state(process,
+							    tracee->tid);
+
+			if (mw_kernel_now() > deadline ||
+			    (state == 'D' &&
+			     mw_kernel_now() > deadline - WAIT_NS * 9 / 10)) {
+				stop->unhalted++;
+				tracee->done = true;
+				i++;
+				continue;
+			}
+			pause_ns(20000);
+		}
+	}
+}
+
+struct mw_error *mw_stop_begin(struct mw_process *process,
+			       struct mw_stop **ret)
+{
+	struct mw_stop *stop = mw_calloc(1, sizeof(*stop));
+	struct mw_error *error = NULL;
+	bool more = true;
+
+	if (!stop)
+		return mw_error_nomem();
+	stop->begun_ns = mw_kernel_now();
+	// Until a whole round finds nobody new: a thread that still runs can
+	// make others, one that is stopped cannot.
+	while (more && !error) {
+		MW_CLEANUP(mw_freep) pid_t *tids = NULL;
+		size_t count = 0;
+
+		more = false;
+		error = mw_kernel_tids(process, &tids, &count);
+		for (size_t i = 0; !error && i < count; i++) {
+			uint64_t *seen = mw_map64_at(&stop->seen,
+						     (uint64_t)tids[i]);
+
+			if (seen && *seen)
+				continue;
+			error = seen ? seize(stop, process->pid, tids[i])
+				     : mw_error_nomem();
+			if (!error)
+				*seen = 1;
+			more = true;
+		}
+		if (!error)
+			wait_all(stop, process);
+		if (!error && stop->tracees.n == 0)
+			error = mw_error_new(MW_E_GONE, "process %d has ended",
+					     process->pid);
+	}
+	if (error) {
+		mw_stop_end(stop);
+		return error;
+	}
+	*ret = stop;
+	return NULL;
+}
+
+struct mw_error *mw_stop_threads(struct mw_stop *stop,
+				 struct mw_process *process,
+				 struct mw_threads *ret)
+{
+	struct mw_threads threads = { 0 };
+
+	for (size_t i = 0; i < stop->tracees.n; i++) {
+		pid_t tid = stop->tracees.v[i].tid;
+		struct mw_thread *thread = mw_vec_push(&threads.list);
+		struct user_regs_struct regs;
+
+		if (!thread) {
+			mw_threads_free(&threads);
+			return mw_error_nomem();
+		}
+		*thread = (struct mw_thread){
+			.tid = tid,
+			.state = mw_kernel_thread_state(process, tid),
+			.robust_list = mw_kernel_robust_list(tid),
+		};
+		if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) == 0) {
+			thread->has_sp = thread->has_fs = true;
+			thread->sp = regs.rsp;
+			thread->pc = regs.rip;
+			thread->fs_base = regs.fs_base;
+		}
+	}
+	*ret = threads;
+	return NULL;
+}
+
+size_t mw_stop_unhalted(const struct mw_stop *stop)
+{
+	return stop->unhalted;
+}
+
+uint64_t mw_stop_end(struct mw_stop *stop)
+{
+	if (!stop)
+		return 0;
+	// ESRCH from a thread that was not halted or was killed meanwhile: the
+	// kernel releases the former when memwhy ends.
+	for (size_t i = 0; i < stop->tracees.n; i++)
+		ptrace(PTRACE_DETACH, stop->tracees.v[i].tid, NULL,
+		       (void *)(intptr_t)stop->tracees.v[i].signal);
+
+	uint64_t held = mw_kernel_now() - stop->begun_ns;
+	mw_vec_free(&stop->tracees);
+	mw_map64_free(&stop->seen);
+	mw_free(stop);
+	return held;
+}

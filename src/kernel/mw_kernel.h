@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MW_KERNEL_H
+#define MW_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mw_error.h"
+#include "mw_space.h"
+
+/*
+ * What the Linux kernel tells of a process: the only room that asks it about
+ * a PID. Nothing here writes to the target; only mw_stop_*() halts it.
+ */
+
+/* Finding a process */
+
+MW_MUST_USE struct mw_error *mw_kernel_list(pid_t **ret_pids,
+					    size_t *ret_count);
+
+/**
+ * The PID that @name stands for: a number, or a name that equals the comm, the
+ * base name of the executable or the base name of argv[0] of exactly one
+ * process other than memwhy.
+ *
+ * Errors: MW_E_NOT_FOUND; MW_E_AMBIGUOUS, with the candidates in the message.
+ */
+MW_MUST_USE struct mw_error *mw_kernel_find(const char *name, pid_t *ret_pid);
+
+/** The process with the largest RSS whose memory the user may read. */
+MW_MUST_USE struct mw_error *mw_kernel_find_largest(pid_t *ret_pid);
+
+/* A process */
+
+/**
+ * An open process. It is held by open files of /proc, so that a PID used again
+ * by another process cannot be taken for it.
+ */
+struct mw_process;
+
+/** Figures of /proc/PID/status and stat; absent ones are 0. */
+struct mw_status {
+	char comm[64];
+	char state; /* R, S, D, T, Z, … */
+	uint32_t uid;
+	uint32_t threads;
+	uint64_t vsz_bytes; /* VmSize: without [vsyscall] */
+	uint64_t rss_bytes;
+	uint64_t rss_anon_bytes, rss_file_bytes, rss_shmem_bytes;
+	uint64_t rss_peak_bytes; /* VmHWM */
+	uint64_t swap_bytes;
+	uint64_t locked_bytes;
+	uint64_t page_table_bytes;
+	uint64_t hugetlb_bytes;
+	uint64_t start_ticks; /* since boot: tells a PID's processes apart */
+	struct mw_start_info start;
+};
+
+/**
+ * Errors: MW_E_NOT_FOUND, MW_E_PERMISSION; MW_E_UNSUPPORTED for a kernel
+ * thread and MW_E_GONE for a zombie, which have no memory to explain.
+ */
+MW_MUST_USE struct mw_error *mw_process_open(pid_t pid,
+					     struct mw_process **ret);
+void mw_process_close(struct mw_process *process);
+
+static inline void mw_process_closep(struct mw_process **process)
+{
+	mw_process_close(*process);
+	*process = NULL;
+}
+
+pid_t mw_process_pid(const struct mw_process *process);
+
+MW_MUST_USE struct mw_error *mw_process_status(struct mw_process *process,
+					       struct mw_status *ret);
+
+/**
+ * The mappings, [vsyscall] included. Read in several steps by the kernel, so
+ * a process that maps and unmaps meanwhile may show a mixture; the result is
+ * sorted and disjoint all the same.
+ */
+MW_MUST_USE struct mw_error *mw_process_mappings(struct mw_process *process,
+						 struct mw_mappings *ret);
+
+/** Where page states come from, best first. */
+enum mw_page_source {
+	MW_PAGES_SCAN,	  /* PAGEMAP_SCAN, Linux 6.7 */
+	MW_PAGES_PAGEMAP, /* /proc/PID/pagemap */
+	MW_PAGES_SMAPS,	  /* /proc/PID/smaps: per mapping only */
+};
+
+/**
+ * The state of all pages of @mappings, from the best source not better than
+ * @best. Only MW_PAGES_SMAPS writes to @mappings (unplaced bytes).
+ *
+ * The target's memory map is locked for at most 64 MiB at a time, but for
+ * smaps.
+ */
+MW_MUST_USE struct mw_error *
+mw_process_pages(struct mw_process *process, struct mw_mappings *mappings,
+		 enum mw_page_source best, struct mw_pages *ret,
+		 enum mw_page_source *ret_used);
+
+/** One mapping's figures of smaps, in bytes (proc_pid_smaps(5)). */
+struct mw_smaps {
+	uint64_t start, end;
+	uint64_t rss_bytes, pss_bytes;
+	uint64_t shared_dirty_bytes, private_dirty_bytes;
+	uint64_t lazy_free_bytes;
+	uint64_t anon_huge_bytes, shmem_huge_bytes, file_huge_bytes;
+	uint64_t hugetlb_bytes; /* shared and private */
+	uint64_t swap_bytes, swap_pss_bytes;
+	uint64_t locked_bytes;
+	uint64_t kernel_page_bytes;
+};
+
+struct mw_smaps_list {
+	MW_VEC(struct mw_smaps) list;
+};
+
+/**
+ * Read smaps. The kernel walks the page tables of one mapping after the other
+ * with the target's memory map locked, which can delay its own mmap by tens of
+ * milliseconds a gigabyte: only for what no other source tells.
+ */
+MW_MUST_USE struct mw_error *mw_process_smaps(struct mw_process *process,
+					      struct mw_smaps_list *ret);
+void mw_smaps_free(struct mw_smaps_list *smaps);
+
+/**
+ * All threads, with what can be known of their registers without stopping
+ * them: a thread that runs has no stack pointer here.
+ */
+struct mw_threads {
+	MW_VEC(struct mw_thread) list;
+};
+
+MW_MUST_USE struct mw_error *mw_process_threads(struct mw_process *process,
+						struct mw_threads *ret);
+void mw_threads_free(struct mw_threads *threads);
+
+/**
+ * Copy @bytes at @va of the target to @to. Pages that are absent would be
+ * faulted in, so the caller must know them to be present.
+ *
+ * Returns the number of bytes read, from the start: fewer when a page is gone
+ * or may not be read.
+ */
+size_t mw_process_read(struct mw_process *process, uint64_t va, void *to,
+		       size_t bytes);
+
+/** A range for mw_process_read_many(). */
+struct mw_remote {
+	uint64_t va;
+	size_t bytes;
+};
+
+/**
+ * The same for @count ranges that fill @to one behind the other, in as few
+ * system calls as possible. Returns the bytes read before the first failure.
+ */
+size_t mw_process_read_many(struct mw_process *process,
+			    const struct mw_remote *from, size_t count,
+			    void *to);
+
+/** Whether the kernel lets us read the target's memory at all. */
+bool mw_process_may_read(struct mw_process *process);
+
+/**
+ * Open the file behind @mapping, the one that is really mapped: through
+ * map_files where allowed, else by its path below the target's root if that
+ * still is the same inode, else (for the executable) /proc/PID/exe.
+ *
+ * Errors: MW_E_NOT_FOUND when it cannot be had.
+ */
+MW_MUST_USE struct mw_error *
+mw_process_open_file(struct mw_process *process,
+		     const struct mw_mappings *mappings,
+		     const struct mw_mapping *mapping, int *ret_fd);
+
+/** Path of the executable as the kernel shows it; caller frees. */
+MW_MUST_USE struct mw_error *mw_process_exe(struct mw_process *process,
+					    char **ret_path,
+					    uint64_t *ret_inode,
+					    uint64_t *ret_dev);
+
+/** Contents of /proc/PID/auxv: @ret_bytes bytes, caller frees. */
+MW_MUST_USE struct mw_error *mw_process_auxv(struct mw_process *process,
+					     uint8_t **ret, size_t *ret_bytes);
+
+/* Stopping */
+
+/** A process all of whose threads are held in a ptrace stop. */
+struct mw_stop;
+
+/**
+ * Stop every thread, also those born meanwhile. If memwhy dies, the kernel
+ * lets them go.
+ *
+ * Errors: MW_E_PERMISSION (another tracer, Yama, another user); whatever the
+ * error, nothing is left stopped.
+ * Stops: the target, until mw_stop_end().
+ */
+MW_MUST_USE struct mw_error *mw_stop_begin(struct mw_process *process,
+					   struct mw_stop **ret);
+
+/** Threads with their registers. @ret is filled as by mw_process_threads(). */
+MW_MUST_USE struct mw_error *mw_stop_threads(struct mw_stop *stop,
+					     struct mw_process *process,
+					     struct mw_threads *ret);
+
+/** Threads that sat in an uninterruptible wait and so were not halted. */
+size_t mw_stop_unhalted(const struct mw_stop *stop);
+
+/** Resume all threads and free @stop (NULL allowed). Time held, in ns. */
+uint64_t mw_stop_end(struct mw_stop *stop);
+
+/** Monotonic clock in ns. */
+uint64_t mw_kernel_now(void);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <string.h>
+
+#include "ledger_int.h"
+
+static void add(struct mw_tally *to, const struct mw_tally *more)
+{
+	to->vsz_bytes += more->vsz_bytes;
+	to->rss_bytes += more->rss_bytes;
+	to->swap_bytes += more->swap_bytes;
+}
+
+static void fail(struct mw_ledger *ledger)
+{
+	if (!ledger->error)
+		ledger->error = mw_error_nomem();
+}
+
+static void keep_share(struct mw_ledger *ledger, size_t mapping,
+		       mw_account_id account, const struct mw_tally *tally)
+{
+	uint64_t *at = mw_map64_at(&ledger->share_at,
+				   (uint64_t)mapping << 32 | account);
+	if (at && *at == 0) {
+		struct mw_ledger_share *share = mw_vec_push(&ledger->shares);
+
+		if (share) {
+			*share = (struct mw_ledger_share){
+				.mapping = mapping,
+				.account = account,
+			};
+			*at = ledger->shares.n;
+		}
+	}
+	if (at && *at)
+		add(&ledger->shares.v[*at - 1].tally, tally);
+	else
+		fail(ledger);
+}
+
+void mw_ledger_enter(struct mw_ledger *ledger, size_t mapping,
+		     mw_account_id account, const struct mw_tally *tally)
+{
+	struct mw_tally *claimed = &ledger->claimed[mapping];
+
+	add(claimed, tally);
+	add(&ledger->accounts.v[account].tally, tally);
+	if (ledger->keep_mappings)
+		keep_share(ledger, mapping, account, tally);
+	// No mapping can give more than it has: a byte was posted twice.
+	assert(claimed->vsz_bytes <= ledger->mapped[mapping].vsz_bytes);
+	assert(claimed->rss_bytes <= ledger->mapped[mapping].rss_bytes);
+	assert(claimed->swap_bytes <= ledger->mapped[mapping].swap_bytes);
+}
+
+static bool lists_ranges(const struct mw_ledger_account *account)
+{
+	return strncmp(account->parent, "unknown", 7) == 0 ||
+	       (strcmp(account->parent, "anonymous") == 0 &&
+		strcmp(account->leaf, "private") == 0);
+}
+
+static void keep_range(struct mw_ledger *ledger, uint64_t start, uint64_t end,
+		       mw_account_id account, const struct mw_tally *tally)
+{
+	if (ledger->ranges.n >= MAX_RANGES) {
+		ledger->ranges_left_out++;
+		return;
+	}
+
+	struct mw_ledger_range *range = mw_vec_push(&ledger->ranges);
+	if (!range) {
+		fail(ledger);
+		return;
+	}
+	*range = (struct mw_ledger_range){ start, end, account, *tally };
+}
+
+/** Number of the mapping to look at first for @va, moving the hint. */
+static size_t mapping_after(struct mw_ledger *ledger, uint64_t va)
+{
+	const struct mw_mappings *maps = ledger->maps;
+	size_t at = ledger->mapping_hint;
+
+	if (at < maps->list.n && maps->list.v[at].end > va &&
+	    (at == 0 || maps->list.v[at - 1].end <= va))
+		return at;
+	return ledger->mapping_hint = mw_mappings_after(maps, va);
+}
+
+/** Post a range without contested bytes: what of it is mapped. */
+static void post_clean(struct mw_ledger *ledger, uint64_t start, uint64_t end,
+		       mw_account_id account)
+{
+	for (size_t i = mapping_after(ledger, start);
+	     i < ledger->maps->list.n; i++) {
+		const struct mw_mapping *m = &ledger->maps->list.v[i];
+		uint64_t from = mw_max(start, m->start);
+		uint64_t to = mw_min(end, m->end);
+		struct mw_tally tally = { 0 };
+
+		if (from >= to)
+			break;
+		tally.vsz_bytes = to - from;
+		mw_pages_tally(ledger->pages, &ledger->run_hint, from, to,
+			       &tally);
+		mw_ledger_enter(ledger, i, account, &tally);
+		if (lists_ranges(&ledger->accounts.v[account]))
+			keep_range(ledger, from, to, account, &tally);
+		ledger->mapping_hint = i;
+	}
+}
+
+static bool is_contested(const struct mw_ledger *ledger, uint64_t start,
+			 uint64_t end)
+{
+	size_t at;
+
+	if (ledger->contested.list.n == 0)
+		return false;
+	at = mw_intervals_after(&ledger->contested, start);
+	return at < ledger->contested.list.n &&
+	       ledger->contested.list.v[at].start < end;
+}
+
+void mw_ledger_post(struct mw_ledger *ledger, uint64_t start, uint64_t end,
+		    mw_account_id account)
+{
+	const struct intervals *contested = &ledger->contested;
+
+	if (!is_contested(ledger, start, end)) {
+		if (start < end)
+			post_clean(ledger, start, end, account);
+		return;
+	}
+	for (size_t i = mw_intervals_after(contested, start); start < end;
+	     i++) {
+		uint64_t stop = i < contested->list.n
+					? mw_min(end, contested->list.v[i].start)
+					: end;
+
+		if (start < stop)
+			post_clean(ledger, start, stop, account);
+		if (i >= contested->list.n)
+			break;
+		start = mw_max(start, contested->list.v[i].end);
+	}
+}
+
+/** Bytes of used slots in the first @bytes bytes of the slots. */
+static uint64_t used_before(const struct mw_slots *slots, const uint8_t *bits,
+			    uint64_t bytes)
+{
+	uint64_t whole = mw_min(bytes / slots->slot_bytes, slots->count);
+	uint64_t used = 0;
+
+	for (uint64_t i = 0; i + 64 <= whole; i += 64)
+		used += (uint64_t)__builtin_popcountll(mw_u64(bits + i / 8));
+	for (uint64_t i = mw_align_down(whole, 64); i < whole; i++)
+		used += bits[i / 8] >> (i % 8) & 1;
+	used *= slots->slot_bytes;
+	if (whole < slots->count && (bits[whole / 8] >> (whole % 8) & 1))
+		used += bytes - whole * slots->slot_bytes;
+	return used;
+}
+
+/** Divide @all between the two accounts, with no more than the counts. */
+static void post_uniform(struct mw_ledger *ledger, size_t mapping,
+			 const struct mw_slots *slots,
+			 const struct mw_tally *all)
+{
+	uint64_t used_bytes = slots->used_count * slots->slot_bytes;
+	struct mw_tally used = {
+		.vsz_bytes = used_bytes,
+		.rss_bytes = all->rss_bytes ? used_bytes : 0,
+		.swap_bytes = all->swap_bytes ? used_bytes : 0,
+	};
+	struct mw_tally unused = {
+		.vsz_bytes = all->vsz_bytes - used.vsz_bytes,
+		.rss_bytes = all->rss_bytes - used.rss_bytes,
+		.swap_bytes = all->swap_bytes - used.swap_bytes,
+	};
+
+	mw_ledger_enter(ledger, mapping, slots->used, &used);
+	mw_ledger_enter(ledger, mapping, slots->unused, &unused);
+}
+
+/** Room for the bits of @count slots, zeroed; NULL without memory. */
+static uint8_t *bits_for(struct mw_ledger *ledger, uint64_t count)
+{
+	enum { LIMIT = 64 << 20 };
+	size_t need = mw_align_up(count, 64) / 8;
+
+	if (need > LIMIT)
+		return NULL;
+	if (need > ledger->bits_bytes) {
+		uint8_t *grown = mw_realloc(ledger->bits, need, 1);
+
+		if (!grown)
+			return NULL;
+		ledger->bits = grown;
+		ledger->bits_bytes = need;
+	}
+	memset(ledger->bits, 0, need);
+	return ledger->bits;
+}
+
+/** Some pages of the slots are resident and some are not: slot by slot. */
+static void post_mixed(struct mw_ledger *ledger, size_t mapping, size_t run_at,
+		       const struct mw_slots *slots,
+		       const struct mw_tally *all)
+{
+	uint64_t end = slots->start + slots->slot_bytes * slots->count;
+	uint8_t *bits = bits_for(ledger, slots->count);
+	struct mw_tally used = { 0 }, unused = *all;
+
+	if (!bits) {
+		fail(ledger);
+		return;
+	}
+	if (!slots->load(slots->load_ctx, bits)) {
+		post_clean(ledger, slots->start, end, slots->unknown);
+		return;
+	}
+	used.vsz_bytes = used_before(slots, bits, end - slots->start);
+
+	for (; run_at < ledger->pages->runs.n; run_at++) {
+		uint64_t run = ledger->pages->runs.v[run_at];
+		uint64_t from = mw_max(slots->start, mw_run_start(run));
+		uint64_t to = mw_min(end, mw_run_end(run));
+
+		if (from >= to)
+			break;
+		uint64_t bytes = used_before(slots, bits, to - slots->start) -
+				 used_before(slots, bits, from - slots->start);
+		if (mw_state_is_rss(mw_run_state(run)))
+			used.rss_bytes += bytes;
+		if (mw_run_state(run) & MW_PAGE_SWAPPED)
+			used.swap_bytes += bytes;
+	}
+	unused.vsz_bytes -= used.vsz_bytes;
+	unused.rss_bytes -= used.rss_bytes;
+	unused.swap_bytes -= used.swap_bytes;
+	mw_ledger_enter(ledger, mapping, slots->used, &used);
+	mw_ledger_enter(ledger, mapping, slots->unused, &unused);
+}
+
+static bool is_uniform(const struct mw_tally *t)
+{
+	return (t->rss_bytes == 0 || t->rss_bytes == t->vsz_bytes) &&
+	       (t->swap_bytes == 0 || t->swap_bytes == t->vsz_bytes);
+}
+
+void mw_ledger_post_slots(struct mw_ledger *ledger,
+			  const struct mw_slots *slots)
+{
+	uint64_t end = slots->start + slots->slot_bytes * slots->count;
+	size_t i = mapping_after(ledger, slots->start);
+	const struct mw_mapping *m = &ledger->maps->list.v[i];
+	struct mw_tally all = { .vsz_bytes = end - slots->start };
+
+	// Slots that are not one piece of one mapping do not occur in a sound
+	// heap: only their range is accounted for.
+	if (i == ledger->maps->list.n || slots->start < m->start ||
+	    end > m->end || is_contested(ledger, slots->start, end)) {
+		mw_ledger_post(ledger, slots->start, end, slots->unknown);
+		return;
+	}
+
+	size_t run = mw_pages_after_hint(ledger->pages, slots->start,
+					 ledger->run_hint);
+	ledger->run_hint = run;
+	mw_pages_tally(ledger->pages, &ledger->run_hint, slots->start, end,
+		       &all);
+	if (is_uniform(&all))
+		post_uniform(ledger, i, slots, &all);
+	else
+		post_mixed(ledger, i, run, slots, &all);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MW_NATIVE_H
+#define MW_NATIVE_H
+
+#include "mw_error.h"
+#include "mw_facts.h"
+#include "mw_target.h"
+
+/*
+ * What every native process has, whatever language it is written in: mappings
+ * with their kernel names, ELF images, the dynamic loader's own memory, the
+ * main stack, thread stacks with their guards and TLS.
+ */
+struct mw_native;
+
+/**
+ * Claim all of it. Runtimes that know where threads left their native stacks
+ * say so (mw_target_set_native_sp()) before.
+ *
+ * The result backs the claims: free it after the ledger.
+ */
+MW_MUST_USE struct mw_error *mw_native_claim(struct mw_target *target,
+					     const struct mw_sink *sink,
+					     struct mw_native **ret);
+void mw_native_free(struct mw_native *native);
+
+static inline void mw_native_freep(struct mw_native **native)
+{
+	mw_native_free(*native);
+	*native = NULL;
+}
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mw_guard.h"
+#include "native_int.h"
+
+static int by_start(const void *a, const void *b)
+{
+	const struct native_part *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->end < y->end ? -1 : x->end > y->end;
+}
+
+static struct mw_error *refine(void *ctx, const struct mw_claim *claim,
+			       struct mw_parts *parts)
+{
+	const struct native_image *image = ctx;
+	uint64_t end = claim->start + claim->bytes;
+	size_t lo = 0, hi = image->parts.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (image->parts.v[mid].end > claim->start)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	for (size_t i = lo; i < image->parts.n; i++) {
+		const struct native_part *p = &image->parts.v[i];
+		uint64_t from = mw_max(p->start, claim->start);
+		uint64_t to = mw_min(p->end, end);
+
+		if (p->start >= end)
+			break;
+		if (from < to)
+			mw_part_range(parts, from, to - from, p->account);
+	}
+	return NULL;
+}
+
+/** What the accounts of one image are called. */
+struct naming {
+	const struct mw_sink *sink;
+	const char *parent; /* "binary" or "library/NAME" */
+};
+
+static struct mw_error *add_part(struct native_image *to,
+				 const struct naming *naming, uint64_t start,
+				 uint64_t bytes, const char *leaf,
+				 const char *evidence)
+{
+	struct native_part part = { .start = start };
+	struct native_part *place;
+
+	if (bytes == 0 || !mw_end(start, bytes, &part.end))
+		return NULL;
+	struct mw_error *error = mw_sink_account(naming->sink, naming->parent,
+						 leaf, evidence,
+						 &part.account);
+	if (error)
+		return error;
+	place = mw_vec_push(&to->parts);
+	if (!place)
+		return mw_error_nomem();
+	*place = part;
+	return NULL;
+}
+
+/** The ELF header and the program headers, where a segment maps them. */
+static struct mw_error *add_headers(struct native_image *to,
+				    const struct naming *naming,
+				    const struct mw_image *image)
+{
+	const struct mw_elf *elf = image->elf;
+	const uint64_t tables[][2] = {
+		{ 0, elf->eh_bytes },
+		{ elf->phoff, elf->ph_bytes },
+	};
+
+	for (size_t i = 0; i < elf->segments.n; i++) {
+		const struct mw_elf_segment *s = &elf->segments.v[i];
+
+		if (s->type != PT_LOAD)
+			continue;
+		for (size_t t = 0; t < MW_COUNT(tables); t++) {
+			if (!mw_within(tables[t][0], tables[t][1], s->offset,
+				       s->offset + s->filesz))
+				continue;
+			struct mw_error *error = add_part(
+				to, naming,
+				s->vaddr + image->bias + tables[t][0] -
+					s->offset,
+				tables[t][1], "headers",
+				"ELF header and program headers");
+			if (error)
+				return error;
+		}
+	}
+	return NULL;
+}
+
+static struct mw_error *add_sections(struct native_image *to,
+				     const struct naming *naming,
+				     const struct mw_image *image)
+{
+	for (size_t i = 0; i < image->elf->sections.n; i++) {
+		const struct mw_elf_section *s = &image->elf->sections.v[i];
+
+		// .tbss has an address but takes no room there.
+		if (!(s->flags & SHF_ALLOC) ||
+		    (s->type == SHT_NOBITS && (s->flags & SHF_TLS)))
+			continue;
+		struct mw_error *error =
+			add_part(to, naming, s->addr + image->bias, s->size,
+				 s->name, "ELF section header");
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+/** A file without section headers: its segments. */
+static struct mw_error *add_segments(struct native_image *to,
+				     const struct naming *naming,
+				     const struct mw_image *image)
+{
+	for (size_t i = 0; i < image->elf->segments.n; i++) {
+		const struct mw_elf_segment *s = &image->elf->segments.v[i];
+		char name[16];
+
+		if (s->type != PT_LOAD)
+			continue;
+		snprintf(name, sizeof(name), "segment-%s%s%s",
+			 s->flags & PF_R ? "r" : "", s->flags & PF_W ? "w" : "",
+			 s->flags & PF_X ? "x" : "");
+		struct mw_error *error = add_part(
+			to, naming, s->vaddr + image->bias, s->memsz, name,
+			"ELF program header; there is no section table");
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+static bool has_alloc_section(const struct mw_elf *elf)
+{
+	for (size_t i = 0; i < elf->sections.n; i++)
+		if (elf->sections.v[i].flags & SHF_ALLOC)
+			return true;
+	return false;
+}
+
+/** Sort the parts and cut off what overlaps (headers, hostile sections). */
+static void tidy(struct native_image *image)
+{
+	uint64_t end = 0;
+	size_t kept = 0;
+
+	if (image->parts.n > 0)
+		qsort(image->parts.v, image->parts.n, sizeof(*image->parts.v),
+		      by_start);
+	for (size_t i = 0; i < image->parts.n; i++) {
+		struct native_part part = image->parts.v[i];
+
+		part.start = mw_max(part.start, end);
+		if (part.start >= part.end)
+			continue;
+		end = part.end;
+		image->parts.v[kept++] = part;
+	}
+	image->parts.n = kept;
+}
+
+/** Whether [@start, @end) of an anonymous mapping is a segment's .bss. */
+static bool in_segment(const struct mw_image *image, uint64_t *start,
+		       uint64_t *end)
+{
+	for (size_t i = 0; i < image->elf->segments.n; i++) {
+		const struct mw_elf_segment *s = &image->elf->segments.v[i];
+		uint64_t lo, hi;
+
+		if (s->type != PT_LOAD || !mw_end(s->vaddr, s->memsz, &hi))
+			continue;
+		lo = mw_align_down(s->vaddr, MW_PAGE_BYTES) + image->bias;
+		hi = mw_align_up(hi, MW_PAGE_BYTES) + image->bias;
+		if (mw_max(*start, lo) < mw_min(*end, hi)) {
+			*start = mw_max(*start, lo);
+			*end = mw_min(*end, hi);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct mw_error *claim_image(struct mw_native *native,
+				    const struct mw_image *image,
+				    struct native_image *parts,
+				    mw_account_id padding)
+{
+	const struct mw_mappings *maps = mw_target_mappings(native->target);
+
+	for (size_t i = mw_mappings_after(maps, image->start);
+	     i < maps->list.n && maps->list.v[i].start < image->end; i++) {
+		const struct mw_mapping *m = &maps->list.v[i];
+		uint64_t start = mw_max(m->start, image->start);
+		uint64_t end = mw_min(m->end, image->end);
+		const struct mw_image *of =
+			mw_target_image_of(native->target, m);
+
+		if (of != image && (of || !mw_mapping_is_anonymous(m) ||
+				    !in_segment(image, &start, &end)))
+			continue;
+		struct mw_error *error = mw_sink_claim(
+			native->sink, &(struct mw_claim){
+			.start = start,
+			.bytes = end - start,
+			.layer = MW_LAYER_OWNER,
+			.account = padding,
+			.walker = "ELF",
+			.what = image->name,
+			.refine = refine,
+			.ctx = parts,
+		});
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+struct mw_error *mw_native_claim_images(struct mw_native *native)
+{
+	const struct mw_image *images =
+		mw_target_images(native->target, &native->image_count);
+
+	native->images = mw_calloc(native->image_count,
+				   sizeof(*native->images));
+	if (!native->images) {
+		native->image_count = 0;
+		return mw_error_nomem();
+	}
+	for (size_t i = 0; i < native->image_count; i++) {
+		const struct mw_image *image = &images[i];
+		struct native_image *parts = &native->images[i];
+		MW_CLEANUP(mw_freep) char *parent =
+			image->kind == MW_IMAGE_EXECUTABLE
+				? mw_strdup("binary")
+				: mw_format("library/%s", image->name);
+		struct naming naming = { native->sink, parent };
+		mw_account_id padding;
+		struct mw_error *error = parent ? NULL : mw_error_nomem();
+
+		if (!error)
+			error = add_headers(parts, &naming, image);
+		if (!error)
+			error = has_alloc_section(image->elf)
+					? add_sections(parts, &naming, image)
+					: add_segments(parts, &naming, image);
+		if (!error)
+			error = mw_sink_account(
+				native->sink, parent, "padding",
+				"mapped bytes of the file that belong to no "
+				"section", &padding);
+		if (error)
+			return error;
+		tidy(parts);
+		error = claim_image(native, image, parts, padding);
+		if (error)
+			return error;
+	}
+	return NULL;
+}

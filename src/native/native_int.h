@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NATIVE_INT_H
+#define NATIVE_INT_H
+
+#include "mw_native.h"
+#include "mw_vec.h"
+
+/** A part of a claim, known in advance. */
+struct native_part {
+	uint64_t start, end;
+	mw_account_id account;
+};
+
+/** Parts of one image, ascending and disjoint. */
+struct native_image {
+	MW_VEC(struct native_part) parts;
+};
+
+/** One thread's stack, from the lowest byte of its guard. */
+struct native_stack {
+	const struct mw_native *native;
+	uint64_t start, end;
+	uint64_t guard_end;
+	uint64_t tls_start;
+	uint64_t sp; /* 0: not known */
+	int32_t tid; /* 0: kept for the next thread */
+	char what[40];
+};
+
+struct mw_native {
+	struct mw_target *target;
+	const struct mw_sink *sink;
+	struct native_image *images;
+	size_t image_count;
+	MW_VEC(struct native_stack *) stacks; /* claims point to them */
+	struct native_stack main_stack;
+	uint64_t environment; /* of the main stack: address of argc */
+	uint64_t tls_bytes; /* static TLS of all images, at least */
+	/* Accounts */
+	mw_account_id main_environment, main_used, main_unused;
+	mw_account_id thread_used, thread_unused, thread_guard, thread_tls;
+};
+
+MW_MUST_USE struct mw_error *mw_native_claim_mappings(struct mw_native *native);
+MW_MUST_USE struct mw_error *mw_native_claim_images(struct mw_native *native);
+MW_MUST_USE struct mw_error *mw_native_claim_main_stack(struct mw_native *n);
+MW_MUST_USE struct mw_error *mw_native_claim_threads(struct mw_native *native);
+MW_MUST_USE struct mw_error *mw_native_claim_loader(struct mw_native *native);
+
+/** TCB of a thread: the address that its TLS hangs on; 0 when not known. */
+uint64_t mw_native_tcb(struct mw_native *native,
+		       const struct mw_thread *thread);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MW_RENDER_H
+#define MW_RENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "mw_error.h"
+#include "mw_map64.h"
+#include "mw_vec.h"
+
+/*
+ * Typed tables and trees, and their forms: text for people, JSON and CSV for
+ * programs. A command fills a table once; the same numbers come out in every
+ * form.
+ */
+
+enum mw_format {
+	MW_FORMAT_TEXT,
+	MW_FORMAT_JSON,
+	MW_FORMAT_CSV,
+};
+
+/** How text is to look. */
+struct mw_style {
+	bool color;
+	bool exact_bytes; /* 4096 instead of 4.00 KiB */
+	unsigned width;	  /* columns to fit in */
+};
+
+/** Style for @out: colour only on a terminal and without NO_COLOR. */
+struct mw_style mw_style_for(FILE *out);
+
+enum mw_unit {
+	MW_UNIT_TEXT,
+	MW_UNIT_BYTES,
+	MW_UNIT_COUNT,
+	MW_UNIT_ADDRESS,
+	MW_UNIT_NS,
+};
+
+/** The unit's name in JSON. */
+const char *mw_unit_name(enum mw_unit unit);
+
+/**
+ * Write @bytes for people into @text: three significant digits and a binary
+ * unit, or all digits when @exact. Returns @text.
+ */
+const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact);
+
+/** Write @text with control characters and the like as \xNN. */
+void mw_print_escaped(FILE *out, const char *text);
+
+/* Tables */
+
+struct mw_column {
+	const char *name;    /* in JSON and CSV */
+	const char *heading; /* in text; NULL: not shown in text */
+	enum mw_unit unit;
+	const char *help; /* what it means, for --help; may be NULL */
+};
+
+struct mw_cell {
+	char *text;	/* MW_UNIT_TEXT: owned by the table; NULL is empty */
+	uint64_t value; /* all other units */
+	bool empty;	/* no value: null in JSON, blank elsewhere */
+};
+
+/** A table of rows; the columns are borrowed and outlive it. */
+struct mw_table {
+	const struct mw_column *columns;
+	size_t column_count;
+	MW_VEC(struct mw_cell) cells; /* row after row */
+};
+
+void mw_table_init(struct mw_table *table, const struct mw_column *columns,
+		   size_t count);
+void mw_table_deinit(struct mw_table *table);
+
+size_t mw_table_rows(const struct mw_table *table);
+
+/** Begin a row of empty cells; its cells, until the next row. NULL: memory. */
+struct mw_cell *mw_table_add(struct mw_table *table);
+
+/** Put a copy of @text in a cell. False without memory. */
+bool mw_cell_text(struct mw_cell *cell, const char *text);
+void mw_cell_value(struct mw_cell *cell, uint64_t value);
+
+void mw_table_emit_text(const struct mw_table *table, FILE *out,
+			const struct mw_style *style);
+void mw_table_emit_csv(const struct mw_table *table, FILE *out);
+
+/* JSON */
+
+/**
+ * Writes JSON, indented by two blanks. The caller nests the calls rightly;
+ * that is asserted.
+ */
+struct mw_json {
+	FILE *out;
+	unsigned depth;
+	bool first[32]; /* nothing written yet at this depth */
+	bool is_array[32];
+	bool after_key;
+};
+
+void mw_json_init(struct mw_json *json, FILE *out);
+void mw_json_object(struct mw_json *json);
+void mw_json_array(struct mw_json *json);
+/** End the innermost object or array. */
+void mw_json_end(struct mw_json *json);
+void mw_json_key(struct mw_json *json, const char *key);
+void mw_json_text(struct mw_json *json, const char *text); /* NULL: null */
+void mw_json_u64(struct mw_json *json, uint64_t value);
+void mw_json_i64(struct mw_json *json, int64_t value);
+void mw_json_bool(struct mw_json *json, bool value);
+void mw_json_null(struct mw_json *json);
+void mw_json_address(struct mw_json *json, uint64_t address);
+
+/** The two members "columns" and "rows" of the innermost object. */
+void mw_json_table(struct mw_json *json, const struct mw_table *table);
+
+/* Trees */
+
+struct mw_tree_node {
+	const char *label; /* borrowed */
+	const char *gloss; /* borrowed; may be NULL */
+	uint64_t bytes;
+	size_t parent; /* index; the root is its own parent */
+	size_t leaves; /* leaves below, set by mw_tree_finish() */
+	size_t same_hash; /* 1 + next node with this hash, or 0 */
+};
+
+/** A tree of byte counts; node 0 is the root. */
+struct mw_tree {
+	MW_VEC(struct mw_tree_node) nodes;
+	struct mw_map64 by_hash; /* parent and label -> 1 + node */
+};
+
+/** Child of @parent called @label, made if new. SIZE_MAX without memory. */
+size_t mw_tree_child(struct mw_tree *tree, size_t parent, const char *label);
+size_t mw_tree_root(struct mw_tree *tree, const char *label);
+void mw_tree_free(struct mw_tree *tree);
+
+/** Add the bytes of leaves to their ancestors. */
+void mw_tree_finish(struct mw_tree *tree);
+
+struct mw_tree_options {
+	const char *heading; /* of the byte column */
+	/* Nodes below this are summed up in one line a parent; 0 shows all. */
+	uint64_t fold_below_bytes;
+};
+
+void mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
+		       const struct mw_style *style,
+		       const struct mw_tree_options *options);
+
+#endif

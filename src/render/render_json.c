@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <inttypes.h>
+
+#include "mw_num.h"
+#include "mw_render.h"
+
+void mw_json_init(struct mw_json *json, FILE *out)
+{
+	*json = (struct mw_json){ .out = out, .first = { true } };
+}
+
+static void new_line(struct mw_json *json)
+{
+	putc('\n', json->out);
+	for (unsigned i = 0; i < json->depth; i++)
+		fputs("  ", json->out);
+}
+
+/** What stands before a value: a comma and a line, or nothing after a key. */
+static void before_value(struct mw_json *json)
+{
+	if (json->after_key) {
+		json->after_key = false;
+		return;
+	}
+	assert(json->depth == 0 || json->is_array[json->depth]);
+	if (json->depth == 0)
+		return;
+	if (!json->first[json->depth])
+		putc(',', json->out);
+	json->first[json->depth] = false;
+	new_line(json);
+}
+
+static void open_value(struct mw_json *json, char bracket, bool is_array)
+{
+	before_value(json);
+	putc(bracket, json->out);
+	json->depth++;
+	assert(json->depth < MW_COUNT(json->first));
+	json->first[json->depth] = true;
+	json->is_array[json->depth] = is_array;
+}
+
+void mw_json_object(struct mw_json *json)
+{
+	open_value(json, '{', false);
+}
+
+void mw_json_array(struct mw_json *json)
+{
+	open_value(json, '[', true);
+}
+
+void mw_json_end(struct mw_json *json)
+{
+	bool empty = json->first[json->depth];
+	char bracket = json->is_array[json->depth] ? ']' : '}';
+
+	assert(json->depth > 0 && !json->after_key);
+	json->depth--;
+	if (!empty)
+		new_line(json);
+	putc(bracket, json->out);
+	if (json->depth == 0)
+		putc('\n', json->out);
+}
+
+/** Length of the UTF-8 sequence at @c, 0 when it is not valid. */
+static unsigned utf8_len(const uint8_t *c)
+{
+	unsigned len = *c < 0x80   ? 1
+		       : *c < 0xc2 ? 0
+		       : *c < 0xe0 ? 2
+		       : *c < 0xf0 ? 3
+		       : *c < 0xf5 ? 4
+				   : 0;
+
+	for (unsigned i = 1; i < len; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	// Overlong forms, surrogates, and what lies above U+10FFFF.
+	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
+	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static void print_string(FILE *out, const char *text)
+{
+	putc('"', out);
+	for (const uint8_t *c = (const uint8_t *)text; *c;) {
+		unsigned len = utf8_len(c);
+
+		if (*c == '"' || *c == '\\')
+			fprintf(out, "\\%c", *c);
+		else if (*c < 0x20 || *c == 0x7f)
+			fprintf(out, "\\u%04x", *c);
+		else if (len > 0)
+			fwrite(c, 1, len, out);
+		else // no character: as Python's surrogateescape has it
+			fprintf(out, "\\udc%02x", *c);
+		c += len ? len : 1;
+	}
+	putc('"', out);
+}
+
+void mw_json_key(struct mw_json *json, const char *key)
+{
+	assert(json->depth > 0 && !json->is_array[json->depth] &&
+	       !json->after_key);
+	if (!json->first[json->depth])
+		putc(',', json->out);
+	json->first[json->depth] = false;
+	new_line(json);
+	print_string(json->out, key);
+	fputs(": ", json->out);
+	json->after_key = true;
+}
+
+void mw_json_text(struct mw_json *json, const char *text)
+{
+	before_value(json);
+	if (text)
+		print_string(json->out, text);
+	else
+		fputs("null", json->out);
+}
+
+void mw_json_u64(struct mw_json *json, uint64_t value)
+{
+	before_value(json);
+	fprintf(json->out, "%" PRIu64, value);
+}
+
+void mw_json_i64(struct mw_json *json, int64_t value)
+{
+	before_value(json);
+	fprintf(json->out, "%" PRId64, value);
+}
+
+void mw_json_bool(struct mw_json *json, bool value)
+{
+	before_value(json);
+	fputs(value ? "true" : "false", json->out);
+}
+
+void mw_json_null(struct mw_json *json)
+{
+	mw_json_text(json, NULL);
+}
+
+void mw_json_address(struct mw_json *json, uint64_t address)
+{
+	before_value(json);
+	fprintf(json->out, "\"0x%" PRIx64 "\"", address);
+}
+
+static void emit_cell(struct mw_json *json, const struct mw_column *column,
+		      const struct mw_cell *cell)
+{
+	mw_json_key(json, column->name);
+	if (cell->empty)
+		mw_json_null(json);
+	else if (column->unit == MW_UNIT_TEXT)
+		mw_json_text(json, cell->text ? cell->text : "");
+	else if (column->unit == MW_UNIT_ADDRESS)
+		mw_json_address(json, cell->value);
+	else
+		mw_json_u64(json, cell->value);
+}
+
+void mw_json_table(struct mw_json *json, const struct mw_table *table)
+{
+	mw_json_key(json, "columns");
+	mw_json_array(json);
+	for (size_t i = 0; i < table->column_count; i++) {
+		mw_json_object(json);
+		mw_json_key(json, "name");
+		mw_json_text(json, table->columns[i].name);
+		mw_json_key(json, "unit");
+		mw_json_text(json, mw_unit_name(table->columns[i].unit));
+		mw_json_end(json);
+	}
+	mw_json_end(json);
+	mw_json_key(json, "rows");
+	mw_json_array(json);
+	for (size_t row = 0; row < mw_table_rows(table); row++) {
+		mw_json_object(json);
+		for (size_t i = 0; i < table->column_count; i++)
+			emit_cell(json, &table->columns[i],
+				  &table->cells.v[row * table->column_count +
+						  i]);
+		mw_json_end(json);
+	}
+	mw_json_end(json);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "mw_num.h"
+#include "mw_render.h"
+
+void mw_table_init(struct mw_table *table, const struct mw_column *columns,
+		   size_t count)
+{
+	assert(count > 0);
+	*table = (struct mw_table){
+		.columns = columns,
+		.column_count = count,
+	};
+}
+
+void mw_table_deinit(struct mw_table *table)
+{
+	for (size_t i = 0; i < table->cells.n; i++)
+		mw_free(table->cells.v[i].text);
+	mw_vec_free(&table->cells);
+}
+
+size_t mw_table_rows(const struct mw_table *table)
+{
+	return table->cells.n / table->column_count;
+}
+
+struct mw_cell *mw_table_add(struct mw_table *table)
+{
+	size_t begin = table->cells.n;
+
+	for (size_t i = 0; i < table->column_count; i++) {
+		struct mw_cell *cell = mw_vec_push(&table->cells);
+
+		if (!cell) {
+			table->cells.n = begin;
+			return NULL;
+		}
+		*cell = (struct mw_cell){ .empty = true };
+	}
+	return &table->cells.v[begin];
+}
+
+bool mw_cell_text(struct mw_cell *cell, const char *text)
+{
+	char *copy = mw_strdup(text);
+
+	if (!copy)
+		return false;
+	mw_free(cell->text);
+	cell->text = copy;
+	cell->empty = false;
+	return true;
+}
+
+void mw_cell_value(struct mw_cell *cell, uint64_t value)
+{
+	cell->value = value;
+	cell->empty = false;
+}
+
+/** The cell as text; @buffer is used where it has no text of its own. */
+static const char *cell_text(const struct mw_column *column,
+			     const struct mw_cell *cell, bool exact,
+			     char buffer[static 32])
+{
+	if (cell->empty)
+		return "";
+	switch (column->unit) {
+	case MW_UNIT_TEXT:
+		return cell->text ? cell->text : "";
+	case MW_UNIT_BYTES:
+		return mw_format_bytes(buffer, cell->value, exact);
+	case MW_UNIT_ADDRESS:
+		snprintf(buffer, 32, "%" PRIx64, cell->value);
+		return buffer;
+	case MW_UNIT_COUNT:
+	case MW_UNIT_NS:
+		snprintf(buffer, 32, "%" PRIu64, cell->value);
+		return buffer;
+	}
+	return "";
+}
+
+static bool is_left_aligned(const struct mw_column *column)
+{
+	return column->unit == MW_UNIT_TEXT;
+}
+
+static void pad(FILE *out, size_t count)
+{
+	while (count-- > 0)
+		putc(' ', out);
+}
+
+static void emit_line(const struct mw_table *table, FILE *out,
+		      const size_t *widths, const char *(*text)(void *ctx,
+								size_t column),
+		      void *ctx)
+{
+	size_t owed = 0; // blanks that are only written before more text
+
+	for (size_t i = 0; i < table->column_count; i++) {
+		const struct mw_column *column = &table->columns[i];
+
+		if (!column->heading)
+			continue;
+		const char *value = text(ctx, i);
+		size_t len = strlen(value);
+		size_t fill = widths[i] > len ? widths[i] - len : 0;
+
+		if (is_left_aligned(column)) {
+			if (len > 0) {
+				pad(out, owed);
+				owed = 0;
+				mw_print_escaped(out, value);
+			}
+			owed += fill + 2;
+		} else {
+			pad(out, owed + fill);
+			fputs(value, out);
+			owed = 2;
+		}
+	}
+	putc('\n', out);
+}
+
+struct row_ctx {
+	const struct mw_table *table;
+	const struct mw_style *style;
+	size_t row;
+	char buffer[32];
+};
+
+static const char *heading_text(void *ctx, size_t column)
+{
+	struct row_ctx *c = ctx;
+
+	return c->table->columns[column].heading;
+}
+
+static const char *row_text(void *ctx, size_t column)
+{
+	struct row_ctx *c = ctx;
+	size_t at = c->row * c->table->column_count + column;
+
+	return cell_text(&c->table->columns[column], &c->table->cells.v[at],
+			 c->style->exact_bytes, c->buffer);
+}
+
+void mw_table_emit_text(const struct mw_table *table, FILE *out,
+			const struct mw_style *style)
+{
+	struct row_ctx ctx = { .table = table, .style = style };
+	size_t widths[64] = { 0 };
+
+	assert(table->column_count <= MW_COUNT(widths));
+	for (size_t i = 0; i < table->column_count; i++)
+		if (table->columns[i].heading)
+			widths[i] = strlen(table->columns[i].heading);
+	for (ctx.row = 0; ctx.row < mw_table_rows(table); ctx.row++)
+		for (size_t i = 0; i < table->column_count; i++)
+			if (table->columns[i].heading)
+				widths[i] = mw_max(widths[i],
+						   strlen(row_text(&ctx, i)));
+
+	if (style->color)
+		fputs("\033[1m", out);
+	emit_line(table, out, widths, heading_text, &ctx);
+	if (style->color)
+		fputs("\033[0m", out);
+	for (ctx.row = 0; ctx.row < mw_table_rows(table); ctx.row++)
+		emit_line(table, out, widths, row_text, &ctx);
+}
+
+static void emit_csv_text(FILE *out, const char *text)
+{
+	if (!strpbrk(text, ",\"\r\n")) {
+		fputs(text, out);
+		return;
+	}
+	putc('"', out);
+	for (; *text; text++) {
+		if (*text == '"')
+			putc('"', out);
+		putc(*text, out);
+	}
+	putc('"', out);
+}
+
+void mw_table_emit_csv(const struct mw_table *table, FILE *out)
+{
+	for (size_t i = 0; i < table->column_count; i++)
+		fprintf(out, "%s%s", i ? "," : "", table->columns[i].name);
+	putc('\n', out);
+	for (size_t at = 0; at < table->cells.n; at++) {
+		size_t i = at % table->column_count;
+		const struct mw_cell *cell = &table->cells.v[at];
+
+		if (i)
+			putc(',', out);
+		if (!cell->empty) {
+			if (table->columns[i].unit == MW_UNIT_TEXT)
+				emit_csv_text(out, cell->text ? cell->text : "");
+			else if (table->columns[i].unit == MW_UNIT_ADDRESS)
+				fprintf(out, "0x%" PRIx64, cell->value);
+			else
+				fprintf(out, "%" PRIu64, cell->value);
+		}
+		if (i + 1 == table->column_count)
+			putc('\n', out);
+	}
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mw_guard.h"
+#include "mw_num.h"
+#include "mw_render.h"
+
+#define MAX_DEPTH 16
+
+size_t mw_tree_root(struct mw_tree *tree, const char *label)
+{
+	struct mw_tree_node *node = mw_vec_push(&tree->nodes);
+
+	if (!node)
+		return SIZE_MAX;
+	*node = (struct mw_tree_node){ .label = label };
+	return tree->nodes.n - 1;
+}
+
+static uint64_t hash_child(size_t parent, const char *label)
+{
+	uint64_t hash = parent ^ UINT64_C(0xcbf29ce484222325); // FNV-1a
+
+	for (; *label; label++)
+		hash = (hash ^ (uint8_t)*label) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+size_t mw_tree_child(struct mw_tree *tree, size_t parent, const char *label)
+{
+	uint64_t *first = mw_map64_at(&tree->by_hash,
+				      hash_child(parent, label));
+
+	if (!first)
+		return SIZE_MAX;
+	for (size_t i = *first; i != 0; i = tree->nodes.v[i - 1].same_hash)
+		if (tree->nodes.v[i - 1].parent == parent &&
+		    strcmp(tree->nodes.v[i - 1].label, label) == 0)
+			return i - 1;
+
+	size_t at = mw_tree_root(tree, label);
+	if (at == SIZE_MAX)
+		return at;
+	tree->nodes.v[at].parent = parent;
+	tree->nodes.v[at].same_hash = *first;
+	*first = at + 1;
+	return at;
+}
+
+void mw_tree_free(struct mw_tree *tree)
+{
+	mw_vec_free(&tree->nodes);
+	mw_map64_free(&tree->by_hash);
+}
+
+void mw_tree_finish(struct mw_tree *tree)
+{
+	// Children stand behind their parents, so one pass from the end will
+	// do. A node without children is a leaf.
+	for (size_t i = tree->nodes.n; i-- > 1;) {
+		struct mw_tree_node *node = &tree->nodes.v[i];
+		struct mw_tree_node *parent = &tree->nodes.v[node->parent];
+
+		if (node->leaves == 0)
+			node->leaves = 1;
+		parent->bytes += node->bytes;
+		parent->leaves += node->leaves;
+	}
+}
+
+struct emitter {
+	const struct mw_tree *tree;
+	FILE *out;
+	const struct mw_style *style;
+	const struct mw_tree_options *options;
+	size_t *order; /* nodes by parent, then by falling bytes */
+	size_t *first; /* per node: its first child's place in order */
+	char indent[MAX_DEPTH * 8];
+	size_t label_width; /* of the tree column, in characters */
+	size_t number_width;
+};
+
+/** Characters, not bytes, of a UTF-8 text. */
+static size_t width_of(const char *text)
+{
+	size_t width = 0;
+
+	for (; *text; text++)
+		width += ((uint8_t)*text & 0xc0) != 0x80;
+	return width;
+}
+
+static const struct mw_tree *sorting; // qsort has no context
+
+static int by_parent_and_bytes(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	const struct mw_tree_node *n = &sorting->nodes.v[x];
+	const struct mw_tree_node *m = &sorting->nodes.v[y];
+
+	if (n->parent != m->parent)
+		return n->parent < m->parent ? -1 : 1;
+	if (n->bytes != m->bytes)
+		return n->bytes > m->bytes ? -1 : 1;
+	return strcmp(n->label, m->label);
+}
+
+static void print_percent(struct emitter *e, uint64_t part, uint64_t whole)
+{
+	if (whole == 0)
+		fprintf(e->out, "  %5s", "");
+	else
+		fprintf(e->out, "  %5.1f",
+			100.0 * (double)part / (double)whole);
+}
+
+static void print_line(struct emitter *e, uint64_t bytes, uint64_t parent,
+		       const char *branch, const char *label,
+		       const char *gloss, bool bold)
+{
+	char number[32];
+	size_t used = width_of(e->indent) + width_of(branch) + width_of(label);
+	size_t left;
+
+	mw_format_bytes(number, bytes, e->style->exact_bytes);
+	fprintf(e->out, "%*s", (int)e->number_width, number);
+	print_percent(e, bytes, e->tree->nodes.v[0].bytes);
+	print_percent(e, bytes, parent);
+	fprintf(e->out, "  %s%s", e->indent, branch);
+	if (bold && e->style->color)
+		fputs("\033[1m", e->out);
+	mw_print_escaped(e->out, label);
+	if (bold && e->style->color)
+		fputs("\033[0m", e->out);
+	if (gloss && *gloss) {
+		size_t begin = e->number_width + 16 +
+			       mw_max(used, e->label_width) + 2;
+
+		left = e->style->width > begin ? e->style->width - begin : 0;
+		if (left >= 10) {
+			for (size_t i = used; i < e->label_width + 2; i++)
+				putc(' ', e->out);
+			if (used > e->label_width)
+				fputs("  ", e->out);
+			if (e->style->color)
+				fputs("\033[2m", e->out);
+			if (width_of(gloss) <= left) {
+				fputs(gloss, e->out);
+			} else {
+				fwrite(gloss, 1, left - 1, e->out);
+				fputs("…", e->out);
+			}
+			if (e->style->color)
+				fputs("\033[0m", e->out);
+		}
+	}
+	putc('\n', e->out);
+}
+
+static size_t child_end(const struct emitter *e, size_t node)
+{
+	size_t at = e->first[node];
+
+	while (at < e->tree->nodes.n - 1 &&
+	       e->tree->nodes.v[e->order[at]].parent == node)
+		at++;
+	return at;
+}
+
+/**
+ * How many of the children [at, end) are shown; the rest is folded. A single
+ * small child is shown: a line that says "1 more" would be no shorter.
+ */
+static size_t shown_children(const struct emitter *e, size_t at, size_t end,
+			     uint64_t *ret_folded_bytes, size_t *ret_folded)
+{
+	size_t shown = 0;
+
+	*ret_folded_bytes = 0;
+	*ret_folded = 0;
+	for (size_t i = at; i < end; i++) {
+		const struct mw_tree_node *n = &e->tree->nodes.v[e->order[i]];
+
+		if (n->bytes == 0 && e->options->fold_below_bytes > 0)
+			break;
+		if (n->bytes >= e->options->fold_below_bytes) {
+			shown = i - at + 1;
+		} else {
+			*ret_folded_bytes += n->bytes;
+			*ret_folded += n->leaves;
+		}
+	}
+	if (*ret_folded == 1) {
+		*ret_folded = 0;
+		*ret_folded_bytes = 0;
+		shown++;
+	}
+	return shown;
+}
+
+static size_t depth_of(const struct mw_tree *tree, size_t node)
+{
+	size_t depth = 0;
+
+	for (; node != 0; node = tree->nodes.v[node].parent)
+		depth++;
+	return depth;
+}
+
+static void measure(struct emitter *e, size_t node)
+{
+	size_t at = e->first[node], end = child_end(e, node), folded;
+	uint64_t folded_bytes;
+	size_t shown = shown_children(e, at, end, &folded_bytes, &folded);
+
+	for (size_t i = at; i < at + shown; i++) {
+		size_t child = e->order[i];
+		size_t width = width_of(e->tree->nodes.v[child].label) +
+			       3 * depth_of(e->tree, child);
+
+		if (width <= 40)
+			e->label_width = mw_max(e->label_width, width);
+		measure(e, child);
+	}
+}
+
+static void emit_children(struct emitter *e, size_t node)
+{
+	const struct mw_tree_node *parent = &e->tree->nodes.v[node];
+	size_t at = e->first[node], end = child_end(e, node), folded;
+	uint64_t folded_bytes;
+	size_t shown = shown_children(e, at, end, &folded_bytes, &folded);
+	size_t indent_len = strlen(e->indent);
+
+	for (size_t i = at; i < at + shown; i++) {
+		const struct mw_tree_node *child =
+			&e->tree->nodes.v[e->order[i]];
+		bool last = i + 1 == at + shown && folded == 0;
+
+		print_line(e, child->bytes, parent->bytes,
+			   last ? "└─ " : "├─ ", child->label, child->gloss,
+			   node == 0);
+		if (indent_len + 8 < sizeof(e->indent)) {
+			strcat(e->indent, last ? "   " : "│  ");
+			emit_children(e, e->order[i]);
+			e->indent[indent_len] = '\0';
+		}
+	}
+	if (folded > 0) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%zu more", folded);
+		print_line(e, folded_bytes, parent->bytes, "└─ ", text,
+			   "small ones; --verbose lists them", false);
+	}
+}
+
+void mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
+		       const struct mw_style *style,
+		       const struct mw_tree_options *options)
+{
+	size_t count = tree->nodes.n - 1;
+	MW_CLEANUP(mw_freep) size_t *order =
+		mw_calloc(count, sizeof(*order));
+	MW_CLEANUP(mw_freep) size_t *first =
+		mw_calloc(tree->nodes.n, sizeof(*first));
+	struct emitter e = {
+		.tree = tree,
+		.out = out,
+		.style = style,
+		.options = options,
+		.order = order,
+		.first = first,
+		.number_width = style->exact_bytes ? 17 : 10,
+	};
+
+	if (!order || !first)
+		return;
+	for (size_t i = 0; i < count; i++)
+		order[i] = i + 1;
+	sorting = tree;
+	if (count > 0)
+		qsort(order, count, sizeof(*order), by_parent_and_bytes);
+	for (size_t i = 0; i < tree->nodes.n; i++)
+		first[i] = count;
+	for (size_t i = count; i-- > 0;)
+		first[tree->nodes.v[order[i]].parent] = i;
+	measure(&e, 0);
+
+	if (style->color)
+		fputs("\033[1m", out);
+	fprintf(out, "%*s  %5s  %5s\n", (int)e.number_width, options->heading,
+		"%", "%par.");
+	if (style->color)
+		fputs("\033[0m", out);
+	print_line(&e, tree->nodes.v[0].bytes, 0, "", tree->nodes.v[0].label,
+		   NULL, true);
+	emit_children(&e, 0);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MW_TARGET_H
+#define MW_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mw_elf.h"
+#include "mw_error.h"
+#include "mw_space.h"
+
+/*
+ * An address space to be explained: its mappings, the state of its pages, its
+ * threads, the ELF images loaded into it, and its bytes. Walkers see this and
+ * never the kernel.
+ *
+ * A target is a picture taken once: mappings and page states do not change
+ * after it is opened. Bytes are read when they are asked for, so those of a
+ * live process may be newer.
+ */
+struct mw_target;
+
+enum mw_capture_mode {
+	MW_CAPTURE_LIVE, /* the target is never stopped */
+	MW_CAPTURE_STOP, /* all threads stopped until mw_target_release() */
+};
+
+/** Best source of page states to use: for tests, and to get round a kernel. */
+enum mw_page_detail {
+	MW_PAGE_DETAIL_SCAN,
+	MW_PAGE_DETAIL_PAGEMAP,
+	MW_PAGE_DETAIL_SMAPS,
+};
+
+struct mw_target_options {
+	enum mw_capture_mode mode;
+	enum mw_page_detail pages;
+};
+
+/** What the kernel's own books say, taken together with the page states. */
+struct mw_kernel_books {
+	uint64_t vsz_bytes; /* VmSize and [vsyscall] */
+	uint64_t rss_bytes;
+	uint64_t swap_bytes;
+	uint64_t rss_peak_bytes;
+	uint64_t page_table_bytes;
+	uint64_t locked_bytes;
+};
+
+/** What kind of process it is. Strings are owned by the target. */
+struct mw_target_info {
+	int32_t pid;
+	const char *comm;
+	const char *exe; /* as the kernel shows it; "" when not known */
+	bool is_64;
+	enum mw_capture_mode mode;
+	enum mw_page_detail pages;
+	bool can_read; /* whether memory may be read at all */
+	uint64_t unhalted; /* threads that --stop could not halt */
+};
+
+/**
+ * Open a live process.
+ *
+ * Errors: those of mw_process_open() and mw_stop_begin(). A process that
+ *         replaces itself by exec meanwhile is read again, at most 3 times.
+ * Stops:  with MW_CAPTURE_STOP, until mw_target_release() or _close().
+ */
+MW_MUST_USE struct mw_error *
+mw_target_open(int32_t pid, const struct mw_target_options *options,
+	       struct mw_target **ret);
+
+/**
+ * Let a stopped target run on; how long it was held, in ns. Its memory must
+ * not be read any more. Does nothing for a target that is not stopped.
+ */
+uint64_t mw_target_release(struct mw_target *target);
+
+void mw_target_close(struct mw_target *target);
+
+static inline void mw_target_closep(struct mw_target **target)
+{
+	mw_target_close(*target);
+	*target = NULL;
+}
+
+const struct mw_target_info *mw_target_info(const struct mw_target *target);
+const struct mw_mappings *mw_target_mappings(const struct mw_target *target);
+const struct mw_pages *mw_target_pages(const struct mw_target *target);
+const struct mw_kernel_books *mw_target_books(const struct mw_target *target);
+const struct mw_start_info *mw_target_start(const struct mw_target *target);
+const struct mw_thread *mw_target_threads(const struct mw_target *target,
+					  size_t *ret_count);
+
+/**
+ * Note that thread @tid, if it runs on another stack just now, left its own at
+ * @sp. For walkers of runtimes that switch stacks.
+ */
+void mw_target_set_native_sp(struct mw_target *target, int32_t tid,
+			     uint64_t sp);
+
+/** The auxiliary vector's value of @type (AT_PHDR, …); false if absent. */
+bool mw_target_auxv(const struct mw_target *target, uint64_t type,
+		    uint64_t *ret);
+
+/** Things the reader of a report should know, in order of appearance. */
+const char *const *mw_target_notes(const struct mw_target *target,
+				   size_t *ret_count);
+void mw_target_note(struct mw_target *target, const char *fmt, ...)
+	MW_PRINTF(2, 3);
+
+/**
+ * Per mapping, what only smaps tells: @ret has one element a mapping, zeroed
+ * where a mapping has changed since. Caller frees.
+ *
+ * The kernel holds the target's memory map locked while it counts.
+ */
+struct mw_smaps_figures {
+	uint64_t rss_bytes, pss_bytes, swap_bytes;
+	uint64_t dirty_bytes, lazy_free_bytes, locked_bytes;
+	uint64_t huge_bytes; /* transparent huge pages */
+	uint64_t hugetlb_bytes;
+};
+MW_MUST_USE struct mw_error *
+mw_target_smaps(struct mw_target *target, struct mw_smaps_figures **ret);
+
+/* Images */
+
+enum mw_image_kind {
+	MW_IMAGE_EXECUTABLE,
+	MW_IMAGE_LIBRARY,
+	MW_IMAGE_LOADER, /* the program interpreter, ld.so */
+	MW_IMAGE_VDSO,
+};
+
+/** An ELF file loaded into the address space. */
+struct mw_image {
+	enum mw_image_kind kind;
+	bool from_memory; /* the file could not be had: headers from memory */
+	const char *path;
+	const char *name; /* soname or base name */
+	uint64_t bias;	  /* address = p_vaddr + bias */
+	uint64_t start, end; /* span of all segments, page aligned */
+	const struct mw_elf *elf;
+};
+
+const struct mw_image *mw_target_images(const struct mw_target *target,
+					size_t *ret_count);
+
+/** The image whose file @mapping maps as a part of it, or NULL. */
+const struct mw_image *mw_target_image_of(const struct mw_target *target,
+					  const struct mw_mapping *mapping);
+
+/* Bytes */
+
+/**
+ * Read what the program itself would read at @va, without disturbing it:
+ * present pages from its memory; absent pages of files from the file; absent
+ * private anonymous pages are zeros. False, and @to undefined, when any byte
+ * cannot be known that way: not mapped, not readable, swapped out, or an
+ * absent page of shared memory.
+ *
+ * Cost: one system call for 64 KiB, which are kept.
+ */
+bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
+		    size_t bytes);
+
+/** Read one little-endian word. */
+bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret);
+bool mw_target_read_u32(struct mw_target *target, uint64_t va, uint32_t *ret);
+
+/** Forget what is kept of a range, to read it afresh from a live target. */
+void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes);
+
+/** How many bytes have been read from the target's memory so far. */
+uint64_t mw_target_bytes_read(const struct mw_target *target);
+
+#endif

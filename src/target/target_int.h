@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TARGET_INT_H
+#define TARGET_INT_H
+
+#include "mw_kernel.h"
+#include "mw_target.h"
+
+#define BLOCK_BYTES MW_KIB(64)
+#define BLOCK_PAGES 16
+#define CACHE_SETS 32
+#define CACHE_WAYS 4
+
+/** 64 KiB of the target that have been read. */
+struct block {
+	uint64_t va;	 /* of the first byte; block aligned */
+	uint64_t used;	 /* time of last use, 0 for an empty place */
+	uint32_t known;	 /* one bit a page: its bytes are in the block */
+	uint8_t *bytes;
+};
+
+/** A file of the target that is kept open to read absent pages from. */
+struct open_file {
+	uint64_t inode;
+	uint32_t dev_major, dev_minor;
+	int fd; /* -1: it could not be had */
+};
+
+#define OPEN_FILES 4
+
+struct mw_target {
+	struct mw_target_info info;
+	struct mw_process *process;
+	struct mw_stop *stop;
+	struct mw_mappings maps;
+	struct mw_pages pages;
+	struct mw_threads threads;
+	struct mw_status status;
+	struct mw_kernel_books books;
+	char *exe;
+	uint64_t exe_inode, exe_dev;
+	uint8_t *auxv;
+	size_t auxv_bytes;
+	MW_VEC(char *) notes;
+	MW_VEC(struct mw_image) images;
+	uint32_t *image_of; /* per mapping: 1 + index of its image, or 0 */
+	/* Reading */
+	struct block cache[CACHE_SETS][CACHE_WAYS];
+	uint64_t clock;
+	uint64_t bytes_read;
+	size_t mapping_hint, run_hint;
+	struct open_file files[OPEN_FILES];
+	size_t next_file;
+};
+
+MW_MUST_USE struct mw_error *mw_target_find_images(struct mw_target *target);
+void mw_target_free_images(struct mw_target *target);
+void mw_target_free_cache(struct mw_target *target);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <unistd.h>
+
+#include "target_int.h"
+
+static int file_of(struct mw_target *target, const struct mw_mapping *mapping)
+{
+	for (size_t i = 0; i < OPEN_FILES; i++) {
+		const struct open_file *f = &target->files[i];
+
+		if (f->inode == mapping->inode &&
+		    f->dev_major == mapping->dev_major &&
+		    f->dev_minor == mapping->dev_minor)
+			return f->fd;
+	}
+
+	struct open_file *f = &target->files[target->next_file];
+	target->next_file = (target->next_file + 1) % OPEN_FILES;
+	if (f->inode && f->fd >= 0)
+		close(f->fd);
+	*f = (struct open_file){
+		.inode = mapping->inode,
+		.dev_major = mapping->dev_major,
+		.dev_minor = mapping->dev_minor,
+		.fd = -1,
+	};
+	mw_error_free(mw_process_open_file(target->process, &target->maps,
+					   mapping, &f->fd));
+	return f->fd;
+}
+
+/** Fill the absent page at @va of @mapping. False when it cannot be known. */
+static bool read_absent(struct mw_target *target,
+			const struct mw_mapping *mapping, uint64_t va,
+			uint8_t *to)
+{
+	if (!(mapping->perms & MW_PERM_R))
+		return false;
+	if (mw_mapping_is_anonymous(mapping)) {
+		memset(to, 0, MW_PAGE_BYTES);
+		return true;
+	}
+	if (mapping->inode == 0 || mapping->hugetlb)
+		return false;
+
+	// A page of a file: what the target would see is in the page cache.
+	int fd = file_of(target, mapping);
+	if (fd < 0)
+		return false;
+	ssize_t got = pread(fd, to, MW_PAGE_BYTES,
+			    (off_t)(va - mapping->start + mapping->offset));
+	if (got <= 0)
+		return false; // behind the end the target would get SIGBUS
+	memset(to + got, 0, MW_PAGE_BYTES - (size_t)got);
+	return true;
+}
+
+/** What the cache has to do to know the pages of one block. */
+struct plan {
+	struct mw_remote ranges[BLOCK_PAGES];
+	size_t count;
+	size_t bytes;
+};
+
+/**
+ * Sort the pages of @block into those to copy from the target (@plan) and the
+ * others, which are filled at once where they can be known.
+ */
+static void plan_block(struct mw_target *target, struct block *block,
+		       struct plan *plan)
+{
+	size_t m = mw_mappings_after(&target->maps, block->va);
+	size_t run = mw_pages_after_hint(&target->pages, block->va,
+					 target->run_hint);
+
+	target->run_hint = run;
+	for (size_t page = 0; page < BLOCK_PAGES; page++) {
+		uint64_t va = block->va + page * MW_PAGE_BYTES;
+		unsigned state = 0;
+
+		while (m < target->maps.list.n &&
+		       target->maps.list.v[m].end <= va)
+			m++;
+		while (run < target->pages.runs.n &&
+		       mw_run_end(target->pages.runs.v[run]) <= va)
+			run++;
+		if (m == target->maps.list.n)
+			break;
+		if (target->maps.list.v[m].start > va)
+			continue;
+		if (run < target->pages.runs.n &&
+		    mw_run_start(target->pages.runs.v[run]) <= va)
+			state = mw_run_state(target->pages.runs.v[run]);
+
+		if (state & MW_PAGE_PRESENT) {
+			struct mw_remote *last =
+				plan->count ? &plan->ranges[plan->count - 1]
+					    : NULL;
+
+			if (last && last->va + last->bytes == va)
+				last->bytes += MW_PAGE_BYTES;
+			else
+				plan->ranges[plan->count++] =
+					(struct mw_remote){ va, MW_PAGE_BYTES };
+			plan->bytes += MW_PAGE_BYTES;
+		} else if (!(state & MW_PAGE_SWAPPED) &&
+			   read_absent(target, &target->maps.list.v[m], va,
+				       block->bytes + page * MW_PAGE_BYTES)) {
+			block->known |= 1u << page;
+		}
+	}
+}
+
+static void copy_range(struct mw_target *target, struct block *block,
+		       const struct mw_remote *range)
+{
+	uint64_t offset = range->va - block->va;
+	size_t got = mw_process_read(target->process, range->va,
+				     block->bytes + offset, range->bytes);
+
+	target->bytes_read += got;
+	for (size_t page = 0; page < got / MW_PAGE_BYTES; page++)
+		block->known |= 1u << (offset / MW_PAGE_BYTES + page);
+}
+
+static void fill_block(struct mw_target *target, struct block *block)
+{
+	struct plan plan = { .count = 0 };
+
+	block->known = 0;
+	plan_block(target, block, &plan);
+	if (!target->info.can_read)
+		return;
+	for (size_t i = 0; i < plan.count; i++)
+		copy_range(target, block, &plan.ranges[i]);
+}
+
+static struct block *find_block(struct mw_target *target, uint64_t va)
+{
+	struct block *set =
+		target->cache[(va / BLOCK_BYTES) % CACHE_SETS];
+	struct block *oldest = &set[0];
+
+	for (size_t way = 0; way < CACHE_WAYS; way++) {
+		if (set[way].used && set[way].va == va) {
+			set[way].used = ++target->clock;
+			return &set[way];
+		}
+		if (set[way].used < oldest->used)
+			oldest = &set[way];
+	}
+	if (!oldest->bytes)
+		oldest->bytes = mw_alloc(BLOCK_BYTES);
+	if (!oldest->bytes)
+		return NULL;
+	oldest->va = va;
+	oldest->used = ++target->clock;
+	fill_block(target, oldest);
+	return oldest;
+}
+
+bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
+		    size_t bytes)
+{
+	uint8_t *at = to;
+	uint64_t end;
+
+	if (!mw_end(va, bytes, &end))
+		return false;
+	while (va < end) {
+		uint64_t block_va = mw_align_down(va, BLOCK_BYTES);
+		uint64_t offset = va - block_va;
+		uint64_t take = mw_min(end - va, BLOCK_BYTES - offset);
+		struct block *block = find_block(target, block_va);
+
+		if (!block)
+			return false;
+		uint32_t first = (uint32_t)(offset / MW_PAGE_BYTES);
+		uint32_t last = (uint32_t)((offset + take - 1) / MW_PAGE_BYTES);
+		uint32_t need = (2u << last) - (1u << first);
+		if ((block->known & need) != need)
+			return false;
+		memcpy(at, block->bytes + offset, take);
+		at += take;
+		va += take;
+	}
+	return true;
+}
+
+bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
+{
+	uint64_t value;
+
+	if (!mw_target_read(target, va, &value, sizeof(value)))
+		return false;
+	*ret = value;
+	return true;
+}
+
+bool mw_target_read_u32(struct mw_target *target, uint64_t va, uint32_t *ret)
+{
+	uint32_t value;
+
+	if (!mw_target_read(target, va, &value, sizeof(value)))
+		return false;
+	*ret = value;
+	return true;
+}
+
+void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
+{
+	for (size_t set = 0; set < CACHE_SETS; set++)
+		for (size_t way = 0; way < CACHE_WAYS; way++) {
+			struct block *b = &target->cache[set][way];
+
+			if (b->used && b->va < va + bytes &&
+			    b->va + BLOCK_BYTES > va)
+				b->used = 0;
+		}
+}
+
+uint64_t mw_target_bytes_read(const struct mw_target *target)
+{
+	return target->bytes_read;
+}
+
+void mw_target_free_cache(struct mw_target *target)
+{
+	for (size_t set = 0; set < CACHE_SETS; set++)
+		for (size_t way = 0; way < CACHE_WAYS; way++)
+			mw_free(target->cache[set][way].bytes);
+	for (size_t i = 0; i < OPEN_FILES; i++)
+		if (target->files[i].inode && target->files[i].fd >= 0)
+			close(target->files[i].fd);
+}
