@@ -60,6 +60,16 @@ static inline bool mw_within(uint64_t start, uint64_t bytes, uint64_t lo,
 	return start >= lo && start <= hi && bytes <= hi - start;
 }
 
+/** Number of set bits. (The compiler's own is a call without SSE 4.2.) */
+static inline unsigned mw_popcount(uint64_t bits)
+{
+	bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+	bits = (bits & UINT64_C(0x3333333333333333)) +
+	       (bits >> 2 & UINT64_C(0x3333333333333333));
+	bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (unsigned)(bits * UINT64_C(0x0101010101010101) >> 56);
+}
+
 /* Little-endian reads from bytes that need not be aligned. */
 static inline uint64_t mw_u64(const void *at)
 {

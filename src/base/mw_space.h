@@ -177,6 +177,8 @@ void mw_pages_tally(const struct mw_pages *pages, size_t *hint, uint64_t start,
 
 /* Threads */
 
+#define MW_NO_NATIVE_STACK UINT64_MAX
+
 struct mw_thread {
 	int32_t tid;
 	char state; /* as in /proc/PID/stat: R, S, D, … */
@@ -188,7 +190,8 @@ struct mw_thread {
 	uint64_t robust_list; /* head registered by the thread, 0 if none */
 	/*
 	 * Where the frames on the thread's own stack end while it runs on
-	 * another one (a goroutine's), 0 when not known.
+	 * another one (a goroutine's), 0 when not known; MW_NO_NATIVE_STACK
+	 * when all its stacks are a runtime's.
 	 */
 	uint64_t native_sp;
 };

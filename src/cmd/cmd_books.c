@@ -4,6 +4,25 @@
 #include "mw_guard.h"
 #include "mw_kernel.h"
 
+/**
+ * Claim what a Go runtime owns. One that cannot be read leaves a note: the
+ * target is then explained as a native process.
+ */
+static struct mw_error *claim_go(struct cmd_books *books)
+{
+	struct mw_error *error = mw_go_open(books->target, &books->go);
+
+	if (error && error->code != MW_E_NOMEM) {
+		mw_target_note(books->target, "%s; the Go heap is not told "
+			       "apart", error->message);
+		mw_error_free(error);
+		return NULL;
+	}
+	if (!error && books->go)
+		error = mw_go_claim(books->go, mw_ledger_sink(books->ledger));
+	return error;
+}
+
 static struct mw_error *add_pss(struct cmd_books *books)
 {
 	size_t count = mw_target_mappings(books->target)->list.n;
@@ -67,6 +86,8 @@ struct mw_error *cmd_books_take(const struct cmd_options *options,
 	if (!error && (flags & (CMD_BOOKS_MAPPINGS | CMD_BOOKS_PSS)))
 		mw_ledger_keep_mappings(books->ledger);
 	if (!error)
+		error = claim_go(books);
+	if (!error)
 		error = mw_native_claim(books->target,
 					mw_ledger_sink(books->ledger),
 					&books->native);
@@ -86,6 +107,7 @@ void cmd_books_free(struct cmd_books *books)
 {
 	mw_ledger_free(books->ledger);
 	mw_native_free(books->native);
+	mw_go_close(books->go);
 	mw_free(books->smaps);
 	mw_target_close(books->target);
 }

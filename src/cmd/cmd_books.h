@@ -3,12 +3,14 @@
 #define CMD_BOOKS_H
 
 #include "cmd.h"
+#include "mw_gort.h"
 #include "mw_ledger.h"
 #include "mw_native.h"
 
 /** One capture of a target, all walkers done and the ledger settled. */
 struct cmd_books {
 	struct mw_target *target;
+	struct mw_go *go; /* NULL: no Go runtime */
 	struct mw_native *native;
 	struct mw_ledger *ledger;
 	struct mw_audit audit;

@@ -141,7 +141,7 @@ static void print_json(const struct cmd_books *books,
 	mw_json_object(&json);
 	mw_json_key(&json, "schema");
 	mw_json_text(&json, "memwhy.ledger/1");
-	cmd_json_target(&json, books->target, NULL);
+	cmd_json_target(&json, books->target, books->go);
 	cmd_json_capture(&json, books->target, books->stopped_ns,
 			 books->wall_ns);
 	mw_json_key(&json, "totals");

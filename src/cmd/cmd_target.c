@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd.h"
 
+#include "mw_gort.h"
 #include "mw_kernel.h"
 
 struct mw_error *cmd_open_target(const struct cmd_options *options,
@@ -19,12 +20,43 @@ struct mw_error *cmd_open_target(const struct cmd_options *options,
 	return mw_target_open(pid, &options->capture, ret);
 }
 
+static void json_go(struct mw_json *json, const struct mw_go *go)
+{
+	static const char *const layouts[] = {
+		[MW_GO_LAYOUT_TABLE] = "table",
+		[MW_GO_LAYOUT_RTYPE] = "rtype",
+		[MW_GO_LAYOUT_DWARF] = "dwarf",
+	};
+	const struct mw_go_info *info = go ? mw_go_info(go) : NULL;
+
+	if (!info) {
+		mw_json_null(json);
+		return;
+	}
+	mw_json_object(json);
+	mw_json_key(json, "version");
+	mw_json_text(json, info->version);
+	mw_json_key(json, "layout");
+	mw_json_text(json, layouts[info->layout]);
+	mw_json_key(json, "stripped");
+	mw_json_bool(json, info->stripped);
+	mw_json_key(json, "pie");
+	mw_json_bool(json, info->pie);
+	mw_json_key(json, "cgo");
+	mw_json_bool(json, info->cgo);
+	mw_json_key(json, "goroutines");
+	if (info->has_goroutines)
+		mw_json_u64(json, info->goroutines);
+	else
+		mw_json_null(json);
+	mw_json_end(json);
+}
+
 void cmd_json_target(struct mw_json *json, const struct mw_target *target,
 		     const struct mw_go *go)
 {
 	const struct mw_target_info *info = mw_target_info(target);
 
-	(void)go;
 	mw_json_key(json, "target");
 	mw_json_object(json);
 	mw_json_key(json, "kind");
@@ -40,7 +72,7 @@ void cmd_json_target(struct mw_json *json, const struct mw_target *target,
 	mw_json_key(json, "page_bytes");
 	mw_json_u64(json, MW_PAGE_BYTES);
 	mw_json_key(json, "go");
-	mw_json_null(json);
+	json_go(json, go);
 	mw_json_end(json);
 }
 

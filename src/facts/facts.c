@@ -28,3 +28,14 @@ void mw_part_slots(struct mw_parts *parts, const struct mw_slots *slots)
 	assert(slots->slot_bytes > 0 && slots->used_count <= slots->count);
 	parts->ops->slots(parts->ctx, slots);
 }
+
+uint64_t mw_part_uniform_until(struct mw_parts *parts, uint64_t va)
+{
+	return parts->ops->uniform_until(parts->ctx, va);
+}
+
+void mw_part_sums(struct mw_parts *parts, uint64_t start, uint64_t end,
+		  const struct mw_sum *sums, size_t count)
+{
+	parts->ops->sums(parts->ctx, start, end, sums, count);
+}

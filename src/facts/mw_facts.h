@@ -96,7 +96,16 @@ struct mw_sink {
 	void *ctx;
 };
 
+/** How many bytes of a stretch belong to an account. */
+struct mw_sum {
+	mw_account_id account;
+	uint64_t bytes;
+};
+
 struct mw_part_ops {
+	uint64_t (*uniform_until)(void *ctx, uint64_t va);
+	void (*sums)(void *ctx, uint64_t start, uint64_t end,
+		     const struct mw_sum *sums, size_t count);
 	void (*range)(void *ctx, uint64_t start, uint64_t bytes,
 		      mw_account_id account);
 	void (*slots)(void *ctx, const struct mw_slots *slots);
@@ -132,5 +141,19 @@ void mw_part_range(struct mw_parts *parts, uint64_t start, uint64_t bytes,
 
 /** Slots of equal size as parts of the claim. */
 void mw_part_slots(struct mw_parts *parts, const struct mw_slots *slots);
+
+/**
+ * The end of the stretch from @va on whose pages are all in one state. Within
+ * it only sums matter: a walker may add up its parts and report them once, with
+ * mw_part_sums(). Not above @va when there is no such stretch.
+ */
+uint64_t mw_part_uniform_until(struct mw_parts *parts, uint64_t va);
+
+/**
+ * Parts of [@start, @end), which lies in a uniform stretch, by their sums. What
+ * they leave stays with the claim.
+ */
+void mw_part_sums(struct mw_parts *parts, uint64_t start, uint64_t end,
+		  const struct mw_sum *sums, size_t count);
 
 #endif

@@ -11,31 +11,32 @@
 size_t mw_process_read(struct mw_process *process, uint64_t va, void *to,
 		       size_t bytes)
 {
-	struct mw_remote from = { va, bytes };
+	struct mw_remote range = { va, to, bytes };
 
-	return mw_process_read_many(process, &from, 1, to);
+	return mw_process_read_many(process, &range, 1);
 }
 
 size_t mw_process_read_many(struct mw_process *process,
-			    const struct mw_remote *from, size_t count,
-			    void *to)
+			    const struct mw_remote *ranges, size_t count)
 {
 	enum { BATCH = 256 }; // at most IOV_MAX, 1024
 	size_t done = 0;
 
 	for (size_t at = 0; at < count;) {
-		struct iovec remote[BATCH];
+		struct iovec remote[BATCH], local[BATCH];
 		size_t n = 0, want = 0;
 
 		for (; n < BATCH && at + n < count; n++) {
-			remote[n].iov_base = (void *)(uintptr_t)from[at + n].va;
-			remote[n].iov_len = from[at + n].bytes;
-			want += from[at + n].bytes;
+			const struct mw_remote *r = &ranges[at + n];
+
+			remote[n].iov_base = (void *)(uintptr_t)r->va;
+			local[n].iov_base = r->to;
+			remote[n].iov_len = local[n].iov_len = r->bytes;
+			want += r->bytes;
 		}
 
-		struct iovec local = { (char *)to + done, want };
-		ssize_t got = process_vm_readv(process->task, &local, 1,
-					       remote, n, 0);
+		ssize_t got = process_vm_readv(process->task, local, n, remote,
+					       n, 0);
 		if (got > 0)
 			done += (size_t)got;
 		if (got < 0 || (size_t)got < want)

@@ -79,11 +79,12 @@ static struct mw_error *scan_range(int fd, uint64_t start, uint64_t end,
 					  state_of(regions[i].categories,
 						   hugetlb)))
 				return mw_error_nomem();
-		// A full vector ends the walk early; a walk that does not
-		// move at all would be a kernel's fault, not a reason to hang.
-		if (arg.walk_end <= start)
-			break;
-		start = arg.walk_end;
+		// A full vector ends the walk early, behind its last region.
+		// (walk_end does not serve: Linux 6.7 to 6.18 leave an older
+		// value in it when the walk comes to its end.)
+		start = n < REGIONS ? arg.end
+				    : mw_max(start + MW_PAGE_BYTES,
+					     regions[n - 1].end);
 	}
 	return NULL;
 }

@@ -152,19 +152,19 @@ void mw_threads_free(struct mw_threads *threads);
 size_t mw_process_read(struct mw_process *process, uint64_t va, void *to,
 		       size_t bytes);
 
-/** A range for mw_process_read_many(). */
+/** A range for mw_process_read_many(), and where its bytes go. */
 struct mw_remote {
 	uint64_t va;
+	void *to;
 	size_t bytes;
 };
 
 /**
- * The same for @count ranges that fill @to one behind the other, in as few
- * system calls as possible. Returns the bytes read before the first failure.
+ * The same for @count ranges in as few system calls as possible. Returns the
+ * bytes read, in the order of the ranges, before the first failure.
  */
 size_t mw_process_read_many(struct mw_process *process,
-			    const struct mw_remote *from, size_t count,
-			    void *to);
+			    const struct mw_remote *ranges, size_t count);
 
 /** Whether the kernel lets us read the target's memory at all. */
 bool mw_process_may_read(struct mw_process *process);

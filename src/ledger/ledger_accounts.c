@@ -5,8 +5,6 @@
 #include "ledger_int.h"
 #include "mw_guard.h"
 
-#define NO_ACCOUNT UINT32_MAX
-
 static uint64_t hash_names(const char *parent, const char *leaf)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325); // FNV-1a
@@ -17,6 +15,13 @@ static uint64_t hash_names(const char *parent, const char *leaf)
 	for (const char *c = leaf; *c; c++)
 		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
 	return hash;
+}
+
+static bool lists_ranges(const char *parent, const char *leaf)
+{
+	return strcmp(parent, "unknown") == 0 ||
+	       (strcmp(parent, "anonymous") == 0 &&
+		strcmp(leaf, "private") == 0);
 }
 
 struct mw_error *mw_ledger_account(void *ctx, const char *parent,
@@ -38,23 +43,23 @@ struct mw_error *mw_ledger_account(void *ctx, const char *parent,
 			*ret = (mw_account_id)(at - 1);
 			return NULL;
 		}
-		at = ledger->same_hash.v[at - 1];
+		at = ledger->more.v[at - 1].same_hash;
 	}
 
 	MW_CLEANUP(mw_freep) char *name = mw_format("%s/%s", parent, leaf);
 	MW_CLEANUP(mw_freep) char *parent_copy = mw_strdup(parent);
 	MW_CLEANUP(mw_freep) char *evidence_copy = mw_strdup(evidence);
 	struct mw_ledger_account *account;
-	mw_account_id *link;
+	struct account_more *more;
 
 	if (!name || !parent_copy || !evidence_copy)
 		return mw_error_nomem();
-	link = mw_vec_push(&ledger->same_hash);
-	if (!link)
+	more = mw_vec_push(&ledger->more);
+	if (!more)
 		return mw_error_nomem();
 	account = mw_vec_push(&ledger->accounts);
 	if (!account) {
-		ledger->same_hash.n--;
+		ledger->more.n--;
 		return mw_error_nomem();
 	}
 	*account = (struct mw_ledger_account){
@@ -63,7 +68,10 @@ struct mw_error *mw_ledger_account(void *ctx, const char *parent,
 		.evidence = mw_steal(evidence_copy),
 	};
 	account->name = mw_steal(name);
-	*link = (mw_account_id)*first;
+	*more = (struct account_more){
+		.same_hash = (mw_account_id)*first,
+		.lists_ranges = lists_ranges(parent, leaf),
+	};
 	*first = ledger->accounts.n;
 	*ret = (mw_account_id)(ledger->accounts.n - 1);
 	return NULL;
@@ -123,7 +131,7 @@ void mw_ledger_free(struct mw_ledger *ledger)
 		mw_free((char *)ledger->accounts.v[i].evidence);
 	}
 	mw_vec_free(&ledger->accounts);
-	mw_vec_free(&ledger->same_hash);
+	mw_vec_free(&ledger->more);
 	mw_map64_free(&ledger->by_hash);
 	for (size_t i = 0; i < MW_LAYERS; i++)
 		mw_vec_free(&ledger->claims[i]);

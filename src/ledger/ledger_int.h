@@ -16,10 +16,10 @@ struct intervals {
 	MW_VEC(struct interval) list; /* ascending, disjoint */
 };
 
-struct account {
-	struct mw_ledger_account pub;
-	bool list_ranges;
-	mw_account_id same_hash; /* next account with this hash, or itself */
+/** What the ledger keeps of an account besides what it shows. */
+struct account_more {
+	mw_account_id same_hash; /* 1 + next account with this hash, or 0 */
+	bool lists_ranges; /* its ranges are kept: the owner is not known */
 };
 
 struct mw_ledger {
@@ -27,7 +27,7 @@ struct mw_ledger {
 	const struct mw_pages *pages;
 	struct mw_sink sink;
 	MW_VEC(struct mw_ledger_account) accounts;
-	MW_VEC(mw_account_id) same_hash; /* per account: next in its chain */
+	MW_VEC(struct account_more) more; /* per account */
 	struct mw_map64 by_hash; /* hash of the name -> 1 + account */
 	MW_VEC(struct mw_claim) claims[MW_LAYERS];
 	MW_VEC(struct mw_claim) sorted; /* owners and remainders, by start */
@@ -60,7 +60,15 @@ void mw_ledger_enter(struct mw_ledger *ledger, size_t mapping,
 void mw_ledger_post(struct mw_ledger *ledger, uint64_t start, uint64_t end,
 		    mw_account_id account);
 
-/** The same for slots, of which any may be contested. */
+/** End of the uniform stretch from @va on; @va when there is none. */
+uint64_t mw_ledger_uniform_until(struct mw_ledger *ledger, uint64_t va);
+
+/** Post sums of [@start, @end), a uniform stretch; the rest to @account. */
+void mw_ledger_post_sums(struct mw_ledger *ledger, uint64_t start,
+			 uint64_t end, const struct mw_sum *sums, size_t count,
+			 mw_account_id account);
+
+/** Post slots, of which any may be contested. */
 void mw_ledger_post_slots(struct mw_ledger *ledger,
 			  const struct mw_slots *slots);
 

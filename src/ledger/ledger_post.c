@@ -54,13 +54,6 @@ void mw_ledger_enter(struct mw_ledger *ledger, size_t mapping,
 	assert(claimed->swap_bytes <= ledger->mapped[mapping].swap_bytes);
 }
 
-static bool lists_ranges(const struct mw_ledger_account *account)
-{
-	return strncmp(account->parent, "unknown", 7) == 0 ||
-	       (strcmp(account->parent, "anonymous") == 0 &&
-		strcmp(account->leaf, "private") == 0);
-}
-
 static void keep_range(struct mw_ledger *ledger, uint64_t start, uint64_t end,
 		       mw_account_id account, const struct mw_tally *tally)
 {
@@ -106,7 +99,7 @@ static void post_clean(struct mw_ledger *ledger, uint64_t start, uint64_t end,
 		mw_pages_tally(ledger->pages, &ledger->run_hint, from, to,
 			       &tally);
 		mw_ledger_enter(ledger, i, account, &tally);
-		if (lists_ranges(&ledger->accounts.v[account]))
+		if (ledger->more.v[account].lists_ranges)
 			keep_range(ledger, from, to, account, &tally);
 		ledger->mapping_hint = i;
 	}
@@ -156,9 +149,10 @@ static uint64_t used_before(const struct mw_slots *slots, const uint8_t *bits,
 	uint64_t used = 0;
 
 	for (uint64_t i = 0; i + 64 <= whole; i += 64)
-		used += (uint64_t)__builtin_popcountll(mw_u64(bits + i / 8));
-	for (uint64_t i = mw_align_down(whole, 64); i < whole; i++)
-		used += bits[i / 8] >> (i % 8) & 1;
+		used += mw_popcount(mw_u64(bits + i / 8));
+	if (whole % 64)
+		used += mw_popcount(mw_u64(bits + whole / 64 * 8) &
+				    ((UINT64_C(1) << whole % 64) - 1));
 	used *= slots->slot_bytes;
 	if (whole < slots->count && (bits[whole / 8] >> (whole % 8) & 1))
 		used += bytes - whole * slots->slot_bytes;
@@ -273,8 +267,67 @@ void mw_ledger_post_slots(struct mw_ledger *ledger,
 	ledger->run_hint = run;
 	mw_pages_tally(ledger->pages, &ledger->run_hint, slots->start, end,
 		       &all);
-	if (is_uniform(&all))
+	if (slots->used_count == slots->count)
+		mw_ledger_enter(ledger, i, slots->used, &all);
+	else if (is_uniform(&all))
 		post_uniform(ledger, i, slots, &all);
 	else
 		post_mixed(ledger, i, run, slots, &all);
+}
+
+uint64_t mw_ledger_uniform_until(struct mw_ledger *ledger, uint64_t va)
+{
+	size_t i = mapping_after(ledger, va);
+	const struct intervals *contested = &ledger->contested;
+	const struct mw_pages *pages = ledger->pages;
+	uint64_t end, run;
+	size_t at;
+
+	if (i == ledger->maps->list.n || ledger->maps->list.v[i].start > va)
+		return va;
+	end = ledger->maps->list.v[i].end;
+	at = mw_intervals_after(contested, va);
+	if (at < contested->list.n)
+		end = mw_min(end, contested->list.v[at].start);
+
+	at = mw_pages_after_hint(pages, va, ledger->run_hint);
+	ledger->run_hint = at;
+	if (at == pages->runs.n)
+		return end;
+	run = pages->runs.v[at];
+	if (mw_run_start(run) > va)
+		return mw_min(end, mw_run_start(run));
+	// A long stretch is stored as several runs.
+	while (at + 1 < pages->runs.n && mw_run_end(run) < end &&
+	       mw_run_start(pages->runs.v[at + 1]) == mw_run_end(run) &&
+	       mw_run_state(pages->runs.v[at + 1]) == mw_run_state(run))
+		run = pages->runs.v[++at];
+	return mw_min(end, mw_run_end(run));
+}
+
+void mw_ledger_post_sums(struct mw_ledger *ledger, uint64_t start,
+			 uint64_t end, const struct mw_sum *sums, size_t count,
+			 mw_account_id account)
+{
+	size_t mapping = mapping_after(ledger, start);
+	struct mw_tally all = { .vsz_bytes = end - start };
+	uint64_t left = end - start;
+
+	mw_pages_tally(ledger->pages, &ledger->run_hint, start, end, &all);
+	assert(is_uniform(&all));
+	for (size_t i = 0; i <= count; i++) {
+		uint64_t bytes = i < count ? sums[i].bytes : left;
+		struct mw_tally tally = {
+			.vsz_bytes = bytes,
+			.rss_bytes = all.rss_bytes ? bytes : 0,
+			.swap_bytes = all.swap_bytes ? bytes : 0,
+		};
+
+		assert(bytes <= left);
+		left -= bytes;
+		if (bytes > 0)
+			mw_ledger_enter(ledger, mapping,
+					i < count ? sums[i].account : account,
+					&tally);
+	}
 }

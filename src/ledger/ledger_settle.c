@@ -146,7 +146,32 @@ static void part_slots(void *ctx, const struct mw_slots *slots)
 		mw_ledger_post(ledger, start, end, slots->unknown);
 }
 
+static uint64_t uniform_until(void *ctx, uint64_t va)
+{
+	struct mw_ledger *ledger = ctx;
+
+	return va < ledger->part_end
+		       ? va
+		       : mw_min(mw_ledger_uniform_until(ledger, va),
+				end_of(ledger->claim));
+}
+
+static void part_sums(void *ctx, uint64_t start, uint64_t end,
+		      const struct mw_sum *sums, size_t count)
+{
+	struct mw_ledger *ledger = ctx;
+	uint64_t from = start, to = end;
+
+	if (!begin_part(ledger, &from, &to))
+		return;
+	assert(from == start && to == end);
+	mw_ledger_post_sums(ledger, start, end, sums, count,
+			    ledger->claim->account);
+}
+
 static const struct mw_part_ops part_ops = {
+	.uniform_until = uniform_until,
+	.sums = part_sums,
 	.range = part_range,
 	.slots = part_slots,
 };

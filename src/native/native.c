@@ -102,7 +102,7 @@ void mw_native_free(struct mw_native *native)
 	if (!native)
 		return;
 	for (size_t i = 0; i < native->image_count; i++)
-		mw_vec_free(&native->images[i].parts);
+		mw_part_list_free(&native->images[i]);
 	mw_free(native->images);
 	for (size_t i = 0; i < native->stacks.n; i++)
 		mw_free(native->stacks.v[i]);

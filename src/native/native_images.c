@@ -1,44 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mw_guard.h"
 #include "native_int.h"
 
-static int by_start(const void *a, const void *b)
-{
-	const struct native_part *x = a, *y = b;
-
-	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
-	return x->end < y->end ? -1 : x->end > y->end;
-}
-
 static struct mw_error *refine(void *ctx, const struct mw_claim *claim,
 			       struct mw_parts *parts)
 {
-	const struct native_image *image = ctx;
-	uint64_t end = claim->start + claim->bytes;
-	size_t lo = 0, hi = image->parts.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (image->parts.v[mid].end > claim->start)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	for (size_t i = lo; i < image->parts.n; i++) {
-		const struct native_part *p = &image->parts.v[i];
-		uint64_t from = mw_max(p->start, claim->start);
-		uint64_t to = mw_min(p->end, end);
-
-		if (p->start >= end)
-			break;
-		if (from < to)
-			mw_part_range(parts, from, to - from, p->account);
-	}
+	mw_part_list_emit(ctx, claim, parts);
 	return NULL;
 }
 
@@ -48,30 +18,22 @@ struct naming {
 	const char *parent; /* "binary" or "library/NAME" */
 };
 
-static struct mw_error *add_part(struct native_image *to,
+static struct mw_error *add_part(struct mw_part_list *to,
 				 const struct naming *naming, uint64_t start,
 				 uint64_t bytes, const char *leaf,
 				 const char *evidence)
 {
-	struct native_part part = { .start = start };
-	struct native_part *place;
+	mw_account_id account;
 
-	if (bytes == 0 || !mw_end(start, bytes, &part.end))
+	if (bytes == 0)
 		return NULL;
 	struct mw_error *error = mw_sink_account(naming->sink, naming->parent,
-						 leaf, evidence,
-						 &part.account);
-	if (error)
-		return error;
-	place = mw_vec_push(&to->parts);
-	if (!place)
-		return mw_error_nomem();
-	*place = part;
-	return NULL;
+						 leaf, evidence, &account);
+	return error ? error : mw_part_list_add(to, start, bytes, account);
 }
 
 /** The ELF header and the program headers, where a segment maps them. */
-static struct mw_error *add_headers(struct native_image *to,
+static struct mw_error *add_headers(struct mw_part_list *to,
 				    const struct naming *naming,
 				    const struct mw_image *image)
 {
@@ -103,7 +65,7 @@ static struct mw_error *add_headers(struct native_image *to,
 	return NULL;
 }
 
-static struct mw_error *add_sections(struct native_image *to,
+static struct mw_error *add_sections(struct mw_part_list *to,
 				     const struct naming *naming,
 				     const struct mw_image *image)
 {
@@ -124,7 +86,7 @@ static struct mw_error *add_sections(struct native_image *to,
 }
 
 /** A file without section headers: its segments. */
-static struct mw_error *add_segments(struct native_image *to,
+static struct mw_error *add_segments(struct mw_part_list *to,
 				     const struct naming *naming,
 				     const struct mw_image *image)
 {
@@ -154,27 +116,6 @@ static bool has_alloc_section(const struct mw_elf *elf)
 	return false;
 }
 
-/** Sort the parts and cut off what overlaps (headers, hostile sections). */
-static void tidy(struct native_image *image)
-{
-	uint64_t end = 0;
-	size_t kept = 0;
-
-	if (image->parts.n > 0)
-		qsort(image->parts.v, image->parts.n, sizeof(*image->parts.v),
-		      by_start);
-	for (size_t i = 0; i < image->parts.n; i++) {
-		struct native_part part = image->parts.v[i];
-
-		part.start = mw_max(part.start, end);
-		if (part.start >= part.end)
-			continue;
-		end = part.end;
-		image->parts.v[kept++] = part;
-	}
-	image->parts.n = kept;
-}
-
 /** Whether [@start, @end) of an anonymous mapping is a segment's .bss. */
 static bool in_segment(const struct mw_image *image, uint64_t *start,
 		       uint64_t *end)
@@ -198,7 +139,7 @@ static bool in_segment(const struct mw_image *image, uint64_t *start,
 
 static struct mw_error *claim_image(struct mw_native *native,
 				    const struct mw_image *image,
-				    struct native_image *parts,
+				    struct mw_part_list *parts,
 				    mw_account_id padding)
 {
 	const struct mw_mappings *maps = mw_target_mappings(native->target);
@@ -244,7 +185,7 @@ struct mw_error *mw_native_claim_images(struct mw_native *native)
 	}
 	for (size_t i = 0; i < native->image_count; i++) {
 		const struct mw_image *image = &images[i];
-		struct native_image *parts = &native->images[i];
+		struct mw_part_list *parts = &native->images[i];
 		MW_CLEANUP(mw_freep) char *parent =
 			image->kind == MW_IMAGE_EXECUTABLE
 				? mw_strdup("binary")
@@ -266,7 +207,7 @@ struct mw_error *mw_native_claim_images(struct mw_native *native)
 				"section", &padding);
 		if (error)
 			return error;
-		tidy(parts);
+		mw_part_list_tidy(parts);
 		error = claim_image(native, image, parts, padding);
 		if (error)
 			return error;

@@ -3,18 +3,8 @@
 #define NATIVE_INT_H
 
 #include "mw_native.h"
+#include "mw_part_list.h"
 #include "mw_vec.h"
-
-/** A part of a claim, known in advance. */
-struct native_part {
-	uint64_t start, end;
-	mw_account_id account;
-};
-
-/** Parts of one image, ascending and disjoint. */
-struct native_image {
-	MW_VEC(struct native_part) parts;
-};
 
 /** One thread's stack, from the lowest byte of its guard. */
 struct native_stack {
@@ -30,7 +20,7 @@ struct native_stack {
 struct mw_native {
 	struct mw_target *target;
 	const struct mw_sink *sink;
-	struct native_image *images;
+	struct mw_part_list *images; /* sections of each image */
 	size_t image_count;
 	MW_VEC(struct native_stack *) stacks; /* claims point to them */
 	struct native_stack main_stack;

@@ -173,6 +173,10 @@ uint64_t mw_native_tcb(struct mw_native *native,
 	// starts, which tells its place without stopping the thread.
 	if (thread->robust_list && has_glibc_self(target, by_robust))
 		return by_robust;
+	if (thread->native_sp == MW_NO_NATIVE_STACK)
+		return 0;
+	if (thread->native_sp)
+		return scan_for_tcb(native, thread->native_sp);
 	return thread->has_sp ? scan_for_tcb(native, thread->sp) : 0;
 }
 
@@ -304,7 +308,9 @@ static struct mw_error *claim_unknown_stack(struct mw_native *native,
 {
 	const struct mw_mappings *maps = mw_target_mappings(native->target);
 	const struct mw_mapping *m =
-		thread->has_sp ? mw_mappings_find(maps, thread->sp) : NULL;
+		thread->has_sp && !thread->native_sp
+			? mw_mappings_find(maps, thread->sp)
+			: NULL;
 	const struct mw_mapping *below = m && m > maps->list.v ? m - 1 : NULL;
 
 	if (!below || !mw_mapping_is_anonymous(m) ||

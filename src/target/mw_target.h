@@ -95,7 +95,8 @@ const struct mw_thread *mw_target_threads(const struct mw_target *target,
 
 /**
  * Note that thread @tid, if it runs on another stack just now, left its own at
- * @sp. For walkers of runtimes that switch stacks.
+ * @sp, or that it has none (MW_NO_NATIVE_STACK). For walkers of runtimes that
+ * switch stacks.
  */
 void mw_target_set_native_sp(struct mw_target *target, int32_t tid,
 			     uint64_t sp);
@@ -164,6 +165,20 @@ const struct mw_image *mw_target_image_of(const struct mw_target *target,
  * Cost: one system call for 64 KiB, which are kept.
  */
 bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
+		    size_t bytes);
+
+/**
+ * The same without a copy: a pointer to the bytes, good until the next read.
+ * NULL also when they do not lie in one 64 KiB block.
+ */
+const void *mw_target_view(struct mw_target *target, uint64_t va,
+			   size_t bytes);
+
+/**
+ * The same for a few bytes whose neighbours will not be asked for, such as the
+ * links of a list of large blocks.
+ */
+bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes);
 
 /** Read one little-endian word. */

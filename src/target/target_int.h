@@ -7,7 +7,8 @@
 
 #define BLOCK_BYTES MW_KIB(64)
 #define BLOCK_PAGES 16
-#define CACHE_SETS 32
+/* 4 MiB: walkers read in a few streams, not at random. */
+#define CACHE_SETS 16
 #define CACHE_WAYS 4
 
 /** 64 KiB of the target that have been read. */
@@ -45,6 +46,7 @@ struct mw_target {
 	uint32_t *image_of; /* per mapping: 1 + index of its image, or 0 */
 	/* Reading */
 	struct block cache[CACHE_SETS][CACHE_WAYS];
+	struct block *last; /* the block of the last read, to begin with */
 	uint64_t clock;
 	uint64_t bytes_read;
 	size_t mapping_hint, run_hint;

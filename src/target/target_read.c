@@ -102,7 +102,12 @@ static void plan_block(struct mw_target *target, struct block *block,
 				last->bytes += MW_PAGE_BYTES;
 			else
 				plan->ranges[plan->count++] =
-					(struct mw_remote){ va, MW_PAGE_BYTES };
+					(struct mw_remote){
+						va,
+						block->bytes +
+							page * MW_PAGE_BYTES,
+						MW_PAGE_BYTES,
+					};
 			plan->bytes += MW_PAGE_BYTES;
 		} else if (!(state & MW_PAGE_SWAPPED) &&
 			   read_absent(target, &target->maps.list.v[m], va,
@@ -112,44 +117,81 @@ static void plan_block(struct mw_target *target, struct block *block,
 	}
 }
 
-static void copy_range(struct mw_target *target, struct block *block,
-		       const struct mw_remote *range)
+/** Note the pages of @range as known, of which @bytes bytes have arrived. */
+static void note_known(struct block *block, const struct mw_remote *range,
+		       size_t bytes)
 {
-	uint64_t offset = range->va - block->va;
-	size_t got = mw_process_read(target->process, range->va,
-				     block->bytes + offset, range->bytes);
+	size_t first = (range->va - block->va) / MW_PAGE_BYTES;
 
-	target->bytes_read += got;
-	for (size_t page = 0; page < got / MW_PAGE_BYTES; page++)
-		block->known |= 1u << (offset / MW_PAGE_BYTES + page);
+	for (size_t page = 0; page < bytes / MW_PAGE_BYTES; page++)
+		block->known |= 1u << (first + page);
 }
 
 static void fill_block(struct mw_target *target, struct block *block)
 {
 	struct plan plan = { .count = 0 };
+	size_t got;
 
 	block->known = 0;
 	plan_block(target, block, &plan);
-	if (!target->info.can_read)
+	if (!target->info.can_read || plan.count == 0)
 		return;
-	for (size_t i = 0; i < plan.count; i++)
-		copy_range(target, block, &plan.ranges[i]);
+	got = mw_process_read_many(target->process, plan.ranges, plan.count);
+	target->bytes_read += got;
+	for (size_t i = 0; i < plan.count; i++) {
+		struct mw_remote *range = &plan.ranges[i];
+		size_t have = mw_min(got, range->bytes);
+
+		note_known(block, range, have);
+		got -= have;
+		// A page that has gone since ends the transfer; those behind
+		// it are tried by themselves.
+		for (have = mw_align_down(have, MW_PAGE_BYTES);
+		     have < range->bytes; have += MW_PAGE_BYTES) {
+			struct mw_remote page = {
+				range->va + have,
+				(uint8_t *)range->to + have,
+				MW_PAGE_BYTES,
+			};
+
+			note_known(block, &page,
+				   mw_process_read_many(target->process, &page,
+							1));
+		}
+	}
 }
 
-static struct block *find_block(struct mw_target *target, uint64_t va)
+static struct block *set_of(struct mw_target *target, uint64_t va)
 {
-	struct block *set =
-		target->cache[(va / BLOCK_BYTES) % CACHE_SETS];
-	struct block *oldest = &set[0];
+	// Streams often lie a multiple of some MiB apart: mix the high bits.
+	uint64_t hash = va / BLOCK_BYTES * UINT64_C(0x9e3779b97f4a7c15);
 
-	for (size_t way = 0; way < CACHE_WAYS; way++) {
+	return target->cache[(hash >> 32) % CACHE_SETS];
+}
+
+/** The block at @va if it has been read, or NULL. */
+static struct block *cached_block(struct mw_target *target, uint64_t va)
+{
+	struct block *set = set_of(target, va);
+
+	for (size_t way = 0; way < CACHE_WAYS; way++)
 		if (set[way].used && set[way].va == va) {
 			set[way].used = ++target->clock;
 			return &set[way];
 		}
-		if (set[way].used < oldest->used)
-			oldest = &set[way];
-	}
+	return NULL;
+}
+
+static struct block *find_block(struct mw_target *target, uint64_t va)
+{
+	struct block *block = cached_block(target, va);
+	struct block *oldest = set_of(target, va);
+
+	if (block)
+		return block;
+	for (size_t way = 1; way < CACHE_WAYS; way++)
+		if (set_of(target, va)[way].used < oldest->used)
+			oldest = &set_of(target, va)[way];
 	if (!oldest->bytes)
 		oldest->bytes = mw_alloc(BLOCK_BYTES);
 	if (!oldest->bytes)
@@ -160,14 +202,33 @@ static struct block *find_block(struct mw_target *target, uint64_t va)
 	return oldest;
 }
 
+/** One bit for each page of a block that [@offset, @offset + @bytes) touches. */
+static uint32_t pages_of(uint64_t offset, uint64_t bytes)
+{
+	uint32_t first = (uint32_t)(offset / MW_PAGE_BYTES);
+	uint32_t last = (uint32_t)((offset + bytes - 1) / MW_PAGE_BYTES);
+
+	return (2u << last) - (1u << first);
+}
+
 bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes)
 {
+	const struct block *last = target->last;
 	uint8_t *at = to;
 	uint64_t end;
 
-	if (!mw_end(va, bytes, &end))
-		return false;
+	if (!mw_end(va, bytes, &end) || bytes == 0)
+		return bytes == 0;
+	// Most reads follow the one before.
+	if (last && va >= last->va && end <= last->va + BLOCK_BYTES) {
+		uint32_t need = pages_of(va - last->va, bytes);
+
+		if ((last->known & need) == need) {
+			memcpy(to, last->bytes + (va - last->va), bytes);
+			return true;
+		}
+	}
 	while (va < end) {
 		uint64_t block_va = mw_align_down(va, BLOCK_BYTES);
 		uint64_t offset = va - block_va;
@@ -176,15 +237,51 @@ bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
 
 		if (!block)
 			return false;
-		uint32_t first = (uint32_t)(offset / MW_PAGE_BYTES);
-		uint32_t last = (uint32_t)((offset + take - 1) / MW_PAGE_BYTES);
-		uint32_t need = (2u << last) - (1u << first);
+		target->last = block;
+		uint32_t need = pages_of(offset, take);
 		if ((block->known & need) != need)
 			return false;
 		memcpy(at, block->bytes + offset, take);
 		at += take;
 		va += take;
 	}
+	return true;
+}
+
+const void *mw_target_view(struct mw_target *target, uint64_t va, size_t bytes)
+{
+	uint64_t block_va = mw_align_down(va, BLOCK_BYTES);
+	uint64_t offset = va - block_va;
+	struct block *block = target->last;
+
+	if (bytes == 0 || offset + bytes > BLOCK_BYTES)
+		return NULL;
+	if (!block || block->va != block_va) {
+		block = find_block(target, block_va);
+		if (!block)
+			return NULL;
+		target->last = block;
+	}
+	uint32_t need = pages_of(offset, bytes);
+	return (block->known & need) == need ? block->bytes + offset : NULL;
+}
+
+bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
+		    size_t bytes)
+{
+	uint64_t first = mw_align_down(va, BLOCK_BYTES), end;
+	const struct mw_mapping *mapping;
+
+	if (!mw_end(va, bytes, &end) || bytes == 0 ||
+	    mw_align_down(va, MW_PAGE_BYTES) !=
+		    mw_align_down(end - 1, MW_PAGE_BYTES) ||
+	    !target->info.can_read || cached_block(target, first) ||
+	    !(mw_pages_state(&target->pages, va) & MW_PAGE_PRESENT))
+		return mw_target_read(target, va, to, bytes);
+	mapping = mw_mappings_find(&target->maps, va);
+	if (!mapping || mw_process_read(target->process, va, to, bytes) < bytes)
+		return false;
+	target->bytes_read += bytes;
 	return true;
 }
 
@@ -210,6 +307,7 @@ bool mw_target_read_u32(struct mw_target *target, uint64_t va, uint32_t *ret)
 
 void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
 {
+	target->last = NULL;
 	for (size_t set = 0; set < CACHE_SETS; set++)
 		for (size_t way = 0; way < CACHE_WAYS; way++) {
 			struct block *b = &target->cache[set][way];

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GORT_INT_H
+#define GORT_INT_H
+
+#include "mw_gort.h"
+#include "mw_map64.h"
+#include "mw_part_list.h"
+#include "mw_vec.h"
+
+/* Layouts */
+
+enum go_field {
+#define GO_MEMBER(symbol, structure, path) GO_##symbol,
+#include "layouts/fields.def"
+#undef GO_MEMBER
+	GO_FIELDS,
+};
+
+/** Where a member lies in its struct; bytes is 0 when there is none. */
+struct go_member {
+	uint32_t offset;
+	uint32_t bytes;
+};
+
+struct go_layout {
+	unsigned minor; /* 1.minor.first_patch … 1.minor.last_patch */
+	unsigned first_patch, last_patch;
+	const char *source;
+	struct go_member at[GO_FIELDS];
+};
+
+/** All tables, ascending by release. */
+const struct go_layout *go_layouts(size_t *ret_count);
+
+/** What fields.def says of a member. */
+struct go_field_name {
+	const char *structure;
+	const char *path;
+};
+extern const struct go_field_name go_field_names[GO_FIELDS];
+
+/* The runtime */
+
+#define GO_PAGE_BYTES UINT64_C(8192)
+#define GO_ARENA_BYTES MW_MIB(64)
+#define GO_ARENA_PAGES (GO_ARENA_BYTES / GO_PAGE_BYTES)
+/*
+ * arenaIndex and chunkIndex count from the most negative address of a 48-bit
+ * space (malloc.go: arenaBaseOffset).
+ */
+#define GO_BASE_OFFSET (UINT64_C(1) << 47)
+#define GO_L2_ENTRIES (UINT64_C(1) << 22)
+#define GO_CHUNK_BYTES MW_MIB(4) /* of heap that one pallocData describes */
+#define GO_PERSISTENT_CHUNK MW_KIB(256)
+#define GO_GC_BITS_ARENA MW_KIB(64)
+
+struct go_slice {
+	uint64_t ptr, len, cap;
+};
+
+struct go_range {
+	uint64_t start, end;
+};
+
+/** A piece of the module's data, copied for the search for variables. */
+struct go_area {
+	uint64_t va;
+	uint8_t *bytes; /* absent pages are zeros */
+	size_t size;
+};
+
+/** A word of an area. */
+struct go_word {
+	uint32_t area;
+	uint32_t offset;
+};
+
+struct go_module {
+	uint64_t address; /* of the moduledata */
+	uint64_t pclntab;
+	struct go_range text, types;
+	struct go_range noptrdata, data, bss, noptrbss;
+	uint64_t gcdatamask_n, gcdatamask, gcbssmask_n, gcbssmask;
+};
+
+/** A stack of a goroutine or of a thread, inside the heap. */
+struct go_stack {
+	uint64_t lo, hi;
+	uint64_t sp; /* 0: not known */
+	uint64_t m; /* the thread that runs it, 0 if none */
+	bool runs_user_g; /* a goroutine's, not a g0's or gsignal's */
+};
+
+/** Contiguous arenas. */
+struct go_region {
+	struct mw_go *go;
+	uint64_t start, end;
+};
+
+/** What is read of an mspan. */
+struct go_span {
+	uint64_t start, pages;
+	uint64_t elem_bytes, elems, allocated, free_index;
+	uint64_t alloc_bits, gcmark_bits;
+	uint64_t specials;
+	uint8_t state;
+	uint8_t class;
+	bool is_user_arena;
+};
+
+/** Where to find the members of an mspan, for a walk over millions. */
+struct go_span_reader {
+	struct {
+		uint32_t offset;
+		uint64_t mask;
+	} start, pages, state, class, elem_bytes, elems, free_index, allocated,
+		alloc_bits, gcmark_bits, specials, is_user_arena;
+};
+
+enum go_span_state {
+	GO_SPAN_DEAD,
+	GO_SPAN_IN_USE,
+	GO_SPAN_MANUAL,
+	GO_SPAN_FREE, /* up to Go 1.13 */
+};
+
+struct go_accounts {
+	mw_account_id objects, free_slots, span_tail, idle, scavenged, reserved;
+	mw_account_id stack_used, stack_unused, stack_cached;
+	mw_account_id gc_work, torn;
+	mw_account_id arena_index, heap_arenas, bitmap, spans_index;
+	mw_account_id allspans, page_alloc, gc_bits, profile_buckets;
+	mw_account_id root_masks, getrandom;
+	mw_account_id mspan, mcache, specials, span_sets, itabs, arena_hints;
+	mw_account_id poll_descs, finalizers, persistent, persistent_free;
+};
+
+struct mw_go {
+	struct mw_target *target;
+	const struct mw_image *image;
+	struct mw_go_info info;
+	char version[64];
+	unsigned minor, patch;
+	bool is_release; /* the version names a release, nothing modified */
+	struct go_layout layout;
+	struct go_span_reader span_reader; /* follows from the layout */
+	struct go_module module;
+	struct go_area areas[4]; /* noptrdata, data, bss, noptrbss */
+	MW_VEC(struct go_word) words; /* of the areas, that may be pointers */
+
+	/* Addresses of the runtime's variables; 0 when not found */
+	uint64_t mheap;
+	uint64_t allgs, allp, allm, sched;
+	uint64_t gc_bits_arenas;
+	uint64_t persistent_chunks, global_alloc;
+	uint64_t itab_table, poll_cache;
+	uint64_t buckets[3]; /* memory, block, mutex */
+	uint64_t buckhash;
+
+	/* The heap */
+	struct go_slice allspans;
+	uint64_t l2; /* mheap_.arenas[0] */
+	uint64_t cur_arena, cur_arena_end;
+	MW_VEC(struct go_region) regions;
+	struct mw_map64 cached_pages; /* page number -> 1, in a P's pcache */
+	MW_VEC(struct go_stack) stacks; /* ascending */
+	MW_VEC(struct go_range) mspans; /* where the mspans lie, ascending */
+	MW_VEC(uint64_t) chunks; /* persistent chunks */
+	struct mw_map64 heap_arenas; /* heapArena address -> arena index + 1 */
+	struct mw_part_list parts; /* of the runtime's own memory */
+	struct go_accounts accounts;
+	const struct mw_sink *sink;
+	struct mw_go_drift drift;
+};
+
+/* Reading */
+
+static inline bool go_has(const struct mw_go *go, enum go_field field)
+{
+	return go->layout.at[field].bytes != 0;
+}
+
+static inline uint64_t go_off(const struct mw_go *go, enum go_field field)
+{
+	return go->layout.at[field].offset;
+}
+
+static inline uint64_t go_size(const struct mw_go *go, enum go_field field)
+{
+	return go->layout.at[field].bytes;
+}
+
+/** Read an integer or pointer member of the struct at @va. */
+bool go_read(const struct mw_go *go, uint64_t va, enum go_field field,
+	     uint64_t *ret);
+bool go_read_slice(const struct mw_go *go, uint64_t va, struct go_slice *ret);
+
+/** The same from a copy of the struct; the member is known to be there. */
+uint64_t go_get(const struct mw_go *go, const uint8_t *bytes,
+		enum go_field field);
+
+/**
+ * Call @visit for each resident piece of [@start, @start + @bytes), so that
+ * the work is bounded by memory that is really there.
+ */
+void go_each_resident(const struct mw_go *go, uint64_t start, uint64_t bytes,
+		      void (*visit)(uint64_t start, uint64_t bytes, void *ctx),
+		      void *ctx);
+
+/** Whether [@va, @va + @bytes) lies in mapped, writable memory. */
+bool go_is_mapped(const struct mw_go *go, uint64_t va, uint64_t bytes);
+
+/** Call @visit for each word that is not 0 in the resident part of an array. */
+MW_MUST_USE struct mw_error *
+go_each_pointer(struct mw_go *go, uint64_t array, uint64_t count,
+		struct mw_error *(*visit)(struct mw_go *go, uint64_t index,
+					  uint64_t value, void *ctx),
+		void *ctx);
+
+/* Finding; each returns false or an error when there is nothing to find */
+
+bool go_find_module(struct mw_go *go, const struct mw_image *image);
+bool go_fill_module(struct mw_go *go);
+void go_find_version(struct mw_go *go);
+bool go_load_areas(struct mw_go *go);
+void go_free_areas(struct mw_go *go);
+bool go_find_mheap(struct mw_go *go);
+unsigned go_check_fixallocs(const struct mw_go *go, unsigned *ret_of);
+void go_find_variables(struct mw_go *go);
+/** Replace what the binary's own type descriptors say; number of structs. */
+unsigned go_apply_rtypes(struct mw_go *go);
+
+/* Walking */
+
+/** Make go->span_reader; false when the layout lacks a member of mspan. */
+bool go_make_span_reader(struct mw_go *go);
+
+/** Read the mspan at @va. False when unreadable or implausible. */
+bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret);
+MW_MUST_USE struct mw_error *go_find_regions(struct mw_go *go);
+MW_MUST_USE struct mw_error *go_find_stacks(struct mw_go *go);
+MW_MUST_USE struct mw_error *go_find_mspans(struct mw_go *go);
+MW_MUST_USE struct mw_error *go_claim_heap(struct mw_go *go);
+MW_MUST_USE struct mw_error *go_claim_own(struct mw_go *go);
+
+/** Whether @va lies in a heap arena. */
+bool go_in_heap(const struct mw_go *go, uint64_t va);
+
+#endif
