@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static long left = -1;
 static bool failed;
@@ -34,6 +35,45 @@ static bool refused(void)
 void *mw_alloc(size_t bytes)
 {
 	return refused() ? NULL : malloc(bytes ? bytes : 1);
+}
+
+#define HUGE_BYTES ((size_t)2 << 20)
+
+/** What is mapped for @bytes: a small part of a huge page is not worth one. */
+static size_t mapped_bytes(size_t bytes)
+{
+	size_t unit = bytes >= HUGE_BYTES / 4 ? HUGE_BYTES : 4096;
+
+	return bytes ? (bytes + unit - 1) & ~(unit - 1) : unit;
+}
+
+void *mw_map(size_t bytes)
+{
+	size_t want = mapped_bytes(bytes);
+	uint8_t *memory, *aligned;
+	size_t slack;
+
+	if (refused() || bytes > SIZE_MAX / 2)
+		return NULL;
+	// Only aligned memory becomes huge pages: map more and cut it off.
+	memory = mmap(NULL, want + HUGE_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	slack = -(uintptr_t)memory & (HUGE_BYTES - 1);
+	aligned = memory + slack;
+	if (slack > 0)
+		munmap(memory, slack);
+	munmap(aligned + want, HUGE_BYTES - slack);
+	if (want >= HUGE_BYTES)
+		madvise(aligned, want, MADV_HUGEPAGE);
+	return aligned;
+}
+
+void mw_unmap(void *memory, size_t bytes)
+{
+	if (memory)
+		munmap(memory, mapped_bytes(bytes));
 }
 
 void *mw_calloc(size_t count, size_t bytes)

@@ -122,6 +122,37 @@ bool mw_pages_add(struct mw_pages *pages, uint64_t start, uint64_t end,
 	return true;
 }
 
+bool mw_pages_append(struct mw_pages *pages, const struct mw_pages *more)
+{
+	size_t n, left;
+
+	if (more->runs.n == 0)
+		return true;
+	// The first one may continue the last; the others stand as they are.
+	if (!mw_pages_add(pages, mw_run_start(more->runs.v[0]),
+			  mw_run_end(more->runs.v[0]),
+			  mw_run_state(more->runs.v[0])))
+		return false;
+	left = more->runs.n - 1;
+	n = pages->runs.n;
+	if (left == 0)
+		return true;
+	if (n + left > pages->runs.cap) {
+		size_t cap = n + left + (n + left) / 8;
+		uint64_t *grown = mw_realloc(pages->runs.v, cap,
+					     sizeof(*grown));
+
+		if (!grown)
+			return false;
+		pages->runs.v = grown;
+		pages->runs.cap = cap;
+	}
+	memcpy(&pages->runs.v[n], &more->runs.v[1],
+	       left * sizeof(*more->runs.v));
+	pages->runs.n += left;
+	return true;
+}
+
 void mw_pages_free(struct mw_pages *pages)
 {
 	mw_vec_free(&pages->runs);

@@ -27,6 +27,14 @@ char *mw_vformat(const char *fmt, va_list args)
 void mw_free(void *memory);
 
 /**
+ * @bytes of zeroed memory for a large array, backed by huge pages where the
+ * system has them for the asking: a fault for 2 MiB instead of for 4 KiB. To be
+ * released by mw_unmap() with the same size.
+ */
+void *mw_map(size_t bytes);
+void mw_unmap(void *memory, size_t bytes);
+
+/**
  * For tests: let the next @count allocations succeed and fail all after them;
  * a negative @count ends this. mw_alloc_failed() tells whether one was refused
  * since.

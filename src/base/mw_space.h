@@ -86,7 +86,7 @@ enum mw_page_state {
 	MW_PAGE_SWAPPED = 2,
 	MW_PAGE_ZERO = 4, /* the kernel's shared zero page: not part of RSS */
 	MW_PAGE_HUGE = 8, /* part of a huge page: THP or hugetlb */
-	MW_PAGE_FILE = 16, /* page cache or shared memory; otherwise anonymous */
+	MW_PAGE_FILE = 16, /* page cache or shared memory, where it was asked */
 	MW_PAGE_HUGETLB = 32, /* of the hugetlb pool: not part of RSS */
 };
 
@@ -139,6 +139,8 @@ static inline uint64_t mw_run_end(uint64_t run)
  */
 bool mw_pages_add(struct mw_pages *pages, uint64_t start, uint64_t end,
 		  unsigned state);
+/** Add all runs of @more, which lie behind those of @pages. */
+bool mw_pages_append(struct mw_pages *pages, const struct mw_pages *more);
 void mw_pages_free(struct mw_pages *pages);
 
 /** Index of the first run that ends above @va; the count if none does. */

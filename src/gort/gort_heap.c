@@ -17,108 +17,17 @@
  *
  *	not allocated, not scavenged	idle: kept by the runtime
  *	not allocated, scavenged	returned to the kernel
- *	allocated, in a P's page cache	idle
+ *	allocated, in a P's page cache	idle, or returned, by the P's bits
  *	allocated, scavenged		skipped when the heap began at a random
- *					page (1.26): never used
- *	in mheap_.curArena, or no chunk	never used
+ *					page (1.26); the runtime counts it as
+ *					returned
+ *	not in pageAlloc.inUse		never used
  */
 
 #define MAX_REGIONS 65536
 #define CHUNK_PAGES (GO_CHUNK_BYTES / GO_PAGE_BYTES)
 #define CHUNK_BITMAP_BYTES 64 /* each of the two */
 #define CHUNKS_L2_ENTRIES 8192
-
-/** Room for the largest mspan, and for a word read at its last byte. */
-#define SPAN_ROOM 256
-
-bool go_make_span_reader(struct mw_go *go)
-{
-	struct go_span_reader *r = &go->span_reader;
-
-	if (go_size(go, GO_mspan) + 8 > SPAN_ROOM)
-		return false;
-#define READER(member, field)                                              \
-	do {                                                               \
-		uint64_t bytes = go_size(go, field);                       \
-		if (bytes == 0 || bytes > 8)                               \
-			return false;                                      \
-		r->member.offset = (uint32_t)go_off(go, field);            \
-		r->member.mask = UINT64_MAX >> (64 - 8 * bytes);           \
-	} while (0)
-	READER(start, GO_mspan_startAddr);
-	READER(pages, GO_mspan_npages);
-	READER(state, GO_mspan_state);
-	READER(class, GO_mspan_spanclass);
-	READER(elem_bytes, GO_mspan_elemsize);
-	READER(elems, GO_mspan_nelems);
-	READER(free_index, GO_mspan_freeindex);
-	READER(allocated, GO_mspan_allocCount);
-	READER(alloc_bits, GO_mspan_allocBits);
-	READER(gcmark_bits, GO_mspan_gcmarkBits);
-	READER(specials, GO_mspan_specials);
-#undef READER
-	r->is_user_arena.offset = (uint32_t)go_off(go,
-						   GO_mspan_isUserArenaChunk);
-	r->is_user_arena.mask = go_has(go, GO_mspan_isUserArenaChunk) ? 1 : 0;
-	return true;
-}
-
-bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret)
-{
-	const struct go_span_reader *r = &go->span_reader;
-	uint64_t size = go_size(go, GO_mspan);
-	const uint8_t *bytes = mw_target_view(go->target, va, size + 8);
-	uint8_t copy[SPAN_ROOM];
-	struct go_span s;
-	uint64_t span_bytes, slot_bytes;
-
-	if (!bytes) {
-		if (!mw_target_read(go->target, va, copy, size))
-			return false;
-		bytes = copy;
-	}
-#define LOAD(member) (mw_u64(bytes + r->member.offset) & r->member.mask)
-	s = (struct go_span){
-		.start = LOAD(start),
-		.pages = LOAD(pages),
-		.elem_bytes = LOAD(elem_bytes),
-		.elems = LOAD(elems),
-		.allocated = LOAD(allocated),
-		.free_index = LOAD(free_index),
-		.alloc_bits = LOAD(alloc_bits),
-		.gcmark_bits = LOAD(gcmark_bits),
-		.specials = LOAD(specials),
-		.state = (uint8_t)LOAD(state),
-		.class = (uint8_t)LOAD(class),
-		.is_user_arena = LOAD(is_user_arena),
-	};
-#undef LOAD
-
-	if (s.state > GO_SPAN_FREE)
-		return false;
-	if (s.state == GO_SPAN_IN_USE || s.state == GO_SPAN_MANUAL) {
-		if (s.pages == 0 || s.pages > UINT64_C(1) << 35 ||
-		    !mw_is_aligned(s.start, GO_PAGE_BYTES) ||
-		    !mw_end(s.start, s.pages * GO_PAGE_BYTES, &span_bytes))
-			return false;
-	}
-	if (s.state == GO_SPAN_IN_USE &&
-	    (s.elem_bytes == 0 || s.elems == 0 || s.allocated > s.elems ||
-	     s.free_index > s.elems ||
-	     __builtin_mul_overflow(s.elem_bytes, s.elems, &slot_bytes) ||
-	     slot_bytes > s.pages * GO_PAGE_BYTES))
-		return false;
-	*ret = s;
-	return true;
-}
-
-bool go_in_heap(const struct mw_go *go, uint64_t va)
-{
-	for (size_t i = 0; i < go->regions.n; i++)
-		if (va >= go->regions.v[i].start && va < go->regions.v[i].end)
-			return true;
-	return false;
-}
 
 /* Regions */
 
@@ -148,7 +57,11 @@ static struct mw_error *add_arena(struct mw_go *go, uint64_t index,
 	last = mw_vec_push(&go->regions);
 	if (!last)
 		return mw_error_nomem();
-	*last = (struct go_region){ go, start, start + GO_ARENA_BYTES };
+	*last = (struct go_region){
+		.go = go,
+		.start = start,
+		.end = start + GO_ARENA_BYTES,
+	};
 	return NULL;
 }
 
@@ -157,12 +70,13 @@ static struct mw_error *add_page_cache(struct mw_go *go, uint64_t index,
 				       uint64_t p, void *ctx)
 {
 	uint64_t at = p + go_off(go, GO_p_pcache);
-	uint64_t base, cache;
+	uint64_t base, cache, scav = 0;
 
 	(void)index;
 	(void)ctx;
 	if (!go_read(go, at, GO_pageCache_base, &base) ||
-	    !go_read(go, at, GO_pageCache_cache, &cache))
+	    !go_read(go, at, GO_pageCache_cache, &cache) ||
+	    !go_read(go, at, GO_pageCache_scav, &scav))
 		return NULL;
 	for (unsigned bit = 0; bit < 64; bit++) {
 		uint64_t *place;
@@ -173,15 +87,13 @@ static struct mw_error *add_page_cache(struct mw_go *go, uint64_t index,
 				    base / GO_PAGE_BYTES + bit);
 		if (!place)
 			return mw_error_nomem();
-		*place = 1;
+		*place = 1 + (scav >> bit & 1);
 	}
 	return NULL;
 }
 
 struct mw_error *go_find_regions(struct mw_go *go)
 {
-	struct mw_error *error;
-
 	if (!go_read_slice(go, go->mheap + go_off(go, GO_mheap_allspans),
 			   &go->allspans) ||
 	    !mw_target_read_u64(go->target,
@@ -189,20 +101,63 @@ struct mw_error *go_find_regions(struct mw_go *go)
 				&go->l2))
 		return mw_error_at(MW_E_ABSENT, go->mheap,
 				   "the heap's description cannot be read");
-	go_read(go, go->mheap, GO_mheap_curArena_base, &go->cur_arena);
-	go_read(go, go->mheap, GO_mheap_curArena_end, &go->cur_arena_end);
 	go->regions.n = 0;
 	mw_map64_free(&go->heap_arenas);
-	error = go_each_pointer(go, go->l2, GO_L2_ENTRIES, add_arena, NULL);
-	if (!error && go->allp && go_has(go, GO_p_pcache) &&
-	    go_has(go, GO_pageCache_base)) {
-		struct go_slice allp;
+	return go_each_pointer(go, go->l2, GO_L2_ENTRIES, add_arena, NULL);
+}
 
-		if (go_read_slice(go, go->allp, &allp))
-			error = go_each_pointer(go, allp.ptr, allp.len,
-						add_page_cache, NULL);
+struct mw_error *go_find_page_caches(struct mw_go *go)
+{
+	struct go_slice allp;
+
+	if (!go->allp || !go_has(go, GO_p_pcache) ||
+	    !go_has(go, GO_pageCache_base) ||
+	    !go_read_slice(go, go->allp, &allp))
+		return NULL;
+	return go_each_pointer(go, allp.ptr, allp.len, add_page_cache, NULL);
+}
+
+struct mw_error *go_find_grown(struct mw_go *go)
+{
+	enum { LIMIT = 1 << 20 };
+	struct go_slice slice;
+	uint64_t at = go->mheap + go_off(go, GO_mheap_pages) +
+		      go_off(go, GO_pageAlloc_inUse);
+
+	go->grown.n = 0;
+	if (!go_has(go, GO_pageAlloc_inUse) || !go_read_slice(go, at, &slice))
+		return NULL;
+	for (uint64_t i = 0; i < mw_min(slice.len, LIMIT); i++) {
+		uint64_t words[2];
+		struct go_range *range;
+
+		if (!mw_target_read(go->target, slice.ptr + i * sizeof(words),
+				    words, sizeof(words)) ||
+		    words[0] >= words[1])
+			break;
+		range = mw_vec_push(&go->grown);
+		if (!range)
+			return mw_error_nomem();
+		*range = (struct go_range){ words[0], words[1] };
 	}
-	return error;
+	return NULL;
+}
+
+/** End of the stretch from @va on that was grown, or was not. */
+static uint64_t grown_until(const struct mw_go *go, uint64_t va,
+			    bool *ret_grown)
+{
+	// There are few ranges: a heap grows upwards from one address.
+	for (size_t i = 0; i < go->grown.n; i++) {
+		const struct go_range *r = &go->grown.v[i];
+
+		if (va < r->end) {
+			*ret_grown = va >= r->start;
+			return *ret_grown ? r->end : r->start;
+		}
+	}
+	*ret_grown = false;
+	return UINT64_MAX;
 }
 
 /* One arena's pages */
@@ -245,41 +200,60 @@ static bool bit(const uint8_t *bits, uint64_t i)
 	return bits[i / 8] >> (i % 8) & 1;
 }
 
+/** Make @bits those of the page at @va; false when there are none. */
+static bool at_page(const struct mw_go *go, uint64_t va,
+		    struct chunk_bits *bits)
+{
+	uint64_t chunk = (va + GO_BASE_OFFSET) / GO_CHUNK_BYTES;
+
+	if (bits->chunk != chunk)
+		read_chunk(go, chunk, bits);
+	return bits->known;
+}
+
 /** The account of a page that no span covers. */
 static mw_account_id page_account(struct mw_go *go, uint64_t va,
 				  struct chunk_bits *bits)
 {
 	const struct go_accounts *a = &go->accounts;
-	uint64_t chunk = (va + GO_BASE_OFFSET) / GO_CHUNK_BYTES;
 	uint64_t page = va / GO_PAGE_BYTES % CHUNK_PAGES;
+	const uint64_t *cached;
 
-	if (va >= go->cur_arena && va < go->cur_arena_end)
-		return a->reserved;
-	if (bits->chunk != chunk)
-		read_chunk(go, chunk, bits);
-	if (!bits->known)
+	if (!at_page(go, va, bits))
 		return a->reserved;
 	if (!bit(bits->allocated, page))
 		return bit(bits->scavenged, page) ? a->scavenged : a->idle;
-	if (mw_map64_find(&go->cached_pages, va / GO_PAGE_BYTES))
-		return a->idle;
+	cached = mw_map64_find(&go->cached_pages, va / GO_PAGE_BYTES);
+	if (cached)
+		return *cached > 1 ? a->scavenged : a->idle;
 	if (bit(bits->scavenged, page))
-		return a->reserved;
+		return a->scavenged;
 	// Allocated, but not a span yet: just now being made.
 	return a->torn;
 }
 
+/** A span in use, as it is met on the walk. */
+struct heap_span {
+	uint64_t start, end;
+	size_t index; /* in allspans */
+	const struct go_digest *digest;
+};
+
 /** Load the bits of @span's slots: what mw_slots.load asks for. */
 struct slot_bits {
 	const struct mw_go *go;
-	const struct go_span *span;
+	const struct heap_span *span;
 };
 
 static bool load_bits(void *ctx, uint8_t *bits)
 {
 	const struct slot_bits *b = ctx;
-	const struct go_span *span = b->span;
+	struct go_span full;
+	const struct go_span *span = &full;
 
+	if (!go_reread_span(b->go, b->span->index, b->span->start, &full) ||
+	    full.elems != b->span->digest->elems)
+		return false;
 	if (span->free_index < span->elems && span->alloc_bits &&
 	    !mw_target_read(b->go->target, span->alloc_bits, bits,
 			    (span->elems + 7) / 8))
@@ -322,9 +296,10 @@ static void flush(struct mw_go *go, struct window *w, struct mw_parts *parts)
 
 /** Add a span of objects to the window; false when it does not fit in. */
 static bool add_to_window(struct mw_go *go, struct window *w,
-			  const struct go_span *span, struct mw_parts *parts)
+			  const struct heap_span *span, struct mw_parts *parts)
 {
-	uint64_t end = span->start + span->pages * GO_PAGE_BYTES;
+	const struct go_digest *d = span->digest;
+	uint64_t end = span->end, elem_bytes = go_elem_bytes(d);
 
 	if (w->at != span->start || end > w->end) {
 		uint64_t until = w->at == span->start ? w->end : 0;
@@ -340,22 +315,23 @@ static bool add_to_window(struct mw_go *go, struct window *w,
 			.end = until,
 		};
 	}
-	w->objects += span->allocated * span->elem_bytes;
-	w->free_slots += (span->elems - span->allocated) * span->elem_bytes;
+	w->objects += d->allocated * elem_bytes;
+	w->free_slots += (uint64_t)(d->elems - d->allocated) * elem_bytes;
 	w->at = end;
 	return true;
 }
 
-static void report_objects(struct mw_go *go, const struct go_span *span,
+static void report_objects(struct mw_go *go, const struct heap_span *span,
 			   struct mw_parts *parts)
 {
-	uint64_t used = span->elem_bytes * span->elems;
+	const struct go_digest *d = span->digest;
+	uint64_t used = go_elem_bytes(d) * d->elems;
 	struct slot_bits bits = { go, span };
 	struct mw_slots slots = {
 		.start = span->start,
-		.slot_bytes = span->elem_bytes,
-		.count = span->elems,
-		.used_count = span->allocated,
+		.slot_bytes = go_elem_bytes(d),
+		.count = d->elems,
+		.used_count = d->allocated,
 		.used = go->accounts.objects,
 		.unused = go->accounts.free_slots,
 		.load = load_bits,
@@ -365,8 +341,7 @@ static void report_objects(struct mw_go *go, const struct go_span *span,
 
 	mw_part_slots(parts, &slots);
 	mw_part_range(parts, span->start + used,
-		      span->pages * GO_PAGE_BYTES - used,
-		      go->accounts.span_tail);
+		      span->end - span->start - used, go->accounts.span_tail);
 }
 
 /** First stack that ends above @va. */
@@ -386,12 +361,11 @@ static size_t stack_after(const struct mw_go *go, uint64_t va)
 }
 
 /** A span of stacks: those in use, and what lies between them. */
-static void report_stacks(struct mw_go *go, const struct go_span *span,
+static void report_stacks(struct mw_go *go, const struct heap_span *span,
 			  struct mw_parts *parts)
 {
 	const struct go_accounts *a = &go->accounts;
-	uint64_t at = span->start;
-	uint64_t end = span->start + span->pages * GO_PAGE_BYTES;
+	uint64_t at = span->start, end = span->end;
 
 	for (size_t i = stack_after(go, at); i < go->stacks.n && at < end;
 	     i++) {
@@ -409,83 +383,22 @@ static void report_stacks(struct mw_go *go, const struct go_span *span,
 	mw_part_range(parts, at, end - at, a->stack_cached);
 }
 
-static struct mw_error *note_specials(struct mw_go *go,
-				      const struct go_span *span)
+static void report_span(struct mw_go *go, const struct heap_span *span,
+			struct window *window, struct mw_parts *parts)
 {
-	enum { LIMIT = 1 << 20 };
-	uint64_t size = go_has(go, GO_specialfinalizer)
-				? go_size(go, GO_special)
-				: 0;
-	uint64_t last = 0, special = span->specials;
-
-	// Sorted by offset and kind, which ends any cycle.
-	for (int n = 0; special && n < LIMIT; n++) {
-		uint64_t offset, kind, next;
-
-		if (!go_read(go, special, GO_special_offset, &offset) ||
-		    !go_read(go, special, GO_special_kind, &kind) ||
-		    !go_read(go, special, GO_special_next, &next))
-			break;
-		uint64_t key = offset << 8 | (kind & 0xff);
-		if (n > 0 && key <= last)
-			break;
-		last = key;
-		struct mw_error *error = mw_part_list_add(
-			&go->parts, special, size, go->accounts.specials);
-		if (error)
-			return error;
-		special = next;
-	}
-	return NULL;
-}
-
-static struct mw_error *report_span(struct mw_go *go,
-				    const struct go_span *span,
-				    struct window *window,
-				    struct mw_parts *parts)
-{
-	if (span->state == GO_SPAN_IN_USE) {
+	if (!span->digest->is_manual) {
 		if (!add_to_window(go, window, span, parts))
 			report_objects(go, span, parts);
-		return span->specials ? note_specials(go, span) : NULL;
+		return;
 	}
 	flush(go, window, parts);
 	// Stack spans have the stack's size as element size, work buffers
 	// and (to 1.23) unrolled GC programs none.
-	if (span->elem_bytes)
+	if (span->digest->tail_or_elem_bytes)
 		report_stacks(go, span, parts);
 	else
-		mw_part_range(parts, span->start, span->pages * GO_PAGE_BYTES,
+		mw_part_range(parts, span->start, span->end - span->start,
 			      go->accounts.gc_work);
-	return NULL;
-}
-
-static bool covers(const struct go_span *span, uint64_t va)
-{
-	return (span->state == GO_SPAN_IN_USE ||
-		span->state == GO_SPAN_MANUAL) &&
-	       va >= span->start &&
-	       va < span->start + span->pages * GO_PAGE_BYTES;
-}
-
-/**
- * Read the span that @span_va should be for the page @va. One that makes no
- * sense while the target runs is read again; what makes none then is torn.
- */
-static bool read_span_for(struct mw_go *go, uint64_t span_va, uint64_t va,
-			  struct go_span *ret)
-{
-	enum { TRIES = 3 };
-
-	for (int i = 0; i < TRIES; i++) {
-		if (go_read_span(go, span_va, ret))
-			return covers(ret, va);
-		mw_target_forget(go->target, span_va,
-				 go_size(go, GO_mspan));
-		go->drift.reread++;
-	}
-	go->drift.torn_spans++;
-	return false;
 }
 
 /** Report the pages of [@va, @end) that have no span, joined by account. */
@@ -493,15 +406,27 @@ static void report_free(struct mw_go *go, uint64_t va, uint64_t end,
 			struct chunk_bits *bits, struct mw_parts *parts)
 {
 	while (va < end) {
-		mw_account_id account = page_account(go, va, bits);
-		uint64_t start = va;
+		bool grown;
+		uint64_t until = mw_min(grown_until(go, va, &grown), end);
 
-		do
-			va += GO_PAGE_BYTES;
-		while (va < end && page_account(go, va, bits) == account);
-		mw_part_range(parts, start, va - start, account);
-		if (account == go->accounts.torn)
-			go->drift.torn_bytes += va - start;
+		if (!grown) {
+			mw_part_range(parts, va, until - va,
+				      go->accounts.reserved);
+			va = until;
+			continue;
+		}
+		while (va < until) {
+			mw_account_id account = page_account(go, va, bits);
+			uint64_t start = va;
+
+			do
+				va += GO_PAGE_BYTES;
+			while (va < until &&
+			       page_account(go, va, bits) == account);
+			mw_part_range(parts, start, va - start, account);
+			if (account == go->accounts.torn)
+				go->drift.torn_bytes += va - start;
+		}
 	}
 }
 
@@ -510,56 +435,44 @@ static struct mw_error *refine_region(void *ctx, const struct mw_claim *claim,
 {
 	struct go_region *region = ctx;
 	struct mw_go *go = region->go;
-	MW_CLEANUP(mw_freep) uint64_t *spans =
-		mw_calloc(GO_ARENA_PAGES, sizeof(*spans));
 	struct chunk_bits bits = { .chunk = UINT64_MAX };
 	struct window window = { 0 };
-	uint64_t at = region->start; // reported up to here
-	uint64_t free_from = at;
+	uint64_t pages = (region->end - region->start) / GO_PAGE_BYTES;
+	uint64_t free_from = 0; // the first page that is not reported yet
 
 	(void)claim;
-	if (!spans)
-		return mw_error_nomem();
-	for (uint64_t arena = region->start; arena < region->end;
-	     arena += GO_ARENA_BYTES) {
-		uint64_t index = (arena + GO_BASE_OFFSET) / GO_ARENA_BYTES;
-		uint64_t heap_arena;
+	for (uint64_t page = 0; page < pages;) {
+		uint32_t number = region->first_spans[page];
+		const struct go_digest *digest =
+			number ? &go->digests[number - 1] : NULL;
 
-		if (!mw_target_read_u64(go->target, go->l2 + index * 8,
-					&heap_arena) ||
-		    !mw_target_read(go->target,
-				    heap_arena + go_off(go, GO_heapArena_spans),
-				    spans, GO_ARENA_PAGES * sizeof(*spans)))
-			continue; // reported as free pages
-		// A large span may reach into this arena from the one before.
-		at = mw_max(at, arena);
-		for (uint64_t page = (at - arena) / GO_PAGE_BYTES;
-		     page < GO_ARENA_PAGES;) {
-			uint64_t va = arena + page * GO_PAGE_BYTES;
-			struct go_span span;
-
-			if (!spans[page] ||
-			    !read_span_for(go, spans[page], va, &span) ||
-			    span.start != va ||
-			    span.start + span.pages * GO_PAGE_BYTES >
-				    region->end) {
-				page++;
-				continue;
-			}
-			if (free_from < va) {
-				flush(go, &window, parts);
-				report_free(go, free_from, va, &bits, parts);
-			}
-			struct mw_error *error =
-				report_span(go, &span, &window, parts);
-			if (error)
-				return error;
-			page += span.pages;
-			at = free_from = va + span.pages * GO_PAGE_BYTES;
+		if (!digest || digest->pages > pages - page) {
+			page++;
+			continue;
 		}
+		if (free_from < page) {
+			flush(go, &window, parts);
+			report_free(go,
+				    region->start + free_from * GO_PAGE_BYTES,
+				    region->start + page * GO_PAGE_BYTES,
+				    &bits, parts);
+		}
+		uint64_t start = region->start + page * GO_PAGE_BYTES;
+		struct heap_span span = {
+			.start = start,
+			.end = start + digest->pages * GO_PAGE_BYTES,
+			.index = number - 1,
+			.digest = digest,
+		};
+
+		report_span(go, &span, &window, parts);
+		// What begins inside a span was caught in a change.
+		page += digest->pages;
+		free_from = page;
 	}
 	flush(go, &window, parts);
-	report_free(go, free_from, region->end, &bits, parts);
+	report_free(go, region->start + free_from * GO_PAGE_BYTES, region->end,
+		    &bits, parts);
 	return NULL;
 }
 

@@ -95,6 +95,8 @@ struct go_stack {
 struct go_region {
 	struct mw_go *go;
 	uint64_t start, end;
+	/* Per page: 1 + digest of the span in use that begins there, or 0. */
+	uint32_t *first_spans;
 };
 
 /** What is read of an mspan. */
@@ -104,7 +106,7 @@ struct go_span {
 	uint64_t alloc_bits, gcmark_bits;
 	uint64_t specials;
 	uint8_t state;
-	uint8_t class;
+	uint8_t class; /* size class << 1 | noscan */
 	bool is_user_arena;
 };
 
@@ -115,6 +117,18 @@ struct go_span_reader {
 		uint64_t mask;
 	} start, pages, state, class, elem_bytes, elems, free_index, allocated,
 		alloc_bits, gcmark_bits, specials, is_user_arena;
+};
+
+/** What is kept of every mspan while the heap is walked, in 16 bytes. */
+struct go_digest {
+	uint32_t pages : 29; /* 0: not in use */
+	uint32_t is_manual : 1;
+	uint32_t has_specials : 1;
+	uint32_t is_torn : 1; /* could not be read, or made no sense */
+	/* Of a single slot, what the span has besides; else a slot's size. */
+	uint32_t tail_or_elem_bytes;
+	uint16_t elems, allocated;
+	uint32_t unused;
 };
 
 enum go_span_state {
@@ -160,11 +174,14 @@ struct mw_go {
 	/* The heap */
 	struct go_slice allspans;
 	uint64_t l2; /* mheap_.arenas[0] */
-	uint64_t cur_arena, cur_arena_end;
 	MW_VEC(struct go_region) regions;
-	struct mw_map64 cached_pages; /* page number -> 1, in a P's pcache */
+	struct mw_map64 cached_pages; /* in a P's pcache: page -> 1 + scav bit */
+	MW_VEC(struct go_range) grown; /* what the page allocator manages */
 	MW_VEC(struct go_stack) stacks; /* ascending */
-	MW_VEC(struct go_range) mspans; /* where the mspans lie, ascending */
+	struct go_digest *digests; /* one for each of allspans */
+	uint32_t *first_spans; /* of all regions */
+	size_t first_spans_bytes;
+	MW_VEC(struct go_range) mspans; /* where the mspans lie */
 	MW_VEC(uint64_t) chunks; /* persistent chunks */
 	struct mw_map64 heap_arenas; /* heapArena address -> arena index + 1 */
 	struct mw_part_list parts; /* of the runtime's own memory */
@@ -200,8 +217,9 @@ uint64_t go_get(const struct mw_go *go, const uint8_t *bytes,
 		enum go_field field);
 
 /**
- * Call @visit for each resident piece of [@start, @start + @bytes), so that
- * the work is bounded by memory that is really there.
+ * Call @visit for each resident piece of [@start, @start + @bytes) that may
+ * hold anything but zeros, so that the work is bounded by memory that is really
+ * there.
  */
 void go_each_resident(const struct mw_go *go, uint64_t start, uint64_t bytes,
 		      void (*visit)(uint64_t start, uint64_t bytes, void *ctx),
@@ -237,13 +255,31 @@ bool go_make_span_reader(struct mw_go *go);
 
 /** Read the mspan at @va. False when unreadable or implausible. */
 bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret);
+/** The same from a copy of its bytes, with 8 bytes of room behind them. */
+bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
+		   struct go_span *ret);
 MW_MUST_USE struct mw_error *go_find_regions(struct mw_go *go);
+MW_MUST_USE struct mw_error *go_find_page_caches(struct mw_go *go);
+MW_MUST_USE struct mw_error *go_find_grown(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_stacks(struct mw_go *go);
-MW_MUST_USE struct mw_error *go_find_mspans(struct mw_go *go);
+/** Read all mspans, once: go->digests, go->mspans, the regions' tables. */
+MW_MUST_USE struct mw_error *go_digest_spans(struct mw_go *go);
+void go_free_digests(struct mw_go *go);
+/** Note the specials of all spans in go->parts. */
+MW_MUST_USE struct mw_error *go_find_specials(struct mw_go *go);
+/** Bytes of each slot of the span that @digest describes. */
+uint64_t go_elem_bytes(const struct go_digest *digest);
+/** The digest of the span in use that holds @va, or NULL; and its start. */
+const struct go_digest *go_span_of(const struct mw_go *go, uint64_t va,
+				   uint64_t *ret_start);
+/** Read allspans[@index] in full, if it still begins at @start. */
+bool go_reread_span(const struct mw_go *go, size_t index, uint64_t start,
+		    struct go_span *ret);
 MW_MUST_USE struct mw_error *go_claim_heap(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_claim_own(struct mw_go *go);
 
 /** Whether @va lies in a heap arena. */
 bool go_in_heap(const struct mw_go *go, uint64_t va);
+const struct go_region *go_region_of(const struct mw_go *go, uint64_t va);
 
 #endif

@@ -38,18 +38,16 @@ static const struct go_layout *nearest_table(const struct mw_go *go,
 /**
  * Whether the layout now in use describes this target: the module's tables fit
  * and the heap can be walked. @ret_score counts the structs whose size the
- * runtime itself confirms; an exact fit has all.
+ * runtime itself confirms; an exact fit has all. The areas stay loaded.
  */
 static bool fits(struct mw_go *go, bool *ret_complete, unsigned *ret_score)
 {
 	unsigned of;
 
-	if (!go_make_span_reader(go) || !go_fill_module(go) ||
-	    !go_load_areas(go) || !go_find_mheap(go)) {
-		go_free_areas(go);
-		return false;
-	}
 	go_free_areas(go);
+	if (!go_make_span_reader(go) || !go_fill_module(go) ||
+	    !go_load_areas(go) || !go_find_mheap(go))
+		return false;
 	*ret_score = go_check_fixallocs(go, &of);
 	*ret_complete = *ret_score == of;
 	return true;
@@ -123,18 +121,15 @@ static struct mw_error *open_image(struct mw_go *go)
 	if (!error)
 		error = go_find_regions(go);
 	if (!error)
-		error = go_find_mspans(go);
+		error = go_digest_spans(go);
 	if (error)
 		return error;
-	if (!go_load_areas(go))
-		return mw_error_nomem();
 	go_find_variables(go);
 	go_free_areas(go);
-	// Once more, now that the Ps and their page caches are known.
-	error = go_find_regions(go);
+	error = go_find_page_caches(go);
 	if (!error)
-		error = go_find_stacks(go);
-	return error;
+		error = go_find_grown(go);
+	return error ? error : go_find_stacks(go);
 }
 
 static void fill_info(struct mw_go *go)
@@ -180,6 +175,8 @@ void mw_go_close(struct mw_go *go)
 	mw_vec_free(&go->regions);
 	mw_vec_free(&go->stacks);
 	mw_vec_free(&go->mspans);
+	mw_vec_free(&go->grown);
+	go_free_digests(go);
 	mw_vec_free(&go->chunks);
 	mw_map64_free(&go->cached_pages);
 	mw_map64_free(&go->heap_arenas);
@@ -280,6 +277,8 @@ struct mw_error *mw_go_claim(struct mw_go *go, const struct mw_sink *sink)
 
 	go->sink = sink;
 	error = make_accounts(go);
+	if (!error)
+		error = go_find_specials(go);
 	if (!error)
 		error = go_claim_heap(go);
 	return error ? error : go_claim_own(go);

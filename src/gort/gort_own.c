@@ -224,6 +224,9 @@ static struct mw_error *add_free_blocks(struct mw_go *go,
 	    !go_read(go, va, GO_fixalloc_size, &size) || size == 0 ||
 	    size > MW_KIB(16) || !go_read(go, va, GO_fixalloc_list, &block))
 		return NULL;
+	// Free mspans are in allspans already.
+	if (allocator == GO_mheap_spanalloc)
+		block = 0;
 	for (int n = 0; block && !error && n < LIMIT; n++) {
 		if (!in_chunk(go, block))
 			break;
@@ -638,48 +641,6 @@ static struct mw_error *claim_masks(struct mw_go *go)
 
 /* Chunks */
 
-/** Where the mspans lie: they are made one after the other. */
-static struct mw_error *add_mspan(struct mw_go *go, uint64_t index,
-				  uint64_t span, void *ctx)
-{
-	uint64_t size = go_size(go, GO_mspan);
-	struct go_range *last =
-		go->mspans.n ? &go->mspans.v[go->mspans.n - 1] : NULL;
-
-	(void)index;
-	(void)ctx;
-	if (last && last->end == span) {
-		last->end += size;
-		return NULL;
-	}
-	last = mw_vec_push(&go->mspans);
-	if (!last)
-		return mw_error_nomem();
-	*last = (struct go_range){ span, span + size };
-	return NULL;
-}
-
-struct mw_error *go_find_mspans(struct mw_go *go)
-{
-	go->mspans.n = 0;
-	return go_each_pointer(go, go->allspans.ptr, go->allspans.len,
-			       add_mspan, NULL);
-}
-
-/**
- * Claimed last, so that by the time a chunk is asked for its parts the walk
- * over the heap has met all specials.
- */
-static struct mw_error *refine_chunk(void *ctx, const struct mw_claim *claim,
-				     struct mw_parts *parts)
-{
-	struct mw_go *go = ctx;
-
-	mw_part_list_tidy(&go->parts);
-	mw_part_list_emit(&go->parts, claim, parts);
-	return NULL;
-}
-
 static struct mw_error *claim_chunks(struct mw_go *go)
 {
 	uint64_t base, off;
@@ -700,7 +661,7 @@ static struct mw_error *claim_chunks(struct mw_go *go)
 			.account = go->accounts.persistent,
 			.walker = "Go runtime",
 			.what = "Go persistent chunk",
-			.refine = refine_chunk,
+			.refine = refine,
 			.ctx = go,
 		});
 	return error;

@@ -72,7 +72,9 @@ void go_each_resident(const struct mw_go *go, uint64_t start, uint64_t bytes,
 
 		if (from >= to)
 			break;
-		if (mw_run_state(run) & MW_PAGE_PRESENT)
+		// The zero page is present too, but there is nothing on it.
+		if ((mw_run_state(run) & (MW_PAGE_PRESENT | MW_PAGE_ZERO)) ==
+		    MW_PAGE_PRESENT)
 			visit(from, to - from, ctx);
 	}
 }
@@ -104,7 +106,7 @@ struct pointers {
 static void visit_pointers(uint64_t start, uint64_t bytes, void *ctx)
 {
 	struct pointers *p = ctx;
-	uint64_t words[512];
+	uint64_t words[1024];
 	uint64_t end = start + bytes;
 
 	for (uint64_t at = mw_align_up(start, 8); at < end && !p->error;) {

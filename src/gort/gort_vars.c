@@ -19,13 +19,14 @@ static bool could_be_pointer(uint64_t word)
 	       mw_is_aligned(word, 8);
 }
 
-/** Note which words may be pointers, bss first: most searches begin there. */
+/** bss and noptrbss first: most of the runtime's variables lie there. */
+static const uint8_t area_order[] = { 2, 3, 0, 1 };
+
+/** Note which words may be pointers. */
 static bool note_words(struct mw_go *go)
 {
-	static const uint8_t order[] = { 2, 3, 0, 1 };
-
-	for (size_t i = 0; i < MW_COUNT(order); i++) {
-		const struct go_area *a = &go->areas[order[i]];
+	for (size_t i = 0; i < MW_COUNT(area_order); i++) {
+		const struct go_area *a = &go->areas[area_order[i]];
 
 		for (size_t at = 0; at + 8 <= a->size; at += 8) {
 			struct go_word *word;
@@ -35,7 +36,7 @@ static bool note_words(struct mw_go *go)
 			word = mw_vec_push(&go->words);
 			if (!word)
 				return false;
-			*word = (struct go_word){ order[i], (uint32_t)at };
+			*word = (struct go_word){ area_order[i], (uint32_t)at };
 		}
 	}
 	return true;
@@ -115,8 +116,8 @@ static uint64_t find_anywhere(struct mw_go *go,
 			      bool (*test)(const struct mw_go *go,
 					   const uint8_t *bytes, size_t left))
 {
-	for (size_t i = 0; i < MW_COUNT(go->areas); i++) {
-		const struct go_area *a = &go->areas[i];
+	for (size_t i = 0; i < MW_COUNT(area_order); i++) {
+		const struct go_area *a = &go->areas[area_order[i]];
 
 		for (size_t at = 0; at + 8 <= a->size; at += 8)
 			if (test(go, a->bytes + at, a->size - at))
@@ -152,11 +153,26 @@ static bool is_own_memory(const struct mw_go *go, uint64_t va)
 	return m && mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W);
 }
 
-/** Whether @va may be an object: in the heap, or a variable. */
-static bool is_object(const struct mw_go *go, uint64_t va)
+/**
+ * Whether an object of @bytes may begin at @va: a variable, or a slot of the
+ * heap that is not much larger. Needs no look at the target.
+ */
+static bool is_object(const struct mw_go *go, uint64_t va, uint64_t bytes)
 {
-	return could_be_pointer(va) &&
-	       (go_in_heap(go, va) || in_areas(go, va));
+	const struct go_digest *span;
+	uint64_t start, elem_bytes;
+
+	if (!could_be_pointer(va))
+		return false;
+	if (in_areas(go, va))
+		return true;
+	span = go_span_of(go, va, &start);
+	elem_bytes = span ? go_elem_bytes(span) : 0;
+	// A size class is at most an eighth larger than its largest object;
+	// from 1.22 on a header of 8 bytes may stand in front.
+	return span && !span->is_manual && elem_bytes >= bytes &&
+	       elem_bytes <= bytes + bytes / 4 + 16 &&
+	       (va - start) % elem_bytes <= 8;
 }
 
 /* mheap_ */
@@ -286,17 +302,18 @@ static bool is_allgs(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 
 	(void)va;
 	(void)ctx;
-	if (left < 24 || !is_object(go, ptr))
+	if (left < 24 || !could_be_pointer(ptr))
 		return false;
 	len = mw_u64(bytes + 8);
 	cap = mw_u64(bytes + 16);
-	if (len == 0 || len > cap || cap > UINT32_MAX)
+	if (len == 0 || len > cap || cap > UINT32_MAX ||
+	    !is_object(go, ptr, cap * 8))
 		return false;
 	for (uint64_t i = 0; i < mw_min(len, TRIED); i++) {
 		uint64_t g, lo, hi, status, id;
 
 		if (!mw_target_read_u64(go->target, ptr + i * 8, &g) ||
-		    !is_object(go, g) ||
+		    !is_object(go, g, go_size(go, GO_g)) ||
 		    !go_read(go, g, GO_g_stack_lo, &lo) ||
 		    !go_read(go, g, GO_g_stack_hi, &hi) ||
 		    !go_read(go, g, GO_g_atomicstatus, &status) ||
@@ -317,17 +334,18 @@ static bool is_allp(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 
 	(void)va;
 	(void)ctx;
-	if (left < 24 || !is_object(go, ptr))
+	if (left < 24 || !could_be_pointer(ptr))
 		return false;
 	len = mw_u64(bytes + 8);
 	cap = mw_u64(bytes + 16);
-	if (len == 0 || len > cap || cap > 1 << 16)
+	if (len == 0 || len > cap || cap > 1 << 16 ||
+	    !is_object(go, ptr, cap * 8))
 		return false;
 	for (uint64_t i = 0; i < len; i++) {
 		uint64_t p, id, cache;
 
 		if (!mw_target_read_u64(go->target, ptr + i * 8, &p) ||
-		    !is_object(go, p) || !go_read(go, p, GO_p_id, &id) ||
+		    !is_object(go, p, go_size(go, GO_p)) || !go_read(go, p, GO_p_id, &id) ||
 		    (id & UINT32_MAX) != i ||
 		    !go_read(go, p, GO_p_mcache, &cache) ||
 		    !could_be_pointer(cache))
@@ -345,8 +363,8 @@ static uint64_t chain_of_ms(const struct mw_go *go, uint64_t m)
 	for (; m && length < LIMIT; length++) {
 		uint64_t g0, back;
 
-		if (!is_object(go, m) || !go_read(go, m, GO_m_g0, &g0) ||
-		    !is_object(go, g0) || !go_read(go, g0, GO_g_m, &back) ||
+		if (!is_object(go, m, go_size(go, GO_m)) || !go_read(go, m, GO_m_g0, &g0) ||
+		    !is_object(go, g0, go_size(go, GO_g)) || !go_read(go, g0, GO_g_m, &back) ||
 		    back != m)
 			return 0;
 		last = m;
@@ -369,8 +387,8 @@ static bool is_longest_allm(struct mw_go *go, uint64_t va,
 
 	(void)left;
 	// Most words fail at once; only the rest is worth a walk.
-	if (!is_object(go, m) || !go_read(go, m, GO_m_g0, &g0) ||
-	    !is_object(go, g0) || !go_read(go, g0, GO_g_m, &back) ||
+	if (!is_object(go, m, go_size(go, GO_m)) || !go_read(go, m, GO_m_g0, &g0) ||
+	    !is_object(go, g0, go_size(go, GO_g)) || !go_read(go, g0, GO_g_m, &back) ||
 	    back != m)
 		return false;
 
@@ -640,7 +658,9 @@ static bool is_itab_table(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 	(void)va;
 	(void)left;
 	(void)ctx;
-	if (!is_object(go, table) ||
+	// The first one is a variable; one that has grown is an object.
+	if (!could_be_pointer(table) ||
+	    !(in_areas(go, table) || go_in_heap(go, table)) ||
 	    !go_read(go, table, GO_itabTable_size, &size) ||
 	    !go_read(go, table, GO_itabTable_count, &count) || size < 512 ||
 	    size > 1 << 24 || (size & (size - 1)) || count == 0 ||

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "kernel_int.h"
+#include "mw_parallel.h"
 
 /* include/uapi/linux/fs.h of Linux 6.7 */
 struct page_region {
@@ -40,7 +41,7 @@ struct pm_scan_arg {
  * delay its mmap and page faults.
  */
 #define STEP_BYTES MW_MIB(64)
-#define REGIONS 4096
+#define REGIONS 1024
 
 static unsigned state_of(uint64_t categories, bool hugetlb)
 {
@@ -52,23 +53,46 @@ static unsigned state_of(uint64_t categories, bool hugetlb)
 	       (hugetlb ? MW_PAGE_HUGETLB : 0);
 }
 
-static struct mw_error *scan_range(int fd, uint64_t start, uint64_t end,
-				   bool hugetlb, struct page_region *regions,
+/** A part of the work: pieces that adjoin or follow each other. */
+struct scan_job {
+	size_t first, count; /* in scan.pieces */
+	struct mw_pages pages;
+	struct mw_error *error;
+};
+
+struct scan_piece {
+	uint64_t start, end;
+	bool hugetlb;
+};
+
+struct scan {
+	int fd;
+	bool tell_file;
+	uint64_t piece_bytes;
+	MW_VEC(struct scan_piece) pieces;
+	MW_VEC(struct scan_job) jobs;
+};
+
+static struct mw_error *scan_range(const struct scan *scan,
+				   const struct scan_piece *piece,
+				   struct page_region *regions,
 				   struct mw_pages *pages)
 {
+	uint64_t start = piece->start, end = piece->end;
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
 		.vec = (uint64_t)(uintptr_t)regions,
 		.vec_len = REGIONS,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED |
-			       PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_FILE,
+			       PAGE_IS_PFNZERO | PAGE_IS_HUGE |
+			       (scan->tell_file ? PAGE_IS_FILE : 0),
 	};
 
 	while (start < end) {
 		arg.start = start;
 		arg.end = mw_min(end, start + STEP_BYTES);
-		int n = ioctl(fd, PAGEMAP_SCAN, &arg);
+		int n = ioctl(scan->fd, PAGEMAP_SCAN, &arg);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -77,7 +101,7 @@ static struct mw_error *scan_range(int fd, uint64_t start, uint64_t end,
 			if (!mw_pages_add(pages, regions[i].start,
 					  regions[i].end,
 					  state_of(regions[i].categories,
-						   hugetlb)))
+						   piece->hugetlb)))
 				return mw_error_nomem();
 		// A full vector ends the walk early, behind its last region.
 		// (walk_end does not serve: Linux 6.7 to 6.18 leave an older
@@ -117,30 +141,102 @@ each_range(const struct mw_mappings *maps,
 	return NULL;
 }
 
-struct scan {
-	int fd;
-	struct page_region *regions;
-	struct mw_pages *pages;
-};
-
-static struct mw_error *scan_visit(uint64_t start, uint64_t end, bool hugetlb,
+static struct mw_error *add_pieces(uint64_t start, uint64_t end, bool hugetlb,
 				   void *ctx)
 {
 	struct scan *scan = ctx;
 
-	return scan_range(scan->fd, start, end, hugetlb, scan->regions,
-			  scan->pages);
+	while (start < end) {
+		struct scan_piece *piece = mw_vec_push(&scan->pieces);
+
+		if (!piece)
+			return mw_error_nomem();
+		*piece = (struct scan_piece){
+			.start = start,
+			.end = mw_min(end, start + scan->piece_bytes),
+			.hugetlb = hugetlb,
+		};
+		start = piece->end;
+	}
+	return NULL;
+}
+
+/** Group pieces into jobs of enough work to be worth a thread's while. */
+static struct mw_error *make_jobs(struct scan *scan)
+{
+	enum { MOST_PIECES = 512 };
+	uint64_t bytes = scan->piece_bytes;
+	struct scan_job *job = NULL;
+
+	for (size_t i = 0; i < scan->pieces.n; i++) {
+		uint64_t more =
+			scan->pieces.v[i].end - scan->pieces.v[i].start;
+
+		if (!job || bytes + more > scan->piece_bytes ||
+		    job->count >= MOST_PIECES) {
+			job = mw_vec_push(&scan->jobs);
+			if (!job)
+				return mw_error_nomem();
+			*job = (struct scan_job){ .first = i };
+			bytes = 0;
+		}
+		bytes += more;
+		job->count++;
+	}
+	return NULL;
+}
+
+static void run_job(size_t number, void *ctx)
+{
+	struct scan *scan = ctx;
+	struct scan_job *job = &scan->jobs.v[number];
+	struct page_region regions[REGIONS];
+
+	for (size_t i = 0; !job->error && i < job->count; i++)
+		job->error = scan_range(scan,
+					&scan->pieces.v[job->first + i],
+					regions, &job->pages);
+}
+
+/** Put the runs of all jobs together, in order; ends all of them. */
+static struct mw_error *gather(struct scan *scan, struct mw_pages *pages)
+{
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < scan->jobs.n; i++) {
+		struct scan_job *job = &scan->jobs.v[i];
+
+		if (!error)
+			error = mw_steal(job->error);
+		if (!error && !mw_pages_append(pages, &job->pages))
+			error = mw_error_nomem();
+		mw_error_free(job->error);
+		mw_pages_free(&job->pages);
+	}
+	return error;
 }
 
 static struct mw_error *scan_all(int fd, const struct mw_mappings *maps,
-				 struct mw_pages *pages)
+				 bool tell_file, struct mw_pages *pages)
 {
-	MW_CLEANUP(mw_freep) struct page_region *regions =
-		mw_calloc(REGIONS, sizeof(*regions));
-	struct scan scan = { fd, regions, pages };
+	enum { MOST_JOBS = 1 << 16 };
+	struct scan scan = { .fd = fd, .tell_file = tell_file };
+	struct mw_error *error;
+	uint64_t bytes = 0;
 
-	return regions ? each_range(maps, scan_visit, &scan)
-		       : mw_error_nomem();
+	for (size_t i = 0; i < maps->list.n; i++)
+		bytes += mw_mapping_bytes(&maps->list.v[i]);
+	scan.piece_bytes = mw_max(STEP_BYTES, bytes / MOST_JOBS);
+	error = each_range(maps, add_pieces, &scan);
+	if (!error)
+		error = make_jobs(&scan);
+	if (!error) {
+		mw_parallel(scan.jobs.n, run_job, &scan);
+		error = gather(&scan, pages);
+	}
+	mw_vec_free(&scan.pieces);
+	mw_vec_free(&scan.jobs);
+	return error;
 }
 
 /*
@@ -294,7 +390,7 @@ static struct mw_error *smaps_all(struct mw_process *process,
 
 struct mw_error *mw_process_pages(struct mw_process *process,
 				  struct mw_mappings *mappings,
-				  enum mw_page_source best,
+				  enum mw_page_source best, bool tell_file,
 				  struct mw_pages *ret,
 				  enum mw_page_source *ret_used)
 {
@@ -305,7 +401,7 @@ struct mw_error *mw_process_pages(struct mw_process *process,
 	enum mw_page_source used = fd < 0 ? MW_PAGES_SMAPS : best;
 
 	if (used == MW_PAGES_SCAN) {
-		error = scan_all(fd, mappings, &pages);
+		error = scan_all(fd, mappings, tell_file, &pages);
 		// ENOTTY, or another refusal: an older kernel.
 		if (error && error->code == MW_E_SYSTEM) {
 			mw_error_free(error);

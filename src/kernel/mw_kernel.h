@@ -94,15 +94,17 @@ enum mw_page_source {
 
 /**
  * The state of all pages of @mappings, from the best source not better than
- * @best. Only MW_PAGES_SMAPS writes to @mappings (unplaced bytes).
+ * @best. Only MW_PAGES_SMAPS writes to @mappings (unplaced bytes). MW_PAGE_FILE
+ * is told with @tell_file only: the kernel must look at each page for it, which
+ * takes three times as long.
  *
  * The target's memory map is locked for at most 64 MiB at a time, but for
  * smaps.
  */
 MW_MUST_USE struct mw_error *
 mw_process_pages(struct mw_process *process, struct mw_mappings *mappings,
-		 enum mw_page_source best, struct mw_pages *ret,
-		 enum mw_page_source *ret_used);
+		 enum mw_page_source best, bool tell_file,
+		 struct mw_pages *ret, enum mw_page_source *ret_used);
 
 /** One mapping's figures of smaps, in bytes (proc_pid_smaps(5)). */
 struct mw_smaps {

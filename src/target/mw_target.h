@@ -36,6 +36,7 @@ enum mw_page_detail {
 struct mw_target_options {
 	enum mw_capture_mode mode;
 	enum mw_page_detail pages;
+	bool file_pages; /* also tell which pages are of files: takes longer */
 };
 
 /** What the kernel's own books say, taken together with the page states. */
@@ -179,6 +180,13 @@ const void *mw_target_view(struct mw_target *target, uint64_t va,
  * links of a list of large blocks.
  */
 bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
+		    size_t bytes);
+
+/**
+ * The same for present pages only, past all that is kept: any number of
+ * threads may do this at once.
+ */
+bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes);
 
 /** Read one little-endian word. */

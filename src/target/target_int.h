@@ -7,9 +7,10 @@
 
 #define BLOCK_BYTES MW_KIB(64)
 #define BLOCK_PAGES 16
-/* 4 MiB: walkers read in a few streams, not at random. */
-#define CACHE_SETS 16
+/* 2 MiB: walkers read in a few streams, not at random. */
+#define CACHE_SETS 8
 #define CACHE_WAYS 4
+#define CACHE_BLOCKS (CACHE_SETS * CACHE_WAYS)
 
 /** 64 KiB of the target that have been read. */
 struct block {
@@ -46,10 +47,11 @@ struct mw_target {
 	uint32_t *image_of; /* per mapping: 1 + index of its image, or 0 */
 	/* Reading */
 	struct block cache[CACHE_SETS][CACHE_WAYS];
+	uint8_t *cache_bytes; /* of all blocks, allocated when first used */
 	struct block *last; /* the block of the last read, to begin with */
 	uint64_t clock;
 	uint64_t bytes_read;
-	size_t mapping_hint, run_hint;
+	size_t run_hint;
 	struct open_file files[OPEN_FILES];
 	size_t next_file;
 };

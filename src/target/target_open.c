@@ -73,7 +73,8 @@ static struct mw_error *take_picture(struct mw_target *target,
 	if (!error)
 		error = mw_process_pages(target->process, &target->maps,
 					 source_of(options->pages),
-					 &target->pages, &used);
+					 options->file_pages, &target->pages,
+					 &used);
 	if (!error)
 		error = read_status(target, &target->status);
 	if (!error)

@@ -56,64 +56,37 @@ static bool read_absent(struct mw_target *target,
 	return true;
 }
 
-/** What the cache has to do to know the pages of one block. */
+/** The pages of a block that are to be copied from the target. */
 struct plan {
 	struct mw_remote ranges[BLOCK_PAGES];
 	size_t count;
-	size_t bytes;
 };
 
-/**
- * Sort the pages of @block into those to copy from the target (@plan) and the
- * others, which are filled at once where they can be known.
- */
-static void plan_block(struct mw_target *target, struct block *block,
-		       struct plan *plan)
+static void plan_copies(struct mw_target *target, const struct block *block,
+			size_t run, struct plan *plan)
 {
-	size_t m = mw_mappings_after(&target->maps, block->va);
-	size_t run = mw_pages_after_hint(&target->pages, block->va,
-					 target->run_hint);
+	uint64_t end = block->va + BLOCK_BYTES;
 
-	target->run_hint = run;
-	for (size_t page = 0; page < BLOCK_PAGES; page++) {
-		uint64_t va = block->va + page * MW_PAGE_BYTES;
-		unsigned state = 0;
+	run = mw_pages_after_hint(&target->pages, block->va, run);
+	for (; run < target->pages.runs.n; run++) {
+		uint64_t packed = target->pages.runs.v[run];
+		uint64_t from = mw_max(mw_run_start(packed), block->va);
+		uint64_t to = mw_min(mw_run_end(packed), end);
+		struct mw_remote *last =
+			plan->count ? &plan->ranges[plan->count - 1] : NULL;
 
-		while (m < target->maps.list.n &&
-		       target->maps.list.v[m].end <= va)
-			m++;
-		while (run < target->pages.runs.n &&
-		       mw_run_end(target->pages.runs.v[run]) <= va)
-			run++;
-		if (m == target->maps.list.n)
+		if (from >= to)
 			break;
-		if (target->maps.list.v[m].start > va)
+		if (!(mw_run_state(packed) & MW_PAGE_PRESENT))
 			continue;
-		if (run < target->pages.runs.n &&
-		    mw_run_start(target->pages.runs.v[run]) <= va)
-			state = mw_run_state(target->pages.runs.v[run]);
-
-		if (state & MW_PAGE_PRESENT) {
-			struct mw_remote *last =
-				plan->count ? &plan->ranges[plan->count - 1]
-					    : NULL;
-
-			if (last && last->va + last->bytes == va)
-				last->bytes += MW_PAGE_BYTES;
-			else
-				plan->ranges[plan->count++] =
-					(struct mw_remote){
-						va,
-						block->bytes +
-							page * MW_PAGE_BYTES,
-						MW_PAGE_BYTES,
-					};
-			plan->bytes += MW_PAGE_BYTES;
-		} else if (!(state & MW_PAGE_SWAPPED) &&
-			   read_absent(target, &target->maps.list.v[m], va,
-				       block->bytes + page * MW_PAGE_BYTES)) {
-			block->known |= 1u << page;
-		}
+		if (last && last->va + last->bytes == from)
+			last->bytes += to - from;
+		else
+			plan->ranges[plan->count++] = (struct mw_remote){
+				from,
+				block->bytes + (from - block->va),
+				to - from,
+			};
 	}
 }
 
@@ -127,22 +100,22 @@ static void note_known(struct block *block, const struct mw_remote *range,
 		block->known |= 1u << (first + page);
 }
 
-static void fill_block(struct mw_target *target, struct block *block)
+/** Read the present pages of @to, whose place is set. */
+static void copy_pages(struct mw_target *target, struct block *to,
+			  size_t run_hint)
 {
 	struct plan plan = { .count = 0 };
 	size_t got;
 
-	block->known = 0;
-	plan_block(target, block, &plan);
+	plan_copies(target, to, run_hint, &plan);
 	if (!target->info.can_read || plan.count == 0)
 		return;
 	got = mw_process_read_many(target->process, plan.ranges, plan.count);
-	target->bytes_read += got;
 	for (size_t i = 0; i < plan.count; i++) {
 		struct mw_remote *range = &plan.ranges[i];
 		size_t have = mw_min(got, range->bytes);
 
-		note_known(block, range, have);
+		note_known(to, range, have);
 		got -= have;
 		// A page that has gone since ends the transfer; those behind
 		// it are tried by themselves.
@@ -154,11 +127,46 @@ static void fill_block(struct mw_target *target, struct block *block)
 				MW_PAGE_BYTES,
 			};
 
-			note_known(block, &page,
+			note_known(to, &page,
 				   mw_process_read_many(target->process, &page,
 							1));
 		}
 	}
+}
+
+/** Fill what of @block is neither present nor swapped, where it is known. */
+static void fill_absent(struct mw_target *target, struct block *block)
+{
+	size_t m = mw_mappings_after(&target->maps, block->va);
+
+	for (size_t page = 0; page < BLOCK_PAGES; page++) {
+		uint64_t va = block->va + page * MW_PAGE_BYTES;
+
+		while (m < target->maps.list.n &&
+		       target->maps.list.v[m].end <= va)
+			m++;
+		if (m == target->maps.list.n)
+			break;
+		if (target->maps.list.v[m].start > va ||
+		    (block->known >> page & 1) ||
+		    mw_pages_state(&target->pages, va))
+			continue;
+		if (read_absent(target, &target->maps.list.v[m], va,
+				block->bytes + page * MW_PAGE_BYTES))
+			block->known |= 1u << page;
+	}
+}
+
+static void fill_block(struct mw_target *target, struct block *block)
+{
+	block->known = 0;
+	target->run_hint = mw_pages_after_hint(&target->pages, block->va,
+					       target->run_hint);
+	copy_pages(target, block, target->run_hint);
+	target->bytes_read += (uint64_t)mw_popcount(block->known) *
+			      MW_PAGE_BYTES;
+	if (block->known != (1u << BLOCK_PAGES) - 1)
+		fill_absent(target, block);
 }
 
 static struct block *set_of(struct mw_target *target, uint64_t va)
@@ -182,6 +190,16 @@ static struct block *cached_block(struct mw_target *target, uint64_t va)
 	return NULL;
 }
 
+static bool alloc_cache(struct mw_target *target)
+{
+	struct block *blocks = target->cache[0];
+
+	target->cache_bytes = mw_map(CACHE_BLOCKS * BLOCK_BYTES);
+	for (size_t i = 0; target->cache_bytes && i < CACHE_BLOCKS; i++)
+		blocks[i].bytes = target->cache_bytes + i * BLOCK_BYTES;
+	return target->cache_bytes;
+}
+
 static struct block *find_block(struct mw_target *target, uint64_t va)
 {
 	struct block *block = cached_block(target, va);
@@ -192,9 +210,7 @@ static struct block *find_block(struct mw_target *target, uint64_t va)
 	for (size_t way = 1; way < CACHE_WAYS; way++)
 		if (set_of(target, va)[way].used < oldest->used)
 			oldest = &set_of(target, va)[way];
-	if (!oldest->bytes)
-		oldest->bytes = mw_alloc(BLOCK_BYTES);
-	if (!oldest->bytes)
+	if (!target->cache_bytes && !alloc_cache(target))
 		return NULL;
 	oldest->va = va;
 	oldest->used = ++target->clock;
@@ -266,6 +282,24 @@ const void *mw_target_view(struct mw_target *target, uint64_t va, size_t bytes)
 	return (block->known & need) == need ? block->bytes + offset : NULL;
 }
 
+bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
+		    size_t bytes)
+{
+	const struct mw_pages *pages = &target->pages;
+	uint64_t at = va, end;
+
+	if (!target->info.can_read || !mw_end(va, bytes, &end))
+		return false;
+	for (size_t i = mw_pages_after(pages, va); at < end; i++) {
+		if (i == pages->runs.n ||
+		    mw_run_start(pages->runs.v[i]) > at ||
+		    !(mw_run_state(pages->runs.v[i]) & MW_PAGE_PRESENT))
+			return false;
+		at = mw_run_end(pages->runs.v[i]);
+	}
+	return mw_process_read(target->process, va, to, bytes) == bytes;
+}
+
 bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes)
 {
@@ -325,9 +359,7 @@ uint64_t mw_target_bytes_read(const struct mw_target *target)
 
 void mw_target_free_cache(struct mw_target *target)
 {
-	for (size_t set = 0; set < CACHE_SETS; set++)
-		for (size_t way = 0; way < CACHE_WAYS; way++)
-			mw_free(target->cache[set][way].bytes);
+	mw_unmap(target->cache_bytes, CACHE_BLOCKS * BLOCK_BYTES);
 	for (size_t i = 0; i < OPEN_FILES; i++)
 		if (target->files[i].inode && target->files[i].fd >= 0)
 			close(target->files[i].fd);
