@@ -73,10 +73,11 @@ struct mw_slots {
 	mw_account_id unused;
 	/*
 	 * Which slots are used, one bit a slot, least significant bit first,
-	 * written to @bits, zeroed room for @count bits; asked only when some
-	 * pages of the slots are resident and some are not. False if it
-	 * cannot be known: then the slots go to @unknown. Where the bits do
-	 * not add up to used_count, they are right.
+	 * written to @bits, zeroed room for @count bits; not asked when all
+	 * or none are. False if it cannot be known: then the slots go to
+	 * @unknown. Where the bits do not add up to used_count, they are
+	 * right. (Slots on pages of one state are better reported by
+	 * mw_part_sums().)
 	 */
 	bool (*load)(void *ctx, uint8_t *bits);
 	void *load_ctx;

@@ -159,27 +159,6 @@ static uint64_t used_before(const struct mw_slots *slots, const uint8_t *bits,
 	return used;
 }
 
-/** Divide @all between the two accounts, with no more than the counts. */
-static void post_uniform(struct mw_ledger *ledger, size_t mapping,
-			 const struct mw_slots *slots,
-			 const struct mw_tally *all)
-{
-	uint64_t used_bytes = slots->used_count * slots->slot_bytes;
-	struct mw_tally used = {
-		.vsz_bytes = used_bytes,
-		.rss_bytes = all->rss_bytes ? used_bytes : 0,
-		.swap_bytes = all->swap_bytes ? used_bytes : 0,
-	};
-	struct mw_tally unused = {
-		.vsz_bytes = all->vsz_bytes - used.vsz_bytes,
-		.rss_bytes = all->rss_bytes - used.rss_bytes,
-		.swap_bytes = all->swap_bytes - used.swap_bytes,
-	};
-
-	mw_ledger_enter(ledger, mapping, slots->used, &used);
-	mw_ledger_enter(ledger, mapping, slots->unused, &unused);
-}
-
 /** Room for the bits of @count slots, zeroed; NULL without memory. */
 static uint8_t *bits_for(struct mw_ledger *ledger, uint64_t count)
 {
@@ -200,79 +179,99 @@ static uint8_t *bits_for(struct mw_ledger *ledger, uint64_t count)
 	return ledger->bits;
 }
 
-/** Some pages of the slots are resident and some are not: slot by slot. */
-static void post_mixed(struct mw_ledger *ledger, size_t mapping, size_t run_at,
-		       const struct mw_slots *slots,
-		       const struct mw_tally *all)
-{
-	uint64_t end = slots->start + slots->slot_bytes * slots->count;
-	uint8_t *bits = bits_for(ledger, slots->count);
-	struct mw_tally used = { 0 }, unused = *all;
-
-	if (!bits) {
-		fail(ledger);
-		return;
-	}
-	if (!slots->load(slots->load_ctx, bits)) {
-		post_clean(ledger, slots->start, end, slots->unknown);
-		return;
-	}
-	used.vsz_bytes = used_before(slots, bits, end - slots->start);
-
-	for (; run_at < ledger->pages->runs.n; run_at++) {
-		uint64_t run = ledger->pages->runs.v[run_at];
-		uint64_t from = mw_max(slots->start, mw_run_start(run));
-		uint64_t to = mw_min(end, mw_run_end(run));
-
-		if (from >= to)
-			break;
-		uint64_t bytes = used_before(slots, bits, to - slots->start) -
-				 used_before(slots, bits, from - slots->start);
-		if (mw_state_is_rss(mw_run_state(run)))
-			used.rss_bytes += bytes;
-		if (mw_run_state(run) & MW_PAGE_SWAPPED)
-			used.swap_bytes += bytes;
-	}
-	unused.vsz_bytes -= used.vsz_bytes;
-	unused.rss_bytes -= used.rss_bytes;
-	unused.swap_bytes -= used.swap_bytes;
-	mw_ledger_enter(ledger, mapping, slots->used, &used);
-	mw_ledger_enter(ledger, mapping, slots->unused, &unused);
-}
-
 static bool is_uniform(const struct mw_tally *t)
 {
 	return (t->rss_bytes == 0 || t->rss_bytes == t->vsz_bytes) &&
 	       (t->swap_bytes == 0 || t->swap_bytes == t->vsz_bytes);
 }
 
+/** Slots that are all of one kind need no bits. */
+static bool are_alike(const struct mw_slots *slots)
+{
+	return slots->used_count == 0 || slots->used_count == slots->count;
+}
+
+/** Bytes of used slots in [@from, @to) of the slots' memory. */
+static uint64_t used_in(const struct mw_slots *slots, const uint8_t *bits,
+			uint64_t from, uint64_t to)
+{
+	if (are_alike(slots))
+		return slots->used_count ? to - from : 0;
+	return used_before(slots, bits, to - slots->start) -
+	       used_before(slots, bits, from - slots->start);
+}
+
+/** Enter [@from, @to), a piece of the slots in one mapping. */
+static void post_piece(struct mw_ledger *ledger, size_t mapping,
+		       const struct mw_slots *slots, const uint8_t *bits,
+		       uint64_t from, uint64_t to)
+{
+	struct mw_tally all = { .vsz_bytes = to - from };
+	struct mw_tally used = { 0 };
+	size_t run = mw_pages_after_hint(ledger->pages, from,
+					 ledger->run_hint);
+
+	used.vsz_bytes = used_in(slots, bits, from, to);
+	for (; run < ledger->pages->runs.n; run++) {
+		uint64_t packed = ledger->pages->runs.v[run];
+		uint64_t start = mw_max(from, mw_run_start(packed));
+		uint64_t end = mw_min(to, mw_run_end(packed));
+
+		if (start >= end)
+			break;
+		uint64_t bytes = used_in(slots, bits, start, end);
+		if (mw_state_is_rss(mw_run_state(packed))) {
+			all.rss_bytes += end - start;
+			used.rss_bytes += bytes;
+		}
+		if (mw_run_state(packed) & MW_PAGE_SWAPPED) {
+			all.swap_bytes += end - start;
+			used.swap_bytes += bytes;
+		}
+	}
+	ledger->run_hint = run;
+
+	struct mw_tally unused = {
+		.vsz_bytes = all.vsz_bytes - used.vsz_bytes,
+		.rss_bytes = all.rss_bytes - used.rss_bytes,
+		.swap_bytes = all.swap_bytes - used.swap_bytes,
+	};
+	mw_ledger_enter(ledger, mapping, slots->used, &used);
+	mw_ledger_enter(ledger, mapping, slots->unused, &unused);
+}
+
 void mw_ledger_post_slots(struct mw_ledger *ledger,
 			  const struct mw_slots *slots)
 {
-	uint64_t end = slots->start + slots->slot_bytes * slots->count;
-	size_t i = mapping_after(ledger, slots->start);
-	const struct mw_mapping *m = &ledger->maps->list.v[i];
-	struct mw_tally all = { .vsz_bytes = end - slots->start };
+	uint64_t start = slots->start;
+	uint64_t end = start + slots->slot_bytes * slots->count;
+	const struct mw_mapping *maps = ledger->maps->list.v;
+	uint8_t *bits = NULL;
 
-	// Slots that are not one piece of one mapping do not occur in a sound
-	// heap: only their range is accounted for.
-	if (i == ledger->maps->list.n || slots->start < m->start ||
-	    end > m->end || is_contested(ledger, slots->start, end)) {
-		mw_ledger_post(ledger, slots->start, end, slots->unknown);
+	// Slots are contested in no sound heap: then only their range counts.
+	if (is_contested(ledger, start, end)) {
+		mw_ledger_post(ledger, start, end, slots->unknown);
 		return;
 	}
+	if (!are_alike(slots)) {
+		bits = bits_for(ledger, slots->count);
+		if (!bits) {
+			fail(ledger);
+			return;
+		}
+		if (!slots->load(slots->load_ctx, bits)) {
+			mw_ledger_post(ledger, start, end, slots->unknown);
+			return;
+		}
+	}
+	for (size_t i = mapping_after(ledger, start);
+	     i < ledger->maps->list.n && maps[i].start < end; i++) {
+		uint64_t from = mw_max(start, maps[i].start);
+		uint64_t to = mw_min(end, maps[i].end);
 
-	size_t run = mw_pages_after_hint(ledger->pages, slots->start,
-					 ledger->run_hint);
-	ledger->run_hint = run;
-	mw_pages_tally(ledger->pages, &ledger->run_hint, slots->start, end,
-		       &all);
-	if (slots->used_count == slots->count)
-		mw_ledger_enter(ledger, i, slots->used, &all);
-	else if (is_uniform(&all))
-		post_uniform(ledger, i, slots, &all);
-	else
-		post_mixed(ledger, i, run, slots, &all);
+		post_piece(ledger, i, slots, bits, from, to);
+		ledger->mapping_hint = i;
+	}
 }
 
 uint64_t mw_ledger_uniform_until(struct mw_ledger *ledger, uint64_t va)

@@ -282,22 +282,57 @@ const void *mw_target_view(struct mw_target *target, uint64_t va, size_t bytes)
 	return (block->known & need) == need ? block->bytes + offset : NULL;
 }
 
+/** Whether [@va, @end) is private anonymous memory that may be read. */
+static bool is_anonymous(const struct mw_target *target, uint64_t va,
+			 uint64_t end)
+{
+	const struct mw_mapping *m = mw_mappings_find(&target->maps, va);
+
+	return m && end <= m->end && mw_mapping_is_anonymous(m) &&
+	       (m->perms & MW_PERM_R);
+}
+
 bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes)
 {
 	const struct mw_pages *pages = &target->pages;
-	uint64_t at = va, end;
+	uint8_t *out = to;
+	uint64_t end;
 
 	if (!target->info.can_read || !mw_end(va, bytes, &end))
 		return false;
-	for (size_t i = mw_pages_after(pages, va); at < end; i++) {
-		if (i == pages->runs.n ||
-		    mw_run_start(pages->runs.v[i]) > at ||
-		    !(mw_run_state(pages->runs.v[i]) & MW_PAGE_PRESENT))
-			return false;
-		at = mw_run_end(pages->runs.v[i]);
+	for (size_t i = mw_pages_after(pages, va); va < end; i++) {
+		uint64_t from = end, until = end;
+
+		if (i < pages->runs.n) {
+			from = mw_min(end, mw_max(va, mw_run_start(
+							      pages->runs.v[i])));
+			until = mw_min(end, mw_run_end(pages->runs.v[i]));
+		}
+		if (from > va) {
+			if (!is_anonymous(target, va, from))
+				return false;
+			memset(out, 0, from - va);
+			out += from - va;
+			va = from;
+		}
+		// Runs that adjoin are read at once.
+		while (va < end && i + 1 < pages->runs.n && until < end &&
+		       mw_run_start(pages->runs.v[i + 1]) == until &&
+		       (mw_run_state(pages->runs.v[i + 1]) & MW_PAGE_PRESENT))
+			until = mw_min(end,
+				       mw_run_end(pages->runs.v[++i]));
+		if (va < until) {
+			if (!(mw_run_state(pages->runs.v[i]) &
+			      MW_PAGE_PRESENT) ||
+			    mw_process_read(target->process, va, out,
+					    until - va) != until - va)
+				return false;
+			out += until - va;
+			va = until;
+		}
 	}
-	return mw_process_read(target->process, va, to, bytes) == bytes;
+	return true;
 }
 
 bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
