@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mw_alloc.h"
+#include "mw_mem.h"
 
 static struct mw_error nomem = {
 	.code = MW_E_NOMEM,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mw_map64.h"
 
-#include "mw_alloc.h"
+#include "mw_mem.h"
 
 static size_t hash(uint64_t key)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "mw_alloc.h"
+#include "mw_mem.h"
 
 /*
  * Scope guards: the variable is released when it goes out of scope. A value

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "mw_alloc.h"
+#include "mw_mem.h"
 
 /*
  * A growing array: MW_VEC(struct x) things = { 0 }. Elements are things.v[0]

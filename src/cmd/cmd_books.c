@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd_books.h"
 
+#include "mw_alloc.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
 
@@ -87,6 +88,9 @@ struct mw_error *cmd_books_take(const struct cmd_options *options,
 		mw_ledger_keep_mappings(books->ledger);
 	if (!error)
 		error = claim_go(books);
+	if (!error)
+		error = mw_alloc_claim(books->target,
+				       mw_ledger_sink(books->ledger));
 	if (!error)
 		error = mw_native_claim(books->target,
 					mw_ledger_sink(books->ledger),

@@ -53,17 +53,19 @@ static struct mw_error *add_stack(struct mw_go *go, uint64_t g, uint64_t m,
 static struct mw_error *add_g(struct mw_go *go, uint64_t index, uint64_t g,
 			      void *ctx)
 {
-	uint64_t *alive = ctx;
+	uint64_t *counted = ctx;
 	uint64_t status, m = 0;
 
 	(void)index;
 	if (!go_read(go, g, GO_g_atomicstatus, &status))
 		return NULL;
 	status &= ~STATUS_SCAN;
-	if (status != STATUS_IDLE && status != STATUS_DEAD &&
-	    status != STATUS_DEAD_EXTRA)
-		++*alive;
 	go_read(go, g, GO_g_m, &m);
+	// A dead one with an M waits for a call from C; the runtime counts it,
+	// and as a system goroutine too.
+	if ((status != STATUS_IDLE && status != STATUS_DEAD &&
+	     status != STATUS_DEAD_EXTRA) || m)
+		++*counted;
 	return add_stack(go, g, m, true);
 }
 
@@ -169,16 +171,16 @@ static void place_threads(struct mw_go *go)
 struct mw_error *go_find_stacks(struct mw_go *go)
 {
 	struct go_slice allgs;
-	uint64_t alive = 0, system;
+	uint64_t counted = 0, system;
 	struct mw_error *error = NULL;
 
 	if (go->allgs && go_read_slice(go, go->allgs, &allgs)) {
 		error = go_each_pointer(go, allgs.ptr, allgs.len, add_g,
-					&alive);
+					&counted);
 		if (go->sched &&
 		    go_read(go, go->sched, GO_schedt_ngsys, &system) &&
-		    system <= alive) {
-			go->info.goroutines = alive - system;
+		    system <= counted) {
+			go->info.goroutines = counted - system;
 			go->info.has_goroutines = true;
 		}
 	}

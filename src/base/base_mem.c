@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mw_alloc.h"
+#include "mw_mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>

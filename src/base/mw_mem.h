@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MW_ALLOC_H
-#define MW_ALLOC_H
+#ifndef MW_MEM_H
+#define MW_MEM_H
 
 #include <stdarg.h>
 #include <stdbool.h>
