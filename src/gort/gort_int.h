@@ -247,6 +247,8 @@ unsigned go_check_fixallocs(const struct mw_go *go, unsigned *ret_of);
 void go_find_variables(struct mw_go *go);
 /** Replace what the binary's own type descriptors say; number of structs. */
 unsigned go_apply_rtypes(struct mw_go *go);
+/** Replace the layout by what the target's own DWARF says; false if none. */
+bool go_apply_dwarf(struct mw_go *go);
 
 /* Walking */
 

@@ -17,6 +17,7 @@ static const struct go_layout layouts[] = {
 #include "layouts/go1_24.def"
 #include "layouts/go1_25.def"
 #include "layouts/go1_26.def"
+#include "layouts/go1_27.def"
 };
 
 const struct go_layout *go_layouts(size_t *ret_count)

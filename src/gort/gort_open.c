@@ -92,7 +92,7 @@ static struct mw_error *unsupported(const struct mw_go *go)
 
 static struct mw_error *choose_layout(struct mw_go *go)
 {
-	bool exact;
+	bool exact, complete;
 	unsigned score;
 	const struct go_layout *table = nearest_table(go, &exact);
 
@@ -107,6 +107,11 @@ static struct mw_error *choose_layout(struct mw_go *go)
 	// garble writes "unknown" for the version.
 	if (go->minor == 0 && try_all_tables(go)) {
 		go->info.layout = MW_GO_LAYOUT_RTYPE;
+		return NULL;
+	}
+	// Last, since reading it means to decompress and walk all of it.
+	if (go_apply_dwarf(go) && fits(go, &complete, &score) && complete) {
+		go->info.layout = MW_GO_LAYOUT_DWARF;
 		return NULL;
 	}
 	return unsupported(go);

@@ -150,6 +150,14 @@ struct mw_image {
 const struct mw_image *mw_target_images(const struct mw_target *target,
 					size_t *ret_count);
 
+/**
+ * Open the file of @image, the one that is really mapped; caller closes it.
+ * Errors: MW_E_NOT_FOUND when it cannot be had.
+ */
+MW_MUST_USE struct mw_error *mw_target_open_image(struct mw_target *target,
+						  const struct mw_image *image,
+						  int *ret_fd);
+
 /** The image whose file @mapping maps as a part of it, or NULL. */
 const struct mw_image *mw_target_image_of(const struct mw_target *target,
 					  const struct mw_mapping *mapping);

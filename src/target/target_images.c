@@ -290,3 +290,18 @@ const struct mw_image *mw_target_image_of(const struct mw_target *target,
 
 	return index ? &target->images.v[index - 1] : NULL;
 }
+
+struct mw_error *mw_target_open_image(struct mw_target *target,
+				      const struct mw_image *image,
+				      int *ret_fd)
+{
+	for (size_t i = mw_mappings_after(&target->maps, image->start);
+	     i < target->maps.list.n; i++)
+		if (target->image_of[i] == image - target->images.v + 1)
+			return mw_process_open_file(target->process,
+						    &target->maps,
+						    &target->maps.list.v[i],
+						    ret_fd);
+	return mw_error_new(MW_E_NOT_FOUND, "%s: no file is mapped",
+			    image->path);
+}
