@@ -29,6 +29,8 @@ struct cmd_options {
 	bool pss;
 	bool verbose;
 	bool explain;
+	bool by_page;  /* maps: a row a resident page */
+	bool no_smaps; /* maps: without what only smaps tells */
 };
 
 typedef struct mw_error *cmd_fn(const struct cmd_options *options);

@@ -86,6 +86,8 @@ struct mw_error *cmd_books_take(const struct cmd_options *options,
 				      &books->ledger);
 	if (!error && (flags & (CMD_BOOKS_MAPPINGS | CMD_BOOKS_PSS)))
 		mw_ledger_keep_mappings(books->ledger);
+	if (!error && (flags & CMD_BOOKS_PAGES))
+		mw_ledger_keep_pages(books->ledger);
 	if (!error)
 		error = claim_go(books);
 	if (!error)

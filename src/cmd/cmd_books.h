@@ -22,6 +22,7 @@ enum cmd_books_flags {
 	CMD_BOOKS_SMAPS = 1,	/* read smaps */
 	CMD_BOOKS_MAPPINGS = 2, /* keep what each account has per mapping */
 	CMD_BOOKS_PSS = 4,	/* smaps, mappings, and PSS per account */
+	CMD_BOOKS_PAGES = 8,	/* keep what each account has on each page */
 };
 
 /**

@@ -168,6 +168,7 @@ static void print_header(const struct cmd_books *books,
 {
 	const struct mw_target_info *info = mw_target_info(books->target);
 	const struct mw_kernel_books *kernel = mw_target_books(books->target);
+	const struct mw_go_info *go = books->go ? mw_go_info(books->go) : NULL;
 	struct mw_tally totals = mw_ledger_totals(books->ledger);
 	bool exact = options->style.exact_bytes;
 	char rss[32], vsz[32], swap[32], peak[32], tables[32];
@@ -175,7 +176,21 @@ static void print_header(const struct cmd_books *books,
 
 	mw_target_threads(books->target, &threads);
 	mw_print_escaped(stdout, info->comm);
-	printf(" (%d)  threads %zu\n", info->pid, threads);
+	printf(" (%d)", info->pid);
+	if (go) {
+		fputs("  ", stdout);
+		if (strcmp(go->version, "unknown") == 0)
+			fputs("Go of unknown version", stdout);
+		else
+			mw_print_escaped(stdout, go->version);
+		printf("%s%s%s", go->cgo ? ", cgo" : "",
+		       go->pie ? ", PIE" : "",
+		       go->stripped ? ", stripped" : "");
+	}
+	printf("  threads %zu", threads);
+	if (go && go->has_goroutines)
+		printf("  goroutines %" PRIu64, go->goroutines);
+	putchar('\n');
 	printf("RSS %s   VSZ %s   swap %s   peak RSS %s   page tables %s\n\n",
 	       mw_format_bytes(rss, totals.rss_bytes, exact),
 	       mw_format_bytes(vsz, totals.vsz_bytes, exact),

@@ -19,6 +19,7 @@ enum option_bit {
 	OPT_VERBOSE = 32,
 	OPT_EXPLAIN = 64,
 	OPT_BYTES = 128,
+	OPT_MAPS = 256,
 };
 
 struct command {
@@ -37,7 +38,9 @@ static const struct command commands[] = {
 		  OPT_EXPLAIN | OPT_BYTES, NULL },
 	{ "maps", "every mapping with its owner and what of it is resident",
 	  "memwhy maps [OPTION…] TARGET", cmd_maps,
-	  OPT_FORMAT | OPT_CSV | OPT_CAPTURE | OPT_BYTES, cmd_maps_columns },
+	  OPT_FORMAT | OPT_CSV | OPT_CAPTURE | OPT_BYTES | OPT_MAPS |
+		  OPT_VERBOSE,
+	  cmd_maps_columns },
 };
 
 static const struct option_text {
@@ -61,12 +64,16 @@ static const struct option_text {
 	  "add PSS: shared pages divided by the number of their users\n"
 	  "(reads smaps, which can delay the target's own mmap)" },
 	{ "verbose", 'v', no_argument, OPT_VERBOSE, NULL,
-	  "every account, however small, and the ranges whose owner is\n"
-	  "not known" },
+	  "ledger: every account, however small, and the ranges whose\n"
+	  "owner is not known; maps: the path, too" },
 	{ "explain", 'e', no_argument, OPT_EXPLAIN, NULL,
 	  "a sentence for each account" },
 	{ "bytes", 'b', no_argument, OPT_BYTES, NULL,
 	  "exact bytes instead of KiB, MiB, GiB" },
+	{ "by-page", 'B', no_argument, OPT_MAPS, NULL,
+	  "a row for each resident page, with what is on it" },
+	{ "no-smaps", 'S', no_argument, OPT_MAPS, NULL,
+	  "do not read smaps: dirty, huge and locked are left out" },
 	{ "pages", 'P', required_argument, OPT_CAPTURE, "scan|pagemap|smaps",
 	  "best source of page states to use (default: scan)" },
 	{ "help", 'h', no_argument, 0, NULL, "this text" },
@@ -191,6 +198,12 @@ static int take_option(int letter, const struct command *command,
 		return 0;
 	case 'e':
 		options->explain = true;
+		return 0;
+	case 'B':
+		options->by_page = true;
+		return 0;
+	case 'S':
+		options->no_smaps = true;
 		return 0;
 	case 'b':
 		options->style.exact_bytes = true;

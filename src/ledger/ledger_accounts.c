@@ -144,6 +144,7 @@ void mw_ledger_free(struct mw_ledger *ledger)
 	mw_vec_free(&ledger->ranges);
 	mw_map64_free(&ledger->share_at);
 	mw_vec_free(&ledger->shares);
+	mw_vec_free(&ledger->page_shares);
 	mw_free(ledger->bits);
 	mw_error_free(ledger->error);
 	mw_free(ledger);
@@ -157,6 +158,11 @@ const struct mw_sink *mw_ledger_sink(struct mw_ledger *ledger)
 void mw_ledger_keep_mappings(struct mw_ledger *ledger)
 {
 	ledger->keep_mappings = true;
+}
+
+void mw_ledger_keep_pages(struct mw_ledger *ledger)
+{
+	ledger->keep_pages = true;
 }
 
 const struct mw_ledger_account *
@@ -201,6 +207,13 @@ const struct mw_ledger_share *mw_ledger_shares(const struct mw_ledger *ledger,
 {
 	*ret_count = ledger->shares.n;
 	return ledger->shares.v;
+}
+
+const struct mw_ledger_page *mw_ledger_pages(const struct mw_ledger *ledger,
+					     size_t *ret_count)
+{
+	*ret_count = ledger->page_shares.n;
+	return ledger->page_shares.v;
 }
 
 const struct mw_claim *mw_ledger_claims(const struct mw_ledger *ledger,

@@ -41,6 +41,8 @@ struct mw_ledger {
 	bool keep_mappings;
 	struct mw_map64 share_at; /* mapping and account -> 1 + index */
 	MW_VEC(struct mw_ledger_share) shares;
+	bool keep_pages;
+	MW_VEC(struct mw_ledger_page) page_shares;
 	struct mw_tally totals;
 	mw_account_id contested_account;
 	/* While settling */

@@ -70,6 +70,42 @@ static void keep_range(struct mw_ledger *ledger, uint64_t start, uint64_t end,
 	*range = (struct mw_ledger_range){ start, end, account, *tally };
 }
 
+static void keep_page(struct mw_ledger *ledger, uint64_t va,
+		      mw_account_id account, uint64_t bytes)
+{
+	struct mw_ledger_page *page =
+		bytes ? mw_vec_push(&ledger->page_shares) : NULL;
+
+	if (page)
+		*page = (struct mw_ledger_page){ va, account,
+						 (uint32_t)bytes };
+	else if (bytes)
+		fail(ledger);
+}
+
+/** Keep what @account has on each resident page of [@start, @end). */
+static void keep_pages(struct mw_ledger *ledger, uint64_t start, uint64_t end,
+		       mw_account_id account)
+{
+	const struct mw_pages *pages = ledger->pages;
+
+	for (size_t i = mw_pages_after(pages, start); i < pages->runs.n; i++) {
+		uint64_t run = pages->runs.v[i];
+		uint64_t from = mw_max(start, mw_run_start(run));
+		uint64_t to = mw_min(end, mw_run_end(run));
+
+		if (from >= to)
+			break;
+		while (mw_state_is_rss(mw_run_state(run)) && from < to) {
+			uint64_t page = mw_align_down(from, MW_PAGE_BYTES);
+			uint64_t stop = mw_min(to, page + MW_PAGE_BYTES);
+
+			keep_page(ledger, page, account, stop - from);
+			from = stop;
+		}
+	}
+}
+
 /** Number of the mapping to look at first for @va, moving the hint. */
 static size_t mapping_after(struct mw_ledger *ledger, uint64_t va)
 {
@@ -99,6 +135,8 @@ static void post_clean(struct mw_ledger *ledger, uint64_t start, uint64_t end,
 		mw_pages_tally(ledger->pages, &ledger->run_hint, from, to,
 			       &tally);
 		mw_ledger_enter(ledger, i, account, &tally);
+		if (ledger->keep_pages)
+			keep_pages(ledger, from, to, account);
 		if (ledger->more.v[account].lists_ranges)
 			keep_range(ledger, from, to, account, &tally);
 		ledger->mapping_hint = i;
@@ -201,6 +239,21 @@ static uint64_t used_in(const struct mw_slots *slots, const uint8_t *bits,
 	       used_before(slots, bits, from - slots->start);
 }
 
+/** Keep what the slots have on each page of [@from, @to), all resident. */
+static void keep_slots(struct mw_ledger *ledger, const struct mw_slots *slots,
+		       const uint8_t *bits, uint64_t from, uint64_t to)
+{
+	while (from < to) {
+		uint64_t page = mw_align_down(from, MW_PAGE_BYTES);
+		uint64_t stop = mw_min(to, page + MW_PAGE_BYTES);
+		uint64_t used = used_in(slots, bits, from, stop);
+
+		keep_page(ledger, page, slots->used, used);
+		keep_page(ledger, page, slots->unused, stop - from - used);
+		from = stop;
+	}
+}
+
 /** Enter [@from, @to), a piece of the slots in one mapping. */
 static void post_piece(struct mw_ledger *ledger, size_t mapping,
 		       const struct mw_slots *slots, const uint8_t *bits,
@@ -223,6 +276,8 @@ static void post_piece(struct mw_ledger *ledger, size_t mapping,
 		if (mw_state_is_rss(mw_run_state(packed))) {
 			all.rss_bytes += end - start;
 			used.rss_bytes += bytes;
+			if (ledger->keep_pages)
+				keep_slots(ledger, slots, bits, start, end);
 		}
 		if (mw_run_state(packed) & MW_PAGE_SWAPPED) {
 			all.swap_bytes += end - start;
@@ -282,7 +337,9 @@ uint64_t mw_ledger_uniform_until(struct mw_ledger *ledger, uint64_t va)
 	uint64_t end, run;
 	size_t at;
 
-	if (i == ledger->maps->list.n || ledger->maps->list.v[i].start > va)
+	// Sums would not tell which page has what.
+	if (ledger->keep_pages || i == ledger->maps->list.n ||
+	    ledger->maps->list.v[i].start > va)
 		return va;
 	end = ledger->maps->list.v[i].end;
 	at = mw_intervals_after(contested, va);

@@ -323,6 +323,47 @@ static int compare_shares(const void *a, const void *b)
 	return x->account < y->account ? -1 : x->account > y->account;
 }
 
+static int compare_pages(const void *a, const void *b)
+{
+	const struct mw_ledger_page *x = a, *y = b;
+
+	if (x->va != y->va)
+		return x->va < y->va ? -1 : 1;
+	if (x->bytes != y->bytes)
+		return x->bytes > y->bytes ? -1 : 1;
+	return x->account < y->account ? -1 : x->account > y->account;
+}
+
+static int compare_pages_by_account(const void *a, const void *b)
+{
+	const struct mw_ledger_page *x = a, *y = b;
+
+	if (x->va != y->va)
+		return x->va < y->va ? -1 : 1;
+	return x->account < y->account ? -1 : x->account > y->account;
+}
+
+/** Sort the pages' shares, and add up what one account has in pieces. */
+static void tidy_pages(struct mw_ledger *ledger)
+{
+	struct mw_ledger_page *pages = ledger->page_shares.v;
+	size_t kept = 0;
+
+	if (ledger->page_shares.n == 0)
+		return;
+	qsort(pages, ledger->page_shares.n, sizeof(*pages),
+	      compare_pages_by_account);
+	for (size_t i = 0; i < ledger->page_shares.n; i++) {
+		if (kept > 0 && pages[kept - 1].va == pages[i].va &&
+		    pages[kept - 1].account == pages[i].account)
+			pages[kept - 1].bytes += pages[i].bytes;
+		else
+			pages[kept++] = pages[i];
+	}
+	ledger->page_shares.n = kept;
+	qsort(pages, kept, sizeof(*pages), compare_pages);
+}
+
 static struct mw_error *settle_contested(struct mw_ledger *ledger)
 {
 	struct intervals contested = ledger->contested;
@@ -374,6 +415,7 @@ struct mw_error *mw_ledger_settle(struct mw_ledger *ledger)
 		return error;
 	}
 	assert_balanced(ledger);
+	tidy_pages(ledger);
 	if (ledger->ranges.n > 0)
 		qsort(ledger->ranges.v, ledger->ranges.n,
 		      sizeof(*ledger->ranges.v), compare_ranges);

@@ -38,6 +38,9 @@ const struct mw_sink *mw_ledger_sink(struct mw_ledger *ledger);
 /** Also keep what each account has in each mapping: for maps and for PSS. */
 void mw_ledger_keep_mappings(struct mw_ledger *ledger);
 
+/** Also keep what each account has on each resident page; takes its time. */
+void mw_ledger_keep_pages(struct mw_ledger *ledger);
+
 /**
  * Resolve the claims, ask them for their parts, and count.
  *
@@ -114,6 +117,17 @@ struct mw_ledger_share {
 /** By mapping, then by falling vsz; only after mw_ledger_keep_mappings(). */
 const struct mw_ledger_share *mw_ledger_shares(const struct mw_ledger *ledger,
 					       size_t *ret_count);
+
+/** What one account has on one resident page. */
+struct mw_ledger_page {
+	uint64_t va;
+	mw_account_id account;
+	uint32_t bytes;
+};
+
+/** By address, then by falling bytes; only after mw_ledger_keep_pages(). */
+const struct mw_ledger_page *mw_ledger_pages(const struct mw_ledger *ledger,
+					     size_t *ret_count);
 
 /** The claims on the owner and remainder layers, ascending by start. */
 const struct mw_claim *mw_ledger_claims(const struct mw_ledger *ledger,

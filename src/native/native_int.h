@@ -14,7 +14,7 @@ struct native_stack {
 	uint64_t tls_start;
 	uint64_t sp; /* 0: not known */
 	int32_t tid; /* 0: kept for the next thread */
-	char what[40];
+	char what[40], guard[40]; /* for the claims */
 };
 
 struct mw_native {

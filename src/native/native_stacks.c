@@ -244,8 +244,6 @@ static struct mw_error *refine_thread(void *ctx, const struct mw_claim *claim,
 				  : s->guard_end;
 
 	(void)claim;
-	mw_part_range(parts, s->start, s->guard_end - s->start,
-		      native->thread_guard);
 	mw_part_range(parts, s->guard_end, sp - s->guard_end,
 		      native->thread_unused);
 	mw_part_range(parts, sp, s->tls_start - sp, native->thread_used);
@@ -261,6 +259,7 @@ static struct mw_error *claim_stack(struct mw_native *native,
 	struct native_stack *stack = mw_alloc(sizeof(*stack));
 	struct native_stack **place =
 		stack ? mw_vec_push(&native->stacks) : NULL;
+	struct mw_error *error = NULL;
 
 	if (!place) {
 		mw_free(stack);
@@ -271,22 +270,37 @@ static struct mw_error *claim_stack(struct mw_native *native,
 	stack->native = native;
 	if (stack->guard_end > stack->tls_start)
 		stack->guard_end = stack->start;
-	if (stack->tid)
+	if (stack->tid) {
 		snprintf(stack->what, sizeof(stack->what),
 			 "thread stack of TID %d", stack->tid);
-	else
+		snprintf(stack->guard, sizeof(stack->guard),
+			 "guard of TID %d", stack->tid);
+	} else {
 		snprintf(stack->what, sizeof(stack->what),
 			 "cached thread stack");
-	return mw_sink_claim(native->sink, &(struct mw_claim){
-		.start = stack->start,
-		.bytes = stack->end - stack->start,
-		.layer = MW_LAYER_OWNER,
-		.account = native->thread_unused,
-		.walker = "stacks",
-		.what = stack->what,
-		.refine = refine_thread,
-		.ctx = stack,
-	});
+		snprintf(stack->guard, sizeof(stack->guard),
+			 "guard of a cached stack");
+	}
+	if (stack->guard_end > stack->start)
+		error = mw_sink_claim(native->sink, &(struct mw_claim){
+			.start = stack->start,
+			.bytes = stack->guard_end - stack->start,
+			.layer = MW_LAYER_OWNER,
+			.account = native->thread_guard,
+			.walker = "stacks",
+			.what = stack->guard,
+		});
+	return error ? error
+		     : mw_sink_claim(native->sink, &(struct mw_claim){
+			.start = stack->guard_end,
+			.bytes = stack->end - stack->guard_end,
+			.layer = MW_LAYER_OWNER,
+			.account = native->thread_unused,
+			.walker = "stacks",
+			.what = stack->what,
+			.refine = refine_thread,
+			.ctx = stack,
+		});
 }
 
 static bool is_claimed(const struct mw_native *native, uint64_t start,

@@ -25,6 +25,7 @@ enum mw_format {
 
 /** How text is to look. */
 struct mw_style {
+	bool is_terminal;
 	bool color;
 	bool exact_bytes; /* 4096 instead of 4.00 KiB */
 	unsigned width;	  /* columns to fit in */

@@ -19,6 +19,7 @@ struct mw_style mw_style_for(FILE *out)
 
 	if (fd < 0 || !isatty(fd))
 		return style;
+	style.is_terminal = true;
 	style.color = !(no_color && *no_color) &&
 		      !(term && strcmp(term, "dumb") == 0);
 	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)

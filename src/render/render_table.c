@@ -96,12 +96,29 @@ static void pad(FILE *out, size_t count)
 		putc(' ', out);
 }
 
-static void emit_line(const struct mw_table *table, FILE *out,
+/** Write @text, cut to @room characters where that is not 0. */
+static void emit_text(FILE *out, const char *text, size_t room)
+{
+	if (room == 0 || strlen(text) <= room) {
+		mw_print_escaped(out, text);
+		return;
+	}
+
+	char *cut = mw_strndup(text, room - 1);
+	if (cut) {
+		mw_print_escaped(out, cut);
+		fputs("…", out);
+	}
+	mw_free(cut);
+}
+
+static void emit_line(const struct mw_table *table, FILE *out, size_t room,
 		      const size_t *widths, const char *(*text)(void *ctx,
 								size_t column),
 		      void *ctx)
 {
 	size_t owed = 0; // blanks that are only written before more text
+	size_t used = 0;
 
 	for (size_t i = 0; i < table->column_count; i++) {
 		const struct mw_column *column = &table->columns[i];
@@ -116,7 +133,8 @@ static void emit_line(const struct mw_table *table, FILE *out,
 			if (len > 0) {
 				pad(out, owed);
 				owed = 0;
-				mw_print_escaped(out, value);
+				emit_text(out, value,
+					  room > used + 8 ? room - used : 0);
 			}
 			owed += fill + 2;
 		} else {
@@ -124,6 +142,7 @@ static void emit_line(const struct mw_table *table, FILE *out,
 			fputs(value, out);
 			owed = 2;
 		}
+		used += mw_max(widths[i], len) + 2;
 	}
 	putc('\n', out);
 }
@@ -156,6 +175,8 @@ void mw_table_emit_text(const struct mw_table *table, FILE *out,
 {
 	struct row_ctx ctx = { .table = table, .style = style };
 	size_t widths[64] = { 0 };
+	// Lines are cut to a terminal's width; elsewhere nothing is lost.
+	size_t room = style->is_terminal ? style->width : 0;
 
 	assert(table->column_count <= MW_COUNT(widths));
 	for (size_t i = 0; i < table->column_count; i++)
@@ -169,11 +190,11 @@ void mw_table_emit_text(const struct mw_table *table, FILE *out,
 
 	if (style->color)
 		fputs("\033[1m", out);
-	emit_line(table, out, widths, heading_text, &ctx);
+	emit_line(table, out, room, widths, heading_text, &ctx);
 	if (style->color)
 		fputs("\033[0m", out);
 	for (ctx.row = 0; ctx.row < mw_table_rows(table); ctx.row++)
-		emit_line(table, out, widths, row_text, &ctx);
+		emit_line(table, out, room, widths, row_text, &ctx);
 }
 
 static void emit_csv_text(FILE *out, const char *text)

@@ -170,7 +170,7 @@ static size_t child_end(const struct emitter *e, size_t node)
 
 /**
  * How many of the children [at, end) are shown; the rest is folded. A single
- * small child is shown: a line that says "1 more" would be no shorter.
+ * small one is shown: a line that says "1 more" would be no shorter.
  */
 static size_t shown_children(const struct emitter *e, size_t at, size_t end,
 			     uint64_t *ret_folded_bytes, size_t *ret_folded)
@@ -191,6 +191,9 @@ static size_t shown_children(const struct emitter *e, size_t at, size_t end,
 			*ret_folded += n->leaves;
 		}
 	}
+	// With nothing to show there is no need to tell how much is hidden.
+	if (shown == 0)
+		*ret_folded = 0;
 	if (*ret_folded == 1) {
 		*ret_folded = 0;
 		*ret_folded_bytes = 0;
