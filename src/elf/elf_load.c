@@ -301,6 +301,42 @@ static struct mw_error *check_version(void)
 	return NULL;
 }
 
+/**
+ * A file whose section table libelf refuses still has segments: look at its
+ * beginning as if it had no section table.
+ */
+static struct mw_error *load_head(int fd, uint64_t file_bytes,
+				  struct mw_elf **ret)
+{
+	enum { HEAD = 64 << 10 };
+	MW_CLEANUP(mw_freep) char *head = mw_calloc(HEAD, 1);
+	ssize_t got;
+
+	if (!head)
+		return mw_error_nomem();
+	got = pread(fd, head, HEAD, 0);
+	if (got < (ssize_t)sizeof(Elf64_Ehdr) ||
+	    memcmp(head, ELFMAG, SELFMAG) != 0)
+		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file");
+	if (head[EI_CLASS] == ELFCLASS64) {
+		Elf64_Ehdr *ehdr = (Elf64_Ehdr *)head;
+
+		ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
+	} else {
+		Elf32_Ehdr *ehdr = (Elf32_Ehdr *)head;
+
+		ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
+	}
+	MW_CLEANUP(elf_endp) Elf *e = elf_memory(head, (size_t)got);
+	if (!e)
+		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file: %s",
+				   elf_errmsg(-1));
+	struct mw_error *error = load(e, (uint64_t)got, ret);
+	if (!error)
+		(*ret)->file_bytes = file_bytes;
+	return error;
+}
+
 struct mw_error *mw_elf_load(int fd, struct mw_elf **ret)
 {
 	struct mw_error *error = check_version();
@@ -314,8 +350,7 @@ struct mw_error *mw_elf_load(int fd, struct mw_elf **ret)
 	// kill us with SIGBUS.
 	MW_CLEANUP(elf_endp) Elf *e = elf_begin(fd, ELF_C_READ, NULL);
 	if (!e)
-		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file: %s",
-				   elf_errmsg(-1));
+		return load_head(fd, (uint64_t)st.st_size, ret);
 	return load(e, (uint64_t)st.st_size, ret);
 }
 

@@ -133,6 +133,11 @@ struct mw_error *mw_process_open(pid_t pid, struct mw_process **ret)
 
 	struct mw_error *error = mw_kernel_slurp(process->dir_fd, "stat",
 						 name, &stat, &bytes);
+	// With hidepid the folder may be there, and nothing in it.
+	if (error && error->code == MW_E_NOT_FOUND) {
+		mw_error_free(error);
+		return no_such_process(pid);
+	}
 	if (!error)
 		error = mw_parse_stat(stat, bytes, &status);
 	if (error)

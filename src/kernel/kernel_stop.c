@@ -36,7 +36,15 @@ struct mw_stop {
 	size_t unhalted;
 };
 
-static struct mw_error *seize(struct mw_stop *stop, pid_t pid, pid_t tid)
+static bool has_ended(struct mw_process *process, pid_t tid)
+{
+	char state = mw_kernel_thread_state(process, tid);
+
+	return state == 'Z' || state == 'X' || state == 0;
+}
+
+static struct mw_error *seize(struct mw_stop *stop, struct mw_process *process,
+			      pid_t tid)
 {
 	struct tracee *tracee = mw_vec_push(&stop->tracees);
 
@@ -47,12 +55,15 @@ static struct mw_error *seize(struct mw_stop *stop, pid_t pid, pid_t tid)
 		int errnum = errno;
 
 		stop->tracees.n--;
-		if (errnum == ESRCH)
-			return NULL; // it ended between listing and seizing
+		// It ended between listing and seizing, or the main thread
+		// ended before the others.
+		if (errnum == ESRCH || has_ended(process, tid))
+			return NULL;
 		return mw_error_errno(errnum, "process %d cannot be stopped "
 				      "(another debugger holds it, or "
 				      "kernel.yama.ptrace_scope forbids it); "
-				      "use --live or run as root", pid);
+				      "use --live or run as root",
+				      process->pid);
 	}
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 && errno != ESRCH)
 		return mw_error_errno(errno, "stopping thread %d", tid);
@@ -132,7 +143,7 @@ struct mw_error *mw_stop_begin(struct mw_process *process,
 
 			if (seen && *seen)
 				continue;
-			error = seen ? seize(stop, process->pid, tids[i])
+			error = seen ? seize(stop, process, tids[i])
 				     : mw_error_nomem();
 			if (!error)
 				*seen = 1;

@@ -142,13 +142,13 @@ static uint64_t scan_for_tcb(struct mw_native *native, uint64_t sp)
 	uint64_t end = m ? mw_min(m->end, sp + MW_MIB(8)) : 0;
 	const struct mw_pages *pages = mw_target_pages(native->target);
 
-	for (uint64_t va = mw_align_up(sp, 16); va + 16 <= end; va += 16) {
+	for (uint64_t va = mw_align_up(sp, 8); va + 8 <= end; va += 8) {
 		uint64_t word;
 
 		// Skip what is absent: a descriptor has been written.
 		if (mw_is_aligned(va, MW_PAGE_BYTES) &&
 		    !(mw_pages_state(pages, va) & MW_PAGE_PRESENT)) {
-			va += MW_PAGE_BYTES - 16;
+			va += MW_PAGE_BYTES - 8;
 			continue;
 		}
 		if (mw_target_read_u64(native->target, va, &word) &&

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the live tests share: programs to look at, and memwhy to look with."""
+
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = ROOT / "tests" / "programs"
+CACHE = ROOT / "tests" / ".cache"
+MEMWHY = os.environ.get("MEMWHY", str(ROOT / "build" / "memwhy"))
+PAGE = 4096
+
+
+# Programs
+
+def cached(name, parts, make):
+    """CACHE/name-HASH, made by make(path) when it is not there yet."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    path = CACHE / f"{name}-{digest}"
+    if not path.exists():
+        CACHE.mkdir(exist_ok=True)
+        work = CACHE / f"{name}-{digest}.{os.getpid()}"
+        make(work)
+        work.rename(path)
+    return path
+
+
+@functools.lru_cache(maxsize=None)
+def toolchain(version):
+    """The folder of a Go toolchain, fetched as a module."""
+    module = f"golang.org/toolchain@v0.0.1-go{version}.linux-amd64"
+    done = subprocess.run(
+        ["go", "mod", "download", "-json", module], capture_output=True,
+        text=True, cwd="/",
+        env=dict(os.environ, GOFLAGS="-modcacherw", GOTOOLCHAIN="local"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = pathlib.Path(json.loads(done.stdout)["Dir"])
+    for part in ("bin", "pkg/tool"):
+        subprocess.run(["chmod", "-R", "u+x", folder / part], check=True)
+    return folder
+
+
+# How a Go program can be built: flags of go build.
+VARIANTS = {
+    "dwarf": [],
+    "symtab": ["-ldflags=-w"],
+    "stripped": ["-ldflags=-s -w"],
+    "pie": ["-buildmode=pie", "-ldflags=-s -w"],
+}
+
+
+def go_program(name, version, variant="stripped", cgo=False, flags=()):
+    """Build tests/programs/NAME.go with a Go release; the path."""
+    source = PROGRAMS / f"{name}.go"
+    flags = [*VARIANTS[variant], *flags]
+
+    def make(path):
+        root = toolchain(version)
+        env = dict(os.environ, GOROOT=str(root), GOTOOLCHAIN="local",
+                   GOENV="off", GOFLAGS="", GO111MODULE="off",
+                   CGO_ENABLED="1" if cgo else "0")
+        done = subprocess.run(
+            [root / "bin" / "go", "build", *flags, "-o", path, source],
+            env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    return cached(f"{name}-go{version}-{variant}",
+                  [source.read_text(), version, flags, cgo], make)
+
+
+def c_program(name, compiler="gcc", flags=()):
+    source = PROGRAMS / f"{name}.c"
+
+    def make(path):
+        subprocess.run([compiler, "-O1", "-g", "-o", path, source, *flags],
+                       check=True)
+
+    return cached(f"{name}-{compiler}", [source.read_text(), list(flags)],
+                  make)
+
+
+def asm_program(name):
+    source = PROGRAMS / f"{name}.asm"
+
+    def make(path):
+        object_file = f"{path}.o"
+        subprocess.run(["nasm", "-f", "elf64", "-o", object_file, source],
+                       check=True)
+        subprocess.run(["ld", "-o", path, object_file], check=True)
+        os.unlink(object_file)
+
+    return cached(f"{name}-asm", [source.read_text()], make)
+
+
+def debian_file(package, inside):
+    """A file of a Debian package, which is unpacked and not installed."""
+    def make(path):
+        path.mkdir()
+        subprocess.run(["apt-get", "download", "-qq", package], cwd=path,
+                       check=True, capture_output=True)
+        deb = next(path.glob("*.deb"))
+        subprocess.run(["dpkg-deb", "-x", deb, path / "root"], check=True)
+        deb.unlink()
+
+    return cached(f"debian-{package}", [package], make) / "root" / inside
+
+
+def npm_file(package, version, inside):
+    """A file of an npm package."""
+    def make(path):
+        path.mkdir()
+        done = subprocess.run(["npm", "pack", "--silent",
+                               f"{package}@{version}"],
+                              cwd=path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        archive = path / done.stdout.split()[-1]
+        subprocess.run(["tar", "xzf", archive], cwd=path, check=True)
+        archive.unlink()
+
+    name = package.replace("/", "-").replace("@", "")
+    path = cached(f"npm-{name}", [package, version], make) / "package" / inside
+    path.chmod(0o755)
+    return path
+
+
+# Targets
+
+def wait_for(condition, what, seconds=60):
+    """Wait until condition() is true: for a state, never for a time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"in vain: waited for {what}"
+        time.sleep(0.005)
+
+
+def thread_states(pid):
+    """State letter of each thread; empty when the process is gone."""
+    states = []
+    try:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            states.append((task / "stat").read_text().rsplit(")", 1)[1][1])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return states
+
+
+def is_idle(pid):
+    """Whether no thread runs, seen several times in a row."""
+    for _ in range(5):
+        states = thread_states(pid)
+        if not states or any(s == "R" for s in states):
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class Target:
+    """A running program. Those of tests/programs report figures on standard
+    error, a name and a number a line, up to the line `end 0`."""
+
+    def __init__(self, *command, reports=True, **options):
+        self.process = subprocess.Popen(
+            [str(c) for c in command], stdin=subprocess.PIPE,
+            stdout=options.pop("stdout", subprocess.DEVNULL),
+            stderr=subprocess.PIPE if reports else subprocess.DEVNULL,
+            text=True, **options)
+        self.pid = self.process.pid
+        self.figures = self.read_report() if reports else {}
+
+    def read_report(self):
+        figures = {}
+        for line in self.process.stderr:
+            name, _, value = line.strip().partition(" ")
+            if name == "end":
+                return figures
+            figures[name] = int(value, 0) if value.lstrip("-").replace(
+                "0x", "").isalnum() else value
+        raise AssertionError(
+            f"{self.process.args} ended: {self.process.wait()}")
+
+    def ask(self):
+        """Have it report once more."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.figures = self.read_report()
+        return self.figures
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout,
+                       self.process.stderr):
+            if stream:
+                stream.close()
+
+
+@pytest.fixture
+def start():
+    """start(command…): a Target that ends with the test."""
+    targets = []
+
+    def make(*command, **options):
+        targets.append(Target(*command, **options))
+        return targets[-1]
+
+    yield make
+    for target in targets:
+        target.kill()
+
+
+# memwhy
+
+def run(*arguments, **options):
+    return subprocess.run([MEMWHY, *(str(a) for a in arguments)],
+                          capture_output=True, text=True, timeout=120,
+                          **options)
+
+
+class Ledger:
+    """What `memwhy ledger --format=json` says, checked against itself."""
+
+    def __init__(self, text):
+        self.json = json.loads(text)
+        self.accounts = {a["account"]: a for a in self.json["accounts"]}
+        self.totals = self.json["totals"]
+        self.audit = self.json["audit"]
+        self.go = self.json["target"]["go"]
+        assert len(self.accounts) == len(self.json["accounts"])
+        for domain in ("vsz_bytes", "rss_bytes", "swap_bytes"):
+            assert sum(a[domain] for a in self.json["accounts"]) == \
+                self.totals[domain]
+            assert self.totals[domain] == \
+                self.audit[f"kernel_{domain}"] + self.audit[f"drift_{domain}"]
+
+    def bytes(self, *accounts, domain="rss"):
+        return sum(self.accounts.get(a, {}).get(f"{domain}_bytes", 0)
+                   for a in accounts)
+
+    def below(self, prefix, domain="rss"):
+        return sum(a[f"{domain}_bytes"] for name, a in self.accounts.items()
+                   if name.startswith(prefix + "/"))
+
+    def unknown(self):
+        """Resident bytes that are not told: unknown and anonymous/private."""
+        return self.below("unknown") + self.bytes("anonymous/private")
+
+
+def ledger(target, *arguments, **options):
+    done = run("ledger", "--format=json", *arguments,
+               getattr(target, "pid", target), **options)
+    assert done.returncode == 0, done.stderr
+    result = Ledger(done.stdout)
+    result.stderr = done.stderr
+    return result
+
+
+def maps(target, *arguments):
+    """Rows of `memwhy maps --format=json`."""
+    done = run("maps", "--format=json", *arguments,
+               getattr(target, "pid", target))
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["schema"] == "memwhy.maps/1"
+    return answer["rows"]
+
+
+# The kernel's own word
+
+def smaps_totals(pid):
+    """Sums over /proc/PID/smaps, in bytes."""
+    sums = {"Size": 0, "Rss": 0, "Swap": 0, "Pss": 0}
+    with open(f"/proc/{pid}/smaps") as file:
+        for line in file:
+            key = line.split(":")[0]
+            if key in sums:
+                sums[key] += int(line.split()[1]) * 1024
+    return sums
+
+
+def status(pid):
+    """/proc/PID/status, sizes in bytes."""
+    values = {}
+    with open(f"/proc/{pid}/status") as file:
+        for line in file:
+            key, _, value = line.partition(":")
+            value = value.split()
+            if len(value) == 2 and value[1] == "kB":
+                values[key] = int(value[0]) * 1024
+            elif value:
+                values[key] = value[0]
+    return values
+
+
+def check_against_smaps(pid, result):
+    sums = smaps_totals(pid)
+    assert result.totals["rss_bytes"] == sums["Rss"]
+    assert result.totals["vsz_bytes"] == sums["Size"]
+    assert result.totals["swap_bytes"] == sums["Swap"]
+
+
+class Frozen:
+    """Holds a process still with SIGSTOP, so that smaps can be compared."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        wait_for(lambda: set(thread_states(self.pid)) <= {"T", "Z"},
+                 "all threads to stop")
+        return self
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def is_root():
+    return os.geteuid() == 0
+
+
+needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
+
+
+def need(tool):
+    """Skip where a tool is missing; tools/setup test installs them all."""
+    if not shutil.which(tool):
+        pytest.skip(f"{tool} is not installed")

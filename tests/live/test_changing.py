@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets that change while they are looked at, and what becomes of them."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from conftest import (MEMWHY, c_program, go_program, ledger, maps, run,
+                      status, thread_states, wait_for, is_idle, Ledger)
+
+
+def churn(start, *arguments):
+    return start(c_program("churn", flags=["-pthread"]), *arguments)
+
+
+def is_alive(target):
+    return target.process.poll() is None
+
+
+@pytest.mark.parametrize("mode", ["--live", "--stop"])
+@pytest.mark.parametrize("version", ["1.16.15", "1.22.12", "1.26.8"])
+def test_go_program_that_allocates_at_full_speed(start, version, mode):
+    target = start(go_program("allocate", version, "stripped"))
+    for _ in range(25):
+        result = ledger(target, mode)
+        assert result.audit["balanced"] is True
+        assert result.audit["overlaps"] == 0
+        assert result.bytes("go/heap/objects") > 0
+        # What moved while it was read may not be told, but is told to be so.
+        if mode == "--stop":
+            assert result.audit["drift_rss_bytes"] == 0
+            assert result.unknown() <= result.totals["rss_bytes"] / 100
+        else:
+            assert result.json["capture"]["stopped_ns"] == 0
+    assert is_alive(target)
+
+
+@pytest.mark.parametrize("what", ["threads", "fork", "map"])
+@pytest.mark.parametrize("mode", ["--live", "--stop"])
+def test_changing_c_program(start, what, mode):
+    target = churn(start, what)
+    for _ in range(30):
+        result = ledger(target, mode)
+        assert result.audit["balanced"] is True
+        if mode == "--stop":
+            assert result.audit["drift_rss_bytes"] == 0
+            assert result.json["capture"]["stopped_ns"] > 0
+    assert maps(target)
+    assert is_alive(target)
+    wait_for(lambda: "t" not in thread_states(target.pid), "it to run on")
+
+
+def test_process_that_replaces_itself(start):
+    target = churn(start, "exec")
+    for _ in range(40):
+        done = run("ledger", "--format=json", target.pid)
+        if done.returncode == 0:
+            Ledger(done.stdout)
+        else:
+            assert done.returncode == 1
+            assert done.stderr.startswith("memwhy: ")
+    assert is_alive(target)
+
+
+def test_process_that_ends(start):
+    """Caught at any stage of its end: an answer, or an error that says so."""
+    for _ in range(60):
+        process = subprocess.Popen(["sleep", "0.003"])
+        done = run("ledger", "--format=json", process.pid)
+        process.wait()
+        if done.returncode == 0:
+            json.loads(done.stdout)
+        else:
+            assert done.returncode == 1
+            assert done.stderr.startswith("memwhy: ")
+            assert done.stdout == ""
+
+
+def test_stop_loses_no_signal(start):
+    target = churn(start, "signals")
+    sent = 0
+    for _ in range(30):
+        process = subprocess.Popen(
+            [MEMWHY, "ledger", "--stop", str(target.pid)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while process.poll() is None:
+            os.kill(target.pid, signal.SIGRTMIN)
+            sent += 1
+        assert process.returncode == 0, process.stderr.read()
+        process.stderr.close()
+    wait_for(lambda: target.ask()["signals"] == sent, "all signals", 20)
+
+
+def test_stop_leaves_a_stopped_process_stopped(start):
+    target = churn(start, "signals")
+    target.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: thread_states(target.pid) == ["T"], "it to stop")
+    result = ledger(target, "--stop")
+    assert result.audit["drift_rss_bytes"] == 0
+    wait_for(lambda: thread_states(target.pid) == ["T"], "it to stop again")
+    target.process.send_signal(signal.SIGCONT)
+    target.ask()
+
+
+def test_killing_memwhy_lets_the_target_run_on(start):
+    target = churn(start, "many", "2000")
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    caught = 0
+    for _ in range(20):
+        process = subprocess.Popen(
+            [MEMWHY, "ledger", "--stop", str(target.pid)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and "t" not in thread_states(target.pid):
+            pass
+        caught += process.poll() is None
+        process.kill()
+        process.wait()
+        wait_for(lambda: "t" not in thread_states(target.pid),
+                 "all threads to be released")
+    assert caught > 0
+    target.ask()
+
+
+def test_many_threads(start):
+    target = churn(start, "many", "1000")
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    result = ledger(target, "--stop")
+    assert result.audit["balanced"] is True
+    assert result.bytes("stack/threads/guard", domain="vsz") == 1000 * 4096
+    assert result.below("stack/threads", domain="vsz") >= 1000 * (64 << 10)
+
+
+def test_65000_mappings(start):
+    limit = int(pathlib.Path("/proc/sys/vm/max_map_count").read_text())
+    count = min(65000, limit - 200)
+    target = churn(start, "maps", count)
+    result = ledger(target)
+    assert result.audit["balanced"] is True
+    assert result.totals["rss_bytes"] >= count // 2 * 4096
+    rows = maps(target, "--no-smaps")
+    assert len(rows) >= count
+
+
+# Leave no trace
+
+def present_pages(pid):
+    """Addresses of all pages that /proc/PID/pagemap calls present."""
+    present = set()
+    with open(f"/proc/{pid}/maps") as file:
+        ranges = [line.split()[0].split("-") for line in file]
+    with open(f"/proc/{pid}/pagemap", "rb") as file:
+        for first, last in ranges:
+            first, last = int(first, 16), int(last, 16)
+            if first >> 63 or last - first > 1 << 28:
+                continue
+            file.seek(first // 4096 * 8)
+            words = file.read((last - first) // 4096 * 8)
+            present.update(first + 4096 * i
+                           for i in range(len(words) // 8)
+                           if words[8 * i + 7] & 0x80)
+    return present
+
+
+@pytest.mark.parametrize("arguments", [["ledger"], ["ledger", "--stop"],
+                                       ["maps"], ["ledger", "--pss"],
+                                       ["ledger", "--pages=pagemap"]])
+def test_target_is_left_as_it_was(start, tmp_path, arguments):
+    file = tmp_path / "file"
+    file.write_bytes(bytes(16 * 4096))
+    targets = [start(c_program("kinds", flags=["-pthread"]), file),
+               start(go_program("objects", "1.26.8", "stripped"))]
+    for target in targets:
+        wait_for(lambda: is_idle(target.pid), "the target to rest")
+
+        def state():
+            values = status(target.pid)
+            return ({k: values.get(k) for k in ("VmRSS", "VmPTE", "VmSwap",
+                                                "VmSize", "Threads")},
+                    present_pages(target.pid))
+
+        def same_after():
+            before = state()
+            assert run(*arguments, target.pid).returncode == 0
+            return state() == before
+
+        if target is targets[0]:
+            assert same_after()
+        else:
+            # Go's runtime does something by itself once in a while.
+            wait_for(same_after, "two equal states", 20)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Go programs of every minor release, built in every way: the ledger agrees
+with what the program itself says (runtime.ReadMemStats)."""
+
+import pytest
+
+from conftest import VARIANTS, go_program, ledger, check_against_smaps, Frozen
+
+# The last patch release of each minor, and first ones whose layout differs.
+RELEASES = ["1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
+            "1.22.12", "1.23.12", "1.24.13", "1.25.8", "1.26.8", "1.27.4"]
+EARLY_RELEASES = ["1.16", "1.18", "1.19", "1.21.0", "1.23.0", "1.24.0",
+                  "1.26.0"]
+# Patch releases between those that the tables were made from.
+BETWEEN = ["1.23.5", "1.19.4"]
+CGO_RELEASES = ["1.16.15", "1.20.14", "1.23.12", "1.26.8", "1.27.4"]
+
+
+def read_idle(target, *arguments):
+    """A ledger between two equal reports of the program: nothing happened
+    meanwhile. The runtime frees work buffers and starts threads in the
+    background, so it may take some tries."""
+    before = target.ask()
+    for _ in range(50):
+        result = ledger(target, *arguments)
+        after = target.ask()
+        if after == before and result.audit["drift_rss_bytes"] == 0:
+            return result, after
+        before = after
+    raise AssertionError("the program does not come to rest")
+
+
+def check_equal_to_program(result, figures):
+    def vsz(*accounts):
+        return result.bytes(*accounts, domain="vsz")
+
+    objects = vsz("go/heap/objects")
+    scavenged = vsz("go/heap/scavenged")
+    # ReadMemStats allocates nothing, and the report is printed without
+    # allocating, so these are exact.
+    assert objects == figures["HeapAlloc"]
+    assert objects + vsz("go/heap/free-slots", "go/heap/span-tail") == \
+        figures["HeapInuse"]
+    assert vsz("go/stacks/used", "go/stacks/unused", "go/stacks/cached") == \
+        figures["StackInuse"]
+    # Go 1.16 counts the arena that the heap has not grown into as released.
+    reserved = vsz("go/heap/reserved")
+    extra = 0 if scavenged == figures["HeapReleased"] else reserved
+    assert result.go["version"].startswith("go1.16") or extra == 0
+    assert scavenged + extra == figures["HeapReleased"]
+    assert vsz("go/heap/idle") + scavenged + extra == figures["HeapIdle"]
+    assert result.go["goroutines"] == figures["NumGoroutine"]
+
+
+def check_nothing_unknown(result):
+    assert result.audit["balanced"] is True
+    assert result.audit["overlaps"] == 0
+    assert result.unknown() <= result.totals["rss_bytes"] / 1000
+
+
+def check(target, version, variant, cgo):
+    for mode in ("--live", "--stop"):
+        result, figures = read_idle(target, mode)
+        check_nothing_unknown(result)
+        check_equal_to_program(result, figures)
+        assert result.go["version"] == f"go{version}"
+        assert result.go["stripped"] == (variant in ("stripped", "pie"))
+        assert result.go["pie"] == (variant == "pie")
+        assert result.go["cgo"] == cgo
+        if mode == "--live":
+            assert result.json["capture"]["stopped_ns"] == 0
+    with Frozen(target.pid):
+        check_against_smaps(target.pid, ledger(target))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("version", RELEASES)
+def test_release(start, version, variant):
+    target = start(go_program("objects", version, variant))
+    check(target, version, variant, cgo=False)
+
+
+@pytest.mark.parametrize("version", EARLY_RELEASES + BETWEEN)
+def test_other_patch_releases(start, version):
+    target = start(go_program("objects", version, "stripped"))
+    check(target, version, "stripped", cgo=False)
+
+
+@pytest.mark.parametrize("variant", ["dwarf", "stripped", "pie"])
+@pytest.mark.parametrize("version", CGO_RELEASES)
+def test_cgo(start, version, variant):
+    target = start(go_program("cgo", version, variant, cgo=True))
+    check(target, version, variant, cgo=True)
+
+
+@pytest.mark.parametrize("version", ["1.20.14", "1.26.8"])
+def test_static_cgo(start, version):
+    target = start(go_program(
+        "cgo", version, "dwarf", cgo=True,
+        flags=["-ldflags=-linkmode=external -extldflags=-static"]))
+    check(target, version, "dwarf", cgo=True)
+
+
+@pytest.mark.parametrize("version", ["1.22.12", "1.26.8"])
+def test_accounts_are_there(start, version):
+    """Every structure that such a program has is told by what it is."""
+    target = start(go_program("objects", version, "stripped"))
+    result = ledger(target, "--stop")
+    for account in ("go/heap/objects", "go/heap/free-slots",
+                    "go/heap/span-tail", "go/stacks/used",
+                    "go/stacks/unused", "go/stacks/cached",
+                    "go/runtime/mspan", "go/runtime/mcache",
+                    "go/runtime/span-sets", "go/runtime/gc-bits",
+                    "go/runtime/page-alloc", "go/runtime/spans-index",
+                    "go/runtime/heap-arenas", "go/runtime/arena-index",
+                    "go/runtime/allspans", "go/runtime/specials",
+                    "go/runtime/root-masks", "go/runtime/arena-hints",
+                    "binary/.text", "binary/.gopclntab"):
+        assert result.bytes(account) > 0, account
+    for account in ("go/heap/scavenged", "go/heap/reserved"):
+        assert result.bytes(account, domain="vsz") > 0, account
+    # What is given back is not resident.
+    assert result.bytes("go/heap/scavenged", "go/heap/reserved") == 0
+
+
+def test_goroutine_stacks_are_divided(start):
+    """objects.go has 40 goroutines with up to 400 frames of about 1 KiB."""
+    target = start(go_program("objects", "1.26.8", "stripped"))
+    result, figures = read_idle(target)
+    used = result.bytes("go/stacks/used", domain="vsz")
+    frames = sum(10 * i for i in range(40)) * 1024
+    assert frames < used < 2 * frames
+    assert result.bytes("go/stacks/unused", domain="vsz") > 0

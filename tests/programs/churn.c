@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process that keeps changing, in the way that its argument says:
+ *
+ *	threads	makes threads that end again
+ *	exec	replaces itself, over and over
+ *	fork	makes children that end again
+ *	map	maps, touches and unmaps memory
+ *	signals	counts the real-time signals that it gets
+ *	many N	has N threads that sleep
+ *	maps N	has N mappings
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t signals;
+
+static void count(int signal)
+{
+	(void)signal;
+	signals++;
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void *sleep_for_ever(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static void report(void)
+{
+	fprintf(stderr, "signals %d\nend 0\n", (int)signals);
+}
+
+static int many(int threads)
+{
+	pthread_attr_t attr;
+	pthread_t id;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	for (int i = 0; i < threads; i++)
+		if (pthread_create(&id, &attr, sleep_for_ever, NULL) != 0)
+			return 1;
+	return 0;
+}
+
+static int maps(int count)
+{
+	size_t page = 4096;
+	char *at = mmap(NULL, 2 * page * (size_t)count, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return 1;
+	for (int i = 0; i < count; i += 2) {
+		char *part = at + (size_t)i * 2 * page;
+
+		part[0] = 1;
+		if (mprotect(part, 2 * page, PROT_READ) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	int number = argc > 2 ? atoi(argv[2]) : 0;
+	struct sigaction action = { .sa_handler = count };
+
+	if (strcmp(what, "exec") == 0) {
+		// Only the first of many programs says that it is there.
+		if (number == 0)
+			report();
+		execl("/proc/self/exe", argv[0], "exec", "1", (char *)NULL);
+		return 1;
+	}
+	if ((strcmp(what, "many") == 0 && many(number) != 0) ||
+	    (strcmp(what, "maps") == 0 && maps(number) != 0))
+		return 1;
+	sigemptyset(&action.sa_mask);
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGRTMIN, &action, NULL);
+	report();
+	for (;;) {
+		pthread_t id;
+
+		if (strcmp(what, "threads") == 0) {
+			if (pthread_create(&id, NULL, nothing, NULL) == 0)
+				pthread_join(id, NULL);
+		} else if (strcmp(what, "fork") == 0) {
+			if (fork() == 0)
+				_exit(0);
+			wait(NULL);
+		} else if (strcmp(what, "map") == 0) {
+			char *at = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+			if (at == MAP_FAILED)
+				return 1;
+			memset(at, 1, 1 << 20);
+			munmap(at, 1 << 20);
+		} else {
+			if (getchar() == EOF)
+				return 0;
+			report();
+		}
+	}
+}
