@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A Go process with a heap of many sizes: records that point to each other,
-// strings, slices, maps and large buffers, all written to, some freed again.
+// A Go process with a heap, all of it written to:
+//
+//	heap KIND MEGABYTES MAPPINGS
+//
+// KIND "small": records that point to each other, strings, slices and maps of
+// 16 bytes to 40 KiB, some of them freed again; "large": buffers of 64 KiB to
+// 1 MiB. MAPPINGS more mappings besides.
 package main
 
 import (
@@ -20,6 +25,17 @@ type record struct {
 	name        string
 	data        []byte
 	tags        map[int]string
+}
+
+func growLarge(r *rand.Rand, bytes int) {
+	for used := 0; used < bytes; {
+		buffer := make([]byte, 64<<10<<uint(r.Intn(5)))
+		for i := range buffer {
+			buffer[i] = byte(i)
+		}
+		buffers = append(buffers, buffer)
+		used += len(buffer)
+	}
 }
 
 func grow(r *rand.Rand, root **record, bytes int) {
@@ -96,13 +112,21 @@ func fragment(count int) {
 	}
 }
 
-var root *record // a variable of the package, so that it stays alive
+// Variables of the package, so that they stay alive.
+var (
+	root    *record
+	buffers [][]byte
+)
 
 func main() {
-	megabytes, _ := strconv.Atoi(os.Args[1])
-	mappings, _ := strconv.Atoi(os.Args[2])
+	megabytes, _ := strconv.Atoi(os.Args[2])
+	mappings, _ := strconv.Atoi(os.Args[3])
 	r := rand.New(rand.NewSource(1))
-	grow(r, &root, megabytes<<20)
+	if os.Args[1] == "large" {
+		growLarge(r, megabytes<<20)
+	} else {
+		grow(r, &root, megabytes<<20)
+	}
 	if mappings > 0 {
 		fragment(mappings)
 	}

@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 /**
- * Call run(job, ctx) once for each job in [0, @jobs), on this thread and as
- * many others as there are processors for, at most 4 in all; returns when all
- * are done. Jobs begin in ascending order. Works, slower, when no thread can
- * be made.
+ * Call run(job, ctx) once for each job in [0, @jobs), on this thread and on
+ * others, half as many as there are processors and at most 4 in all; returns
+ * when all are done. Jobs begin in ascending order. Works, slower, when no
+ * thread can be made.
  */
 void mw_parallel(size_t jobs, void (*run)(size_t job, void *ctx), void *ctx);
 

@@ -73,10 +73,17 @@ static inline uint64_t mw_mapping_bytes(const struct mw_mapping *mapping)
 	return mapping->end - mapping->start;
 }
 
-/** Memory without a file behind it: an absent page of it reads as zeros. */
+/** Private memory without a file behind it. */
 static inline bool mw_mapping_is_anonymous(const struct mw_mapping *mapping)
 {
 	return mapping->inode == 0 && !(mapping->perms & MW_PERM_SHARED);
+}
+
+/** Whether a page without a state is known to be absent. */
+static inline bool mw_mapping_has_states(const struct mw_mapping *mapping)
+{
+	return mapping->unplaced_rss_bytes == 0 &&
+	       mapping->unplaced_swap_bytes == 0;
 }
 
 /* Page states */

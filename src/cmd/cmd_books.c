@@ -37,6 +37,20 @@ static struct mw_error *add_pss(struct cmd_books *books)
 	return NULL;
 }
 
+/** Tell what of the Go heap moved while it was read. */
+static void note_drift(struct cmd_books *books)
+{
+	const struct mw_go_drift *drift = mw_go_drift(books->go);
+
+	if (drift->torn_spans || drift->torn_bytes)
+		mw_target_note(books->target, "the Go heap changed while it "
+			       "was read: %zu spans and %zu bytes of pages "
+			       "could not be made out (unknown/go-torn); "
+			       "--stop gives exact books",
+			       (size_t)drift->torn_spans,
+			       (size_t)drift->torn_bytes);
+}
+
 /**
  * The kernel's figures to be held against ours. Its running counters may lag
  * behind on older kernels; where the target stands still and they differ, the
@@ -101,6 +115,8 @@ struct mw_error *cmd_books_take(const struct cmd_options *options,
 		error = mw_ledger_settle(books->ledger);
 	if (!error)
 		error = take_audit(books);
+	if (!error && books->go)
+		note_drift(books);
 	if (books->target)
 		books->stopped_ns = mw_target_release(books->target);
 	if (!error && (flags & CMD_BOOKS_PSS))

@@ -132,6 +132,9 @@ static const struct {
 	{ "*/.gcc_except_table", "how to unwind the stack", NULL },
 	{ "*/.note*", "notes", NULL },
 	{ "*/.tdata", "initial values of thread-local variables", NULL },
+	{ "*/.init*", "what runs at the start", NULL },
+	{ "*/.fini*", "what runs at the end", NULL },
+	{ "binary/.*", "a section of the file", NULL },
 	{ "*/headers", "ELF header and program headers", NULL },
 	{ "binary/padding", "mapped bytes outside every section",
 	  "The kernel maps whole pages; what lies between and behind the "

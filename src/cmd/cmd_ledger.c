@@ -66,7 +66,8 @@ static void json_accounts(struct mw_json *json, const struct cmd_books *books,
 	for (size_t i = 0; i < count; i++) {
 		const struct mw_ledger_account *a = &accounts[i];
 
-		if (a->tally.vsz_bytes == 0)
+		if (!a->tally.vsz_bytes && !a->tally.rss_bytes &&
+		    !a->tally.swap_bytes)
 			continue;
 		mw_json_object(json);
 		mw_json_key(json, "account");
@@ -131,6 +132,18 @@ static void json_ranges(struct mw_json *json, const struct mw_ledger *ledger)
 	mw_json_u64(json, left_out);
 }
 
+static uint64_t total_pss(const struct cmd_books *books)
+{
+	uint64_t sum = 0;
+	size_t count;
+	const struct mw_ledger_account *accounts =
+		mw_ledger_accounts(books->ledger, &count);
+
+	for (size_t i = 0; i < count; i++)
+		sum += accounts[i].pss_bytes;
+	return sum;
+}
+
 static void print_json(const struct cmd_books *books,
 		       const struct cmd_options *options)
 {
@@ -147,6 +160,10 @@ static void print_json(const struct cmd_books *books,
 	mw_json_key(&json, "totals");
 	mw_json_object(&json);
 	json_tally(&json, &totals);
+	if (options->pss) {
+		mw_json_key(&json, "pss_bytes");
+		mw_json_u64(&json, total_pss(books));
+	}
 	mw_json_end(&json);
 	json_audit(&json, &books->audit);
 	json_accounts(&json, books, options);
@@ -267,6 +284,7 @@ static bool build_tree(struct text *text, const struct cmd_books *books,
 		if (node == SIZE_MAX)
 			return false;
 		text->tree.nodes.v[node].bytes += bytes;
+		text->tree.nodes.v[node].second += accounts[i].pss_bytes;
 	}
 	for (size_t i = 1; i < text->tree.nodes.n; i++) {
 		char *path = node_path(&text->tree, i);
@@ -335,28 +353,26 @@ static void print_audit(const struct cmd_books *books,
 	int64_t drift = (int64_t)(posted - kernel);
 	char left[32], right[32], apart[32];
 
-	printf("\naudit: %s bytes posted ", mw_format_bytes(left, posted, true));
-	if (drift == 0)
-		printf("= %s in the kernel's books.",
-		       mw_format_bytes(right, kernel, true));
-	else
-		printf("= %s in the kernel's books %c %s drift.",
-		       mw_format_bytes(right, kernel, true),
-		       drift > 0 ? '+' : '-',
+	printf("\naudit: %s posted = %s in the kernel's books",
+	       mw_format_bytes(left, posted, true),
+	       mw_format_bytes(right, kernel, true));
+	if (drift != 0)
+		printf(" %c %s drift", drift > 0 ? '+' : '-',
 		       mw_format_bytes(apart, drift > 0 ? (uint64_t)drift
 							: -(uint64_t)drift,
 				       true));
 	if (mw_target_info(books->target)->mode == MW_CAPTURE_STOP)
-		printf(" Target stopped for %.1f ms.\n",
+		printf(" (target stopped for %.1f ms)\n",
 		       (double)books->stopped_ns / 1e6);
 	else
-		printf(" Looked for %.0f ms, target never stopped.\n",
+		printf(" (%.0f ms, target never stopped)\n",
 		       (double)books->wall_ns / 1e6);
 	if (!audit->balanced)
 		puts("audit: THE BOOKS DO NOT BALANCE.");
 }
 
-static void print_explanations(const struct text *text)
+static void print_explanations(const struct text *text,
+			       const struct cmd_options *options)
 {
 	puts("\nWhat the accounts mean:");
 	for (size_t i = 1; i < text->tree.nodes.n; i++) {
@@ -367,7 +383,8 @@ static void print_explanations(const struct text *text)
 			continue;
 		fputs("  ", stdout);
 		mw_print_escaped(stdout, path);
-		printf("\n      %s\n", sentence);
+		fputs("\n      ", stdout);
+		mw_print_wrapped(stdout, sentence, 6, 6, options->style.width);
 	}
 }
 
@@ -378,6 +395,7 @@ static struct mw_error *print_text(const struct cmd_books *books,
 	struct mw_tally totals = mw_ledger_totals(books->ledger);
 	struct mw_tree_options tree_options = {
 		.heading = headings[options->domain],
+		.second_heading = options->pss ? "PSS" : NULL,
 		.fold_below_bytes =
 			options->verbose
 				? 0
@@ -390,7 +408,7 @@ static struct mw_error *print_text(const struct cmd_books *books,
 	print_header(books, options);
 	mw_tree_emit_text(&text.tree, stdout, &options->style, &tree_options);
 	if (options->explain)
-		print_explanations(&text);
+		print_explanations(&text, options);
 	if (options->verbose)
 		print_ranges(books, options);
 	print_audit(books, options);

@@ -62,9 +62,10 @@ void cmd_maps_columns(FILE *out)
 {
 	fputs("\nColumns, as in JSON and CSV (in text, those without anything "
 	      "are left out):\n", out);
-	for (size_t i = 0; i < MW_COUNT(columns); i++)
-		fprintf(out, "  %-16s %s\n", columns[i].name,
-			columns[i].help);
+	for (size_t i = 0; i < MW_COUNT(columns); i++) {
+		fprintf(out, "  %-16s ", columns[i].name);
+		mw_print_wrapped(out, columns[i].help, 19, 19, 80);
+	}
 	fputs("\nDirty, locked and lazily freed pages are told by smaps only. "
 	      "Reading it holds the\ntarget's memory map locked, up to some "
 	      "tens of milliseconds a gigabyte; --no-smaps\nleaves these "

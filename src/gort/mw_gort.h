@@ -62,9 +62,8 @@ const struct mw_go_info *mw_go_info(const struct mw_go *go);
 MW_MUST_USE struct mw_error *mw_go_claim(struct mw_go *go,
 					 const struct mw_sink *sink);
 
-/** How often structures had to be read again, and what stayed inconsistent. */
+/** What stayed inconsistent after it was read again. */
 struct mw_go_drift {
-	uint64_t reread;
 	uint64_t torn_spans;
 	uint64_t torn_bytes; /* posted to unknown/go-torn */
 };

@@ -94,7 +94,8 @@ enum mw_page_source {
 
 /**
  * The state of all pages of @mappings, from the best source not better than
- * @best. Only MW_PAGES_SMAPS writes to @mappings (unplaced bytes). MW_PAGE_FILE
+ * @best. Those below MW_PAGES_SCAN may leave bytes of a mapping without a place
+ * in it (mw_mapping.unplaced_*). MW_PAGE_FILE
  * is told with @tell_file only: the kernel must look at each page for it, which
  * takes three times as long.
  *

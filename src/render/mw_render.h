@@ -54,6 +54,14 @@ const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact);
 /** Write @text with control characters and the like as \xNN. */
 void mw_print_escaped(FILE *out, const char *text);
 
+/**
+ * Write @text word by word in lines of at most @width columns, of which the
+ * first has already @used columns and all others begin with @indent blanks; a
+ * line end last.
+ */
+void mw_print_wrapped(FILE *out, const char *text, unsigned used,
+		      unsigned indent, unsigned width);
+
 /* Tables */
 
 struct mw_column {
@@ -129,6 +137,7 @@ struct mw_tree_node {
 	const char *label; /* borrowed */
 	const char *gloss; /* borrowed; may be NULL */
 	uint64_t bytes;
+	uint64_t second; /* another figure of the same kind */
 	size_t parent; /* index; the root is its own parent */
 	size_t leaves; /* leaves below, set by mw_tree_finish() */
 	size_t same_hash; /* 1 + next node with this hash, or 0 */
@@ -150,6 +159,7 @@ void mw_tree_finish(struct mw_tree *tree);
 
 struct mw_tree_options {
 	const char *heading; /* of the byte column */
+	const char *second_heading; /* NULL: the second figure is not shown */
 	/* Nodes below this are summed up in one line a parent; 0 shows all. */
 	uint64_t fold_below_bytes;
 };

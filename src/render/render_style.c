@@ -85,3 +85,29 @@ void mw_print_escaped(FILE *out, const char *text)
 		else
 			putc(*c, out);
 }
+
+void mw_print_wrapped(FILE *out, const char *text, unsigned used,
+		      unsigned indent, unsigned width)
+{
+	bool first = true;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (!first && used + 1 + len > width) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			used = indent;
+			first = true;
+		}
+		if (!first) {
+			putc(' ', out);
+			used++;
+		}
+		fwrite(text, 1, len, out);
+		used += (unsigned)len;
+		first = false;
+		text += len;
+		text += strspn(text, " ");
+	}
+	putc('\n', out);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mw_num.h"
@@ -96,20 +97,20 @@ static void pad(FILE *out, size_t count)
 		putc(' ', out);
 }
 
-/** Write @text, cut to @room characters where that is not 0. */
-static void emit_text(FILE *out, const char *text, size_t room)
+/** Write a line, cut to @room bytes where that is not 0. */
+static void emit_cut(FILE *out, const char *line, size_t room)
 {
-	if (room == 0 || strlen(text) <= room) {
-		mw_print_escaped(out, text);
-		return;
-	}
+	if (room == 0 || strlen(line) <= room) {
+		mw_print_escaped(out, line);
+	} else {
+		char *cut = mw_strndup(line, room - 1);
 
-	char *cut = mw_strndup(text, room - 1);
-	if (cut) {
-		mw_print_escaped(out, cut);
+		if (cut)
+			mw_print_escaped(out, cut);
 		fputs("…", out);
+		mw_free(cut);
 	}
-	mw_free(cut);
+	putc('\n', out);
 }
 
 static void emit_line(const struct mw_table *table, FILE *out, size_t room,
@@ -118,8 +119,12 @@ static void emit_line(const struct mw_table *table, FILE *out, size_t room,
 		      void *ctx)
 {
 	size_t owed = 0; // blanks that are only written before more text
-	size_t used = 0;
+	char *line = NULL;
+	size_t size;
+	FILE *to = open_memstream(&line, &size);
 
+	if (!to)
+		return;
 	for (size_t i = 0; i < table->column_count; i++) {
 		const struct mw_column *column = &table->columns[i];
 
@@ -131,20 +136,20 @@ static void emit_line(const struct mw_table *table, FILE *out, size_t room,
 
 		if (is_left_aligned(column)) {
 			if (len > 0) {
-				pad(out, owed);
+				pad(to, owed);
 				owed = 0;
-				emit_text(out, value,
-					  room > used + 8 ? room - used : 0);
+				fputs(value, to);
 			}
 			owed += fill + 2;
 		} else {
-			pad(out, owed + fill);
-			fputs(value, out);
+			pad(to, owed + fill);
+			fputs(value, to);
 			owed = 2;
 		}
-		used += mw_max(widths[i], len) + 2;
 	}
-	putc('\n', out);
+	if (fclose(to) == 0)
+		emit_cut(out, line, room);
+	free(line);
 }
 
 struct row_ctx {

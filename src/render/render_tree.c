@@ -65,6 +65,7 @@ void mw_tree_finish(struct mw_tree *tree)
 		if (node->leaves == 0)
 			node->leaves = 1;
 		parent->bytes += node->bytes;
+		parent->second += node->second;
 		parent->leaves += node->leaves;
 	}
 }
@@ -115,7 +116,12 @@ static void print_percent(struct emitter *e, uint64_t part, uint64_t whole)
 			100.0 * (double)part / (double)whole);
 }
 
-static void print_line(struct emitter *e, uint64_t bytes, uint64_t parent,
+/** A line of the tree; @figures.parent is the node that it belongs to. */
+struct figures {
+	uint64_t bytes, second, parent;
+};
+
+static void print_line(struct emitter *e, const struct figures *figures,
 		       const char *branch, const char *label,
 		       const char *gloss, bool bold)
 {
@@ -123,10 +129,15 @@ static void print_line(struct emitter *e, uint64_t bytes, uint64_t parent,
 	size_t used = width_of(e->indent) + width_of(branch) + width_of(label);
 	size_t left;
 
-	mw_format_bytes(number, bytes, e->style->exact_bytes);
+	mw_format_bytes(number, figures->bytes, e->style->exact_bytes);
 	fprintf(e->out, "%*s", (int)e->number_width, number);
-	print_percent(e, bytes, e->tree->nodes.v[0].bytes);
-	print_percent(e, bytes, parent);
+	print_percent(e, figures->bytes, e->tree->nodes.v[0].bytes);
+	print_percent(e, figures->bytes, figures->parent);
+	if (e->options->second_heading) {
+		mw_format_bytes(number, figures->second,
+				e->style->exact_bytes);
+		fprintf(e->out, "  %*s", (int)e->number_width, number);
+	}
 	fprintf(e->out, "  %s%s", e->indent, branch);
 	if (bold && e->style->color)
 		fputs("\033[1m", e->out);
@@ -135,6 +146,9 @@ static void print_line(struct emitter *e, uint64_t bytes, uint64_t parent,
 		fputs("\033[0m", e->out);
 	if (gloss && *gloss) {
 		size_t begin = e->number_width + 16 +
+			       (e->options->second_heading
+					? e->number_width + 2
+					: 0) +
 			       mw_max(used, e->label_width) + 2;
 
 		left = e->style->width > begin ? e->style->width - begin : 0;
@@ -173,11 +187,11 @@ static size_t child_end(const struct emitter *e, size_t node)
  * small one is shown: a line that says "1 more" would be no shorter.
  */
 static size_t shown_children(const struct emitter *e, size_t at, size_t end,
-			     uint64_t *ret_folded_bytes, size_t *ret_folded)
+			     struct figures *ret_rest, size_t *ret_folded)
 {
 	size_t shown = 0;
 
-	*ret_folded_bytes = 0;
+	*ret_rest = (struct figures){ 0 };
 	*ret_folded = 0;
 	for (size_t i = at; i < end; i++) {
 		const struct mw_tree_node *n = &e->tree->nodes.v[e->order[i]];
@@ -187,7 +201,8 @@ static size_t shown_children(const struct emitter *e, size_t at, size_t end,
 		if (n->bytes >= e->options->fold_below_bytes) {
 			shown = i - at + 1;
 		} else {
-			*ret_folded_bytes += n->bytes;
+			ret_rest->bytes += n->bytes;
+			ret_rest->second += n->second;
 			*ret_folded += n->leaves;
 		}
 	}
@@ -196,7 +211,6 @@ static size_t shown_children(const struct emitter *e, size_t at, size_t end,
 		*ret_folded = 0;
 	if (*ret_folded == 1) {
 		*ret_folded = 0;
-		*ret_folded_bytes = 0;
 		shown++;
 	}
 	return shown;
@@ -214,8 +228,8 @@ static size_t depth_of(const struct mw_tree *tree, size_t node)
 static void measure(struct emitter *e, size_t node)
 {
 	size_t at = e->first[node], end = child_end(e, node), folded;
-	uint64_t folded_bytes;
-	size_t shown = shown_children(e, at, end, &folded_bytes, &folded);
+	struct figures rest;
+	size_t shown = shown_children(e, at, end, &rest, &folded);
 
 	for (size_t i = at; i < at + shown; i++) {
 		size_t child = e->order[i];
@@ -232,8 +246,8 @@ static void emit_children(struct emitter *e, size_t node)
 {
 	const struct mw_tree_node *parent = &e->tree->nodes.v[node];
 	size_t at = e->first[node], end = child_end(e, node), folded;
-	uint64_t folded_bytes;
-	size_t shown = shown_children(e, at, end, &folded_bytes, &folded);
+	struct figures rest;
+	size_t shown = shown_children(e, at, end, &rest, &folded);
 	size_t indent_len = strlen(e->indent);
 
 	for (size_t i = at; i < at + shown; i++) {
@@ -241,7 +255,9 @@ static void emit_children(struct emitter *e, size_t node)
 			&e->tree->nodes.v[e->order[i]];
 		bool last = i + 1 == at + shown && folded == 0;
 
-		print_line(e, child->bytes, parent->bytes,
+		print_line(e,
+			   &(struct figures){ child->bytes, child->second,
+					      parent->bytes },
 			   last ? "└─ " : "├─ ", child->label, child->gloss,
 			   node == 0);
 		if (indent_len + 8 < sizeof(e->indent)) {
@@ -254,7 +270,8 @@ static void emit_children(struct emitter *e, size_t node)
 		char text[64];
 
 		snprintf(text, sizeof(text), "%zu more", folded);
-		print_line(e, folded_bytes, parent->bytes, "└─ ", text,
+		rest.parent = parent->bytes;
+		print_line(e, &rest, "└─ ", text,
 			   "small ones; --verbose lists them", false);
 	}
 }
@@ -293,11 +310,17 @@ void mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
 
 	if (style->color)
 		fputs("\033[1m", out);
-	fprintf(out, "%*s  %5s  %5s\n", (int)e.number_width, options->heading,
+	fprintf(out, "%*s  %5s  %5s", (int)e.number_width, options->heading,
 		"%", "%par.");
+	if (options->second_heading)
+		fprintf(out, "  %*s", (int)e.number_width,
+			options->second_heading);
+	putc('\n', out);
 	if (style->color)
 		fputs("\033[0m", out);
-	print_line(&e, tree->nodes.v[0].bytes, 0, "", tree->nodes.v[0].label,
-		   NULL, true);
+	print_line(&e,
+		   &(struct figures){ tree->nodes.v[0].bytes,
+				      tree->nodes.v[0].second, 0 },
+		   "", tree->nodes.v[0].label, NULL, true);
 	emit_children(&e, 0);
 }

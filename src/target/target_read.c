@@ -35,7 +35,7 @@ static bool read_absent(struct mw_target *target,
 			const struct mw_mapping *mapping, uint64_t va,
 			uint8_t *to)
 {
-	if (!(mapping->perms & MW_PERM_R))
+	if (!(mapping->perms & MW_PERM_R) || !mw_mapping_has_states(mapping))
 		return false;
 	if (mw_mapping_is_anonymous(mapping)) {
 		memset(to, 0, MW_PAGE_BYTES);
@@ -282,14 +282,14 @@ const void *mw_target_view(struct mw_target *target, uint64_t va, size_t bytes)
 	return (block->known & need) == need ? block->bytes + offset : NULL;
 }
 
-/** Whether [@va, @end) is private anonymous memory that may be read. */
-static bool is_anonymous(const struct mw_target *target, uint64_t va,
+/** Whether absent pages of [@va, @end) are zeros to the program. */
+static bool reads_as_zeros(const struct mw_target *target, uint64_t va,
 			 uint64_t end)
 {
 	const struct mw_mapping *m = mw_mappings_find(&target->maps, va);
 
 	return m && end <= m->end && mw_mapping_is_anonymous(m) &&
-	       (m->perms & MW_PERM_R);
+	       mw_mapping_has_states(m) && (m->perms & MW_PERM_R);
 }
 
 bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
@@ -310,7 +310,7 @@ bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 			until = mw_min(end, mw_run_end(pages->runs.v[i]));
 		}
 		if (from > va) {
-			if (!is_anonymous(target, va, from))
+			if (!reads_as_zeros(target, va, from))
 				return false;
 			memset(out, 0, from - va);
 			out += from - va;

@@ -21,7 +21,8 @@
  * do not run: what leaks then is of no interest any more.
  */
 
-#define TEST(name) static void name(void **state __attribute__((unused)))
+#define TEST(name) \
+	static void name(void **test_state __attribute__((unused)))
 #define CASE(name) cmocka_unit_test(name)
 
 #define ASSERT_OK(call) mw_test_ok((call), #call, __FILE__, __LINE__)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where figures come from: the kernel's interfaces, old and new, swap, huge
+pages, shared pages."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import (MEMWHY, PAGE, Frozen, Ledger, c_program,
+                      check_against_smaps, go_program, is_idle, ledger, maps,
+                      needs_root, smaps_totals, status, wait_for)
+from test_bad_input import as_nobody, public_memwhy  # noqa: F401
+
+
+@pytest.fixture(params=["c", "go"])
+def target(request, start, tmp_path):
+    if request.param == "go":
+        return start(go_program("objects", "1.26.8", "stripped"))
+    file = tmp_path / "file"
+    file.write_bytes(bytes(16 * PAGE))
+    return start(c_program("kinds", flags=["-pthread"]), file)
+
+
+@pytest.mark.parametrize("pages", ["scan", "pagemap", "smaps"])
+def test_all_sources_give_the_same_totals(target, pages):
+    wait_for(lambda: is_idle(target.pid), "the target to rest")
+    with Frozen(target.pid):
+        best = ledger(target)
+        result = ledger(target, f"--pages={pages}")
+        check_against_smaps(target.pid, result)
+    assert result.json["capture"]["pages"] == pages
+    assert result.audit["balanced"] is True
+    assert result.audit["drift_rss_bytes"] == 0
+    if pages == "pagemap":
+        assert {n: a["rss_bytes"] for n, a in result.accounts.items()} == \
+            {n: a["rss_bytes"] for n, a in best.accounts.items()}
+    if pages == "smaps":
+        assert any("no state of single pages" in note
+                   for note in result.json["notes"])
+
+
+@needs_root
+def test_pagemap_without_frame_numbers(start, public_memwhy):  # noqa: F811
+    """As the unprivileged see it on Linux before 6.7: zero pages are told
+    from others by smaps."""
+    program = public_memwhy / "program"
+    shutil.copy(c_program("kinds", flags=["-pthread"]), program)
+    target = start(program, preexec_fn=as_nobody())
+    done = subprocess.run(
+        [public_memwhy / "memwhy", "--format=json", "--pages=pagemap",
+         str(target.pid)], capture_output=True, text=True,
+        preexec_fn=as_nobody())
+    assert done.returncode == 0, done.stderr
+    result = Ledger(done.stdout)
+    with Frozen(target.pid):
+        check_against_smaps(target.pid, result)
+
+
+def test_pss_adds_up(start):
+    """PSS of a process and its copy: half of what they share each."""
+    target = start(go_program("objects", "1.26.8", "stripped"))
+    wait_for(lambda: is_idle(target.pid), "the target to rest")
+    with Frozen(target.pid):
+        result = ledger(target, "--pss")
+        pss = 0
+        with open(f"/proc/{target.pid}/smaps") as file:
+            for line in file:
+                if line.startswith("Pss:"):
+                    pss += int(line.split()[1]) * 1024
+    told = sum(a["pss_bytes"] for a in result.accounts.values())
+    assert told == pss == result.totals["pss_bytes"]
+    for account in result.accounts.values():
+        assert account["pss_bytes"] <= account["rss_bytes"] + PAGE
+
+
+@needs_root
+def test_swap(start, tmp_path):
+    """Pages in swap are told as such, and are not read, which would bring
+    them back."""
+    swap = pathlib.Path(subprocess.run(
+        ["mktemp", "/var/tmp/memwhy-swap-XXXXXX"], check=True,
+        capture_output=True, text=True).stdout.strip())
+    try:
+        subprocess.run(["dd", "if=/dev/zero", f"of={swap}", "bs=1M",
+                        "count=256", "status=none"], check=True)
+        swap.chmod(0o600)
+        subprocess.run(["mkswap", "-q", swap], check=True)
+        done = subprocess.run(["swapon", swap], capture_output=True,
+                              text=True)
+        if done.returncode != 0:
+            pytest.skip(f"swap cannot be turned on here: {done.stderr}")
+        try:
+            check_swapped(start)
+        finally:
+            subprocess.run(["swapoff", swap], check=True)
+    finally:
+        swap.unlink()
+
+
+def check_swapped(start):
+    target = start(go_program("objects", "1.26.8", "stripped"))
+    wait_for(lambda: is_idle(target.pid), "the target to rest")
+    os.kill(target.pid, 19)
+    try:
+        # MADV_PAGEOUT from outside, for all of its anonymous memory.
+        page_out(target.pid)
+        before = status(target.pid)
+        assert before["VmSwap"] > 0
+        result = ledger(target)
+        maps(target)
+        after = status(target.pid)
+        assert after["VmSwap"] == before["VmSwap"]
+        assert after["VmRSS"] == before["VmRSS"]
+        check_against_smaps(target.pid, result)
+        assert result.totals["swap_bytes"] == before["VmSwap"]
+        assert result.audit["balanced"] is True
+    finally:
+        os.kill(target.pid, 18)
+
+
+def page_out(pid):
+    """process_madvise(MADV_PAGEOUT) on all private anonymous memory."""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    class Iovec(ctypes.Structure):
+        _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
+
+    fd = os.pidfd_open(pid)
+    try:
+        with open(f"/proc/{pid}/maps") as file:
+            for line in file:
+                words = line.split()
+                if len(words) > 5 or "w" not in words[1]:
+                    continue
+                first, last = (int(x, 16) for x in words[0].split("-"))
+                vec = Iovec(first, last - first)
+                libc.syscall(440, fd, ctypes.byref(vec),
+                             ctypes.c_size_t(1), 21, 0)
+    finally:
+        os.close(fd)
+
+
+@needs_root
+def test_hugetlb_is_not_resident_memory(start, tmp_path):
+    pool = pathlib.Path("/proc/sys/vm/nr_hugepages")
+    before = pool.read_text()
+    pool.write_text("8")
+    try:
+        if int(pool.read_text()) < 1:
+            pytest.skip("the kernel has no memory for huge pages")
+        file = tmp_path / "file"
+        file.write_bytes(bytes(16 * PAGE))
+        target = start(c_program("kinds", flags=["-pthread"]), file)
+        assert target.figures["hugetlb"]
+        for pages in ("scan", "pagemap", "smaps"):
+            with Frozen(target.pid):
+                result = ledger(target, f"--pages={pages}")
+                check_against_smaps(target.pid, result)
+            assert result.bytes("anonymous/hugetlb", domain="vsz") == 2 << 20
+            assert result.bytes("anonymous/hugetlb") == 0
+        target.kill()
+    finally:
+        pool.write_text(before)
+
+
+def test_transparent_huge_pages(start, tmp_path):
+    setting = pathlib.Path(
+        "/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    if "[never]" in setting:
+        pytest.skip("transparent huge pages are turned off")
+    file = tmp_path / "file"
+    file.write_bytes(bytes(16 * PAGE))
+    target = start(c_program("kinds", flags=["-pthread"]), file)
+    rows = maps(target)
+    row = next(r for r in rows if int(r["start"], 0) <=
+               target.figures["thp"] < int(r["end"], 0))
+    assert row["huge_bytes"] >= 2 << 20
+    assert row["rss_bytes"] >= 2 << 20
+
+
+def test_every_process_that_may_be_read():
+    """The whole machine: each balances."""
+    seen = 0
+    for folder in pathlib.Path("/proc").iterdir():
+        if not folder.name.isdigit() or folder.name == str(os.getpid()):
+            continue
+        try:
+            if not (folder / "maps").read_text():
+                continue
+        except OSError:
+            continue
+        done = subprocess.run([MEMWHY, "--format=json", folder.name],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            # It may have ended meanwhile, but then it is gone.
+            assert not folder.exists() or "zombie" in done.stderr or \
+                not (folder / "maps").read_text(), done.stderr
+            continue
+        result = Ledger(done.stdout)
+        assert result.audit["balanced"] is True, folder.name
+        assert result.audit["overlaps"] == 0, folder.name
+        seen += 1
+    assert seen > 0
