@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""count_tests.py FOLDER: add up the JUnit files of a folder.
+
+Prints what failed and, last, one line: N passed, N failed[, N skipped].
+Exits with 1 when a test failed or none ran.
+"""
+
+import pathlib
+import sys
+import xml.etree.ElementTree as ET
+
+
+def outcome(case):
+    """passed, failed or skipped, and the reason for a skip."""
+    if case.find("failure") is not None or case.find("error") is not None:
+        return "failed", ""
+    skip = case.find("skipped")
+    return ("passed", "") if skip is None else ("skipped", skip.get("message"))
+
+
+def main():
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    for path in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
+        for suite in ET.parse(path).iter("testsuite"):
+            broken = int(suite.get("errors", 0)) + int(suite.get("failures", 0))
+            for case in suite.iter("testcase"):
+                result, why = outcome(case)
+                count[result] += 1
+                broken -= result == "failed"
+                if result != "passed":
+                    print(f"{result}: {path.stem}: {case.get('classname')} "
+                          f"{case.get('name')} {why}")
+            # A program that died has no test case to its name.
+            if broken > 0:
+                count["failed"] += broken
+                print(f"failed: {path.stem}: {suite.get('name')} broke off")
+    line = f"{count['passed']} passed, {count['failed']} failed"
+    if count["skipped"]:
+        line += f", {count['skipped']} skipped"
+    print(line)
+    return 1 if count["failed"] or not count["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
