@@ -9,50 +9,91 @@
 #include "mw_target.h"
 
 /*
- * Commands: one file each, named in the table of main.c. Only this room
- * prints. A command returns an error, or NULL and the exit status is 0.
+ * Commands: one file each, listed in cmd_main.c. Only this room prints. A
+ * command returns an error, or NULL and the exit status is 0.
  */
 
-enum cmd_domain {
-	CMD_DOMAIN_RSS,
-	CMD_DOMAIN_VSZ,
-	CMD_DOMAIN_SWAP,
+/** Options that several commands share: bits of cmd_command.shared. */
+enum cmd_shared {
+	CMD_FORMAT = 1,	  /* --format=text|json, --bytes */
+	CMD_CSV = 2,	  /* --format=csv, too */
+	CMD_CAPTURE = 4,  /* --live, --stop, --pages */
+	CMD_VERBOSE = 8,  /* --verbose, -v */
+	CMD_FILES = 16,	  /* the target may be an ELF file that does not run */
+	CMD_PROGRAM = 32, /* all behind the first operand belongs to it */
 };
 
-/** Options that several commands share. */
-struct cmd_options {
-	const char *target; /* NULL: none was given */
+/**
+ * An option of a command's own. Exactly one of the pointers says where its
+ * value goes: a variable of the command's file.
+ */
+struct cmd_option {
+	const char *name;
+	char letter;	      /* short form, or 0 */
+	const char *argument; /* what --help calls the value; NULL: none */
+	const char *help;     /* lines of at most 60 columns */
+	bool *flag;
+	const char **text;
+	uint64_t *number;
+	const char *const *choices; /* ends with NULL */
+	unsigned *choice;	    /* index of one of them */
+};
+
+/** What a command was called with. */
+struct cmd_call {
+	const struct cmd_command *command;
+	const char *target; /* the first operand; NULL: none was given */
+	char **operands;    /* behind the target, @operand_count of them */
+	size_t operand_count;
 	enum mw_format format;
 	struct mw_style style;
 	struct mw_target_options capture;
-	enum cmd_domain domain;
-	bool pss;
 	bool verbose;
-	bool explain;
-	bool by_page;  /* maps: a row a resident page */
-	bool no_smaps; /* maps: without what only smaps tells */
 };
 
-typedef struct mw_error *cmd_fn(const struct cmd_options *options);
+struct cmd_command {
+	const char *name;     /* may be two words */
+	const char *operands; /* for the usage line: "TARGET TEXT" */
+	const char *summary;  /* no capital, no full stop */
+	unsigned shared;      /* enum cmd_shared */
+	const struct cmd_option *options; /* ends with a nameless one */
+	size_t min_operands, max_operands; /* behind the target */
+	struct mw_error *(*run)(const struct cmd_call *call);
+	void (*help)(FILE *out); /* more than the options; may be NULL */
+};
 
-cmd_fn cmd_ledger;
-cmd_fn cmd_maps;
+extern const struct cmd_command cmd_ledger;
+extern const struct cmd_command cmd_maps;
 
-/** Print what the columns of `maps` mean, for its help. */
-void cmd_maps_columns(FILE *out);
+/**
+ * Parse what follows the command's name. -1 to run it, otherwise the exit
+ * status: the help was asked for, or a message has told what is wrong.
+ */
+int cmd_parse(const struct cmd_command *command, int argc, char **argv,
+	      struct cmd_call *call);
 
-/** Resolve options->target (NULL: the largest process) and open it. */
-MW_MUST_USE struct mw_error *cmd_open_target(const struct cmd_options *options,
-					     struct mw_target **ret);
+/** Tell that the command line is wrong; returns the exit status for it. */
+int cmd_usage_error(const char *what, const char *value);
 
-/** Write the members "target" and "capture" of a JSON answer. */
+/** Print what the columns of a table mean, for a command's help. */
+void cmd_print_columns(FILE *out, const struct mw_column *columns,
+		       size_t count);
+
+/** Print a table in the form asked for; in JSON with all that goes around. */
 struct mw_go;
-void cmd_json_target(struct mw_json *json, const struct mw_target *target,
-		     const struct mw_go *go);
-void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
-		      uint64_t stopped_ns, uint64_t wall_ns);
-/** The member "notes": what limits the answer. */
-void cmd_json_notes(struct mw_json *json, const struct mw_target *target);
+void cmd_emit_table(const struct cmd_call *call, const struct mw_table *table,
+		    const struct mw_target *target, const struct mw_go *go,
+		    uint64_t stopped_ns, uint64_t wall_ns);
+
+/** Begin and end a JSON answer: schema, target, capture; and the notes. */
+void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,
+		    const struct mw_target *target, const struct mw_go *go,
+		    uint64_t stopped_ns, uint64_t wall_ns);
+void cmd_json_end(struct mw_json *json, const struct mw_target *target);
+
+/** Open call->target (NULL: the largest process). */
+MW_MUST_USE struct mw_error *cmd_open_target(const struct cmd_call *call,
+					     struct mw_target **ret);
 
 /** Print the notes of a target to standard error. */
 void cmd_print_notes(const struct mw_target *target);

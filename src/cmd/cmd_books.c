@@ -86,11 +86,11 @@ static struct mw_error *take_audit(struct cmd_books *books)
 	return NULL;
 }
 
-struct mw_error *cmd_books_take(const struct cmd_options *options,
+struct mw_error *cmd_books_take(const struct cmd_call *call,
 				unsigned flags, struct cmd_books *books)
 {
 	uint64_t begun = mw_kernel_now();
-	struct mw_error *error = cmd_open_target(options, &books->target);
+	struct mw_error *error = cmd_open_target(call, &books->target);
 
 	if (!error && (flags & (CMD_BOOKS_SMAPS | CMD_BOOKS_PSS)))
 		error = mw_target_smaps(books->target, &books->smaps);

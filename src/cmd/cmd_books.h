@@ -26,11 +26,11 @@ enum cmd_books_flags {
 };
 
 /**
- * Open the target of @options, let all walkers claim and settle the ledger.
+ * Open the target of @call, let all walkers claim and settle the ledger.
  * The target runs on when this returns. @books must be zeroed; free it with
  * cmd_books_free() also after an error.
  */
-MW_MUST_USE struct mw_error *cmd_books_take(const struct cmd_options *options,
+MW_MUST_USE struct mw_error *cmd_books_take(const struct cmd_call *call,
 					    unsigned flags,
 					    struct cmd_books *books);
 void cmd_books_free(struct cmd_books *books);

@@ -6,17 +6,26 @@
 #include "cmd_books.h"
 #include "mw_guard.h"
 
-static uint64_t in_domain(const struct mw_tally *tally, enum cmd_domain domain)
+enum domain {
+	DOMAIN_RSS,
+	DOMAIN_VSZ,
+	DOMAIN_SWAP,
+};
+
+static unsigned domain = DOMAIN_RSS;
+static bool with_pss, explain;
+
+/** Bytes in the domain that was asked for. */
+static uint64_t in_domain(const struct mw_tally *tally)
 {
 	switch (domain) {
-	case CMD_DOMAIN_VSZ:
+	case DOMAIN_VSZ:
 		return tally->vsz_bytes;
-	case CMD_DOMAIN_SWAP:
+	case DOMAIN_SWAP:
 		return tally->swap_bytes;
-	case CMD_DOMAIN_RSS:
-		break;
+	default:
+		return tally->rss_bytes;
 	}
-	return tally->rss_bytes;
 }
 
 /* JSON */
@@ -54,8 +63,7 @@ static void json_audit(struct mw_json *json, const struct mw_audit *audit)
 	mw_json_end(json);
 }
 
-static void json_accounts(struct mw_json *json, const struct cmd_books *books,
-			  const struct cmd_options *options)
+static void json_accounts(struct mw_json *json, const struct cmd_books *books)
 {
 	size_t count;
 	const struct mw_ledger_account *accounts =
@@ -73,7 +81,7 @@ static void json_accounts(struct mw_json *json, const struct cmd_books *books,
 		mw_json_key(json, "account");
 		mw_json_text(json, a->name);
 		json_tally(json, &a->tally);
-		if (options->pss) {
+		if (with_pss) {
 			mw_json_key(json, "pss_bytes");
 			mw_json_u64(json, a->pss_bytes);
 		}
@@ -145,49 +153,43 @@ static uint64_t total_pss(const struct cmd_books *books)
 }
 
 static void print_json(const struct cmd_books *books,
-		       const struct cmd_options *options)
+		       const struct cmd_call *call)
 {
 	struct mw_tally totals = mw_ledger_totals(books->ledger);
 	struct mw_json json;
 
-	mw_json_init(&json, stdout);
-	mw_json_object(&json);
-	mw_json_key(&json, "schema");
-	mw_json_text(&json, "memwhy.ledger/1");
-	cmd_json_target(&json, books->target, books->go);
-	cmd_json_capture(&json, books->target, books->stopped_ns,
-			 books->wall_ns);
+	cmd_json_begin(&json, call, books->target, books->go,
+		       books->stopped_ns, books->wall_ns);
 	mw_json_key(&json, "totals");
 	mw_json_object(&json);
 	json_tally(&json, &totals);
-	if (options->pss) {
+	if (with_pss) {
 		mw_json_key(&json, "pss_bytes");
 		mw_json_u64(&json, total_pss(books));
 	}
 	mw_json_end(&json);
 	json_audit(&json, &books->audit);
-	json_accounts(&json, books, options);
+	json_accounts(&json, books);
 	mw_json_key(&json, "findings");
 	mw_json_array(&json);
 	mw_json_end(&json);
 	if (books->audit.overlaps)
 		json_overlaps(&json, books->ledger);
-	if (options->verbose)
+	if (call->verbose)
 		json_ranges(&json, books->ledger);
-	cmd_json_notes(&json, books->target);
-	mw_json_end(&json);
+	cmd_json_end(&json, books->target);
 }
 
 /* Text */
 
 static void print_header(const struct cmd_books *books,
-			 const struct cmd_options *options)
+			 const struct cmd_call *call)
 {
 	const struct mw_target_info *info = mw_target_info(books->target);
 	const struct mw_kernel_books *kernel = mw_target_books(books->target);
 	const struct mw_go_info *go = books->go ? mw_go_info(books->go) : NULL;
 	struct mw_tally totals = mw_ledger_totals(books->ledger);
-	bool exact = options->style.exact_bytes;
+	bool exact = call->style.exact_bytes;
 	char rss[32], vsz[32], swap[32], peak[32], tables[32];
 	size_t threads;
 
@@ -260,8 +262,7 @@ static void text_free(struct text *text)
 	mw_tree_free(&text->tree);
 }
 
-static bool build_tree(struct text *text, const struct cmd_books *books,
-		       const struct cmd_options *options)
+static bool build_tree(struct text *text, const struct cmd_books *books)
 {
 	size_t count;
 	const struct mw_ledger_account *accounts =
@@ -270,8 +271,7 @@ static bool build_tree(struct text *text, const struct cmd_books *books,
 	if (mw_tree_root(&text->tree, "total") == SIZE_MAX)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t bytes = in_domain(&accounts[i].tally,
-					   options->domain);
+		uint64_t bytes = in_domain(&accounts[i].tally);
 		char **storage;
 
 		if (bytes == 0)
@@ -299,7 +299,7 @@ static bool build_tree(struct text *text, const struct cmd_books *books,
 }
 
 static void print_ranges(const struct cmd_books *books,
-			 const struct cmd_options *options)
+			 const struct cmd_call *call)
 {
 	size_t count, accounts_count, left_out;
 	const struct mw_ledger_range *ranges =
@@ -312,7 +312,7 @@ static void print_ranges(const struct cmd_books *books,
 	puts("\nRanges whose owner is not known:");
 	for (size_t i = 0; i < count; i++) {
 		char vsz[32], rss[32], swap[32];
-		bool exact = options->style.exact_bytes;
+		bool exact = call->style.exact_bytes;
 		const struct mw_ledger_range *r = &ranges[i];
 
 		printf("  %012" PRIx64 "-%012" PRIx64 "  VSZ %10s  RSS %10s",
@@ -343,13 +343,12 @@ static void print_overlaps(const struct mw_ledger *ledger)
 			overlaps[i].first, overlaps[i].second);
 }
 
-static void print_audit(const struct cmd_books *books,
-			const struct cmd_options *options)
+static void print_audit(const struct cmd_books *books)
 {
 	const struct mw_audit *audit = &books->audit;
 	struct mw_tally totals = mw_ledger_totals(books->ledger);
-	uint64_t posted = in_domain(&totals, options->domain);
-	uint64_t kernel = in_domain(&audit->kernel, options->domain);
+	uint64_t posted = in_domain(&totals);
+	uint64_t kernel = in_domain(&audit->kernel);
 	int64_t drift = (int64_t)(posted - kernel);
 	char left[32], right[32], apart[32];
 
@@ -372,7 +371,7 @@ static void print_audit(const struct cmd_books *books,
 }
 
 static void print_explanations(const struct text *text,
-			       const struct cmd_options *options)
+			       const struct cmd_call *call)
 {
 	puts("\nWhat the accounts mean:");
 	for (size_t i = 1; i < text->tree.nodes.n; i++) {
@@ -384,50 +383,72 @@ static void print_explanations(const struct text *text,
 		fputs("  ", stdout);
 		mw_print_escaped(stdout, path);
 		fputs("\n      ", stdout);
-		mw_print_wrapped(stdout, sentence, 6, 6, options->style.width);
+		mw_print_wrapped(stdout, sentence, 6, 6, call->style.width);
 	}
 }
 
 static struct mw_error *print_text(const struct cmd_books *books,
-				   const struct cmd_options *options)
+				   const struct cmd_call *call)
 {
 	static const char *const headings[] = { "RSS", "VSZ", "swap" };
 	struct mw_tally totals = mw_ledger_totals(books->ledger);
 	struct mw_tree_options tree_options = {
-		.heading = headings[options->domain],
-		.second_heading = options->pss ? "PSS" : NULL,
+		.heading = headings[domain],
+		.second_heading = with_pss ? "PSS" : NULL,
 		.fold_below_bytes =
-			options->verbose
+			call->verbose
 				? 0
-				: in_domain(&totals, options->domain) / 200 + 1,
+				: in_domain(&totals) / 200 + 1,
 	};
 	MW_CLEANUP(text_free) struct text text = { 0 };
 
-	if (!build_tree(&text, books, options))
+	if (!build_tree(&text, books))
 		return mw_error_nomem();
-	print_header(books, options);
-	mw_tree_emit_text(&text.tree, stdout, &options->style, &tree_options);
-	if (options->explain)
-		print_explanations(&text, options);
-	if (options->verbose)
-		print_ranges(books, options);
-	print_audit(books, options);
+	print_header(books, call);
+	mw_tree_emit_text(&text.tree, stdout, &call->style, &tree_options);
+	if (explain)
+		print_explanations(&text, call);
+	if (call->verbose)
+		print_ranges(books, call);
+	print_audit(books);
 	print_overlaps(books->ledger);
 	return NULL;
 }
 
-struct mw_error *cmd_ledger(const struct cmd_options *options)
+static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(cmd_books_free) struct cmd_books books = { 0 };
-	struct mw_error *error = cmd_books_take(
-		options, options->pss ? CMD_BOOKS_PSS : 0, &books);
+	struct mw_error *error =
+		cmd_books_take(call, with_pss ? CMD_BOOKS_PSS : 0, &books);
 
 	if (error)
 		return error;
 	cmd_print_notes(books.target);
-	if (options->format == MW_FORMAT_JSON)
-		print_json(&books, options);
+	if (call->format == MW_FORMAT_JSON)
+		print_json(&books, call);
 	else
-		error = print_text(&books, options);
+		error = print_text(&books, call);
 	return error;
 }
+
+static const char *const domains[] = { "rss", "vsz", "swap", NULL };
+
+static const struct cmd_option options[] = {
+	{ .name = "domain", .argument = "rss|vsz|swap", .choices = domains,
+	  .choice = &domain, .help = "what to show and sort by" },
+	{ .name = "pss", .flag = &with_pss,
+	  .help = "add PSS: shared pages divided by the number of their\n"
+		  "users (reads smaps, which can delay the target's mmap)" },
+	{ .name = "explain", .flag = &explain,
+	  .help = "a sentence for each account" },
+	{ 0 },
+};
+
+const struct cmd_command cmd_ledger = {
+	.name = "ledger",
+	.operands = "TARGET",
+	.summary = "where RSS, VSZ and swap went, to the byte",
+	.shared = CMD_FORMAT | CMD_CAPTURE | CMD_VERBOSE,
+	.options = options,
+	.run = run,
+};

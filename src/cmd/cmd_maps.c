@@ -4,6 +4,8 @@
 #include "cmd_books.h"
 #include "mw_guard.h"
 
+static bool by_page, no_smaps;
+
 /* Mappings */
 
 enum column {
@@ -58,14 +60,9 @@ static bool is_optional(size_t column)
 	return column >= SWAP && column <= HUGETLB;
 }
 
-void cmd_maps_columns(FILE *out)
+static void help(FILE *out)
 {
-	fputs("\nColumns, as in JSON and CSV (in text, those without anything "
-	      "are left out):\n", out);
-	for (size_t i = 0; i < MW_COUNT(columns); i++) {
-		fprintf(out, "  %-16s ", columns[i].name);
-		mw_print_wrapped(out, columns[i].help, 19, 19, 80);
-	}
+	cmd_print_columns(out, columns, MW_COUNT(columns));
 	fputs("\nDirty, locked and lazily freed pages are told by smaps only. "
 	      "Reading it holds the\ntarget's memory map locked, up to some "
 	      "tens of milliseconds a gigabyte; --no-smaps\nleaves these "
@@ -298,39 +295,12 @@ static struct mw_error *fill_pages(struct mw_table *table,
 	return NULL;
 }
 
-static void emit(struct mw_table *table, const struct cmd_books *books,
-		 const struct cmd_options *options)
-{
-	struct mw_json json;
-
-	switch (options->format) {
-	case MW_FORMAT_TEXT:
-		mw_table_emit_text(table, stdout, &options->style);
-		break;
-	case MW_FORMAT_CSV:
-		mw_table_emit_csv(table, stdout);
-		break;
-	case MW_FORMAT_JSON:
-		mw_json_init(&json, stdout);
-		mw_json_object(&json);
-		mw_json_key(&json, "schema");
-		mw_json_text(&json, "memwhy.maps/1");
-		cmd_json_target(&json, books->target, books->go);
-		cmd_json_capture(&json, books->target, books->stopped_ns,
-				 books->wall_ns);
-		mw_json_table(&json, table);
-		cmd_json_notes(&json, books->target);
-		mw_json_end(&json);
-		break;
-	}
-}
-
 /** Hide the optional columns that have nothing to tell, in text only. */
 static void hide_empty(struct mw_column *shown, const struct mw_table *table,
-		       const struct cmd_options *options)
+		       const struct cmd_call *call)
 {
 	// The owner tells most of what the path does, and is shorter.
-	if (!options->verbose)
+	if (!call->verbose)
 		shown[PATH].heading = NULL;
 	for (size_t c = 0; c < table->column_count; c++) {
 		bool any = !is_optional(c);
@@ -343,23 +313,20 @@ static void hide_empty(struct mw_column *shown, const struct mw_table *table,
 	}
 }
 
-struct mw_error *cmd_maps(const struct cmd_options *options)
+static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(cmd_books_free) struct cmd_books books = { 0 };
 	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
 	struct mw_column shown[MW_COUNT(columns)];
-	struct mw_error *error = cmd_books_take(
-		options,
-		options->by_page ? CMD_BOOKS_PAGES
+	unsigned flags = by_page ? CMD_BOOKS_PAGES
 				 : CMD_BOOKS_MAPPINGS |
-					   (options->no_smaps ? 0
-							      : CMD_BOOKS_SMAPS),
-		&books);
+					   (no_smaps ? 0 : CMD_BOOKS_SMAPS);
+	struct mw_error *error = cmd_books_take(call, flags, &books);
 
 	if (error)
 		return error;
 	cmd_print_notes(books.target);
-	if (options->by_page) {
+	if (by_page) {
 		mw_table_init(&table, page_columns, MW_COUNT(page_columns));
 		error = fill_pages(&table, &books);
 	} else {
@@ -367,9 +334,28 @@ struct mw_error *cmd_maps(const struct cmd_options *options)
 		mw_table_init(&table, shown, MW_COUNT(columns));
 		error = fill_maps(&table, &books);
 		if (!error)
-			hide_empty(shown, &table, options);
+			hide_empty(shown, &table, call);
 	}
 	if (!error)
-		emit(&table, &books, options);
+		cmd_emit_table(call, &table, books.target, books.go,
+			       books.stopped_ns, books.wall_ns);
 	return error;
 }
+
+static const struct cmd_option options[] = {
+	{ .name = "by-page", .flag = &by_page,
+	  .help = "a row for each resident page, with what is on it" },
+	{ .name = "no-smaps", .flag = &no_smaps,
+	  .help = "do not read smaps: dirty, huge and locked are left out" },
+	{ 0 },
+};
+
+const struct cmd_command cmd_maps = {
+	.name = "maps",
+	.operands = "TARGET",
+	.summary = "every mapping with its owner and what of it is resident",
+	.shared = CMD_FORMAT | CMD_CSV | CMD_CAPTURE | CMD_VERBOSE,
+	.options = options,
+	.run = run,
+	.help = help,
+};

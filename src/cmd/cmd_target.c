@@ -4,20 +4,20 @@
 #include "mw_gort.h"
 #include "mw_kernel.h"
 
-struct mw_error *cmd_open_target(const struct cmd_options *options,
+struct mw_error *cmd_open_target(const struct cmd_call *call,
 				 struct mw_target **ret)
 {
 	pid_t pid;
 	struct mw_error *error =
-		options->target ? mw_kernel_find(options->target, &pid)
+		call->target ? mw_kernel_find(call->target, &pid)
 				: mw_kernel_find_largest(&pid);
 
 	if (error)
 		return error;
-	if (!options->target)
+	if (!call->target)
 		fprintf(stderr, "memwhy: no target given: the process with the "
 			"largest RSS, %d\n", pid);
-	return mw_target_open(pid, &options->capture, ret);
+	return mw_target_open(pid, &call->capture, ret);
 }
 
 static void json_go(struct mw_json *json, const struct mw_go *go)
@@ -52,8 +52,8 @@ static void json_go(struct mw_json *json, const struct mw_go *go)
 	mw_json_end(json);
 }
 
-void cmd_json_target(struct mw_json *json, const struct mw_target *target,
-		     const struct mw_go *go)
+static void json_target(struct mw_json *json, const struct mw_target *target,
+			const struct mw_go *go)
 {
 	const struct mw_target_info *info = mw_target_info(target);
 
@@ -76,8 +76,8 @@ void cmd_json_target(struct mw_json *json, const struct mw_target *target,
 	mw_json_end(json);
 }
 
-void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
-		      uint64_t stopped_ns, uint64_t wall_ns)
+static void json_capture(struct mw_json *json, const struct mw_target *target,
+			 uint64_t stopped_ns, uint64_t wall_ns)
 {
 	static const char *const pages[] = { "scan", "pagemap", "smaps" };
 	const struct mw_target_info *info = mw_target_info(target);
@@ -95,7 +95,8 @@ void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
 	mw_json_end(json);
 }
 
-void cmd_json_notes(struct mw_json *json, const struct mw_target *target)
+/** What limits the answer. */
+static void json_notes(struct mw_json *json, const struct mw_target *target)
 {
 	size_t count;
 	const char *const *notes = mw_target_notes(target, &count);
@@ -104,6 +105,36 @@ void cmd_json_notes(struct mw_json *json, const struct mw_target *target)
 	mw_json_array(json);
 	for (size_t i = 0; i < count; i++)
 		mw_json_text(json, notes[i]);
+	mw_json_end(json);
+}
+
+/** memwhy.<command>/1, the words of the command joined by '-'. */
+static void json_schema(struct mw_json *json, const struct cmd_command *command)
+{
+	char schema[64];
+
+	snprintf(schema, sizeof(schema), "memwhy.%s/1", command->name);
+	for (char *c = schema; *c; c++)
+		if (*c == ' ')
+			*c = '-';
+	mw_json_key(json, "schema");
+	mw_json_text(json, schema);
+}
+
+void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,
+		    const struct mw_target *target, const struct mw_go *go,
+		    uint64_t stopped_ns, uint64_t wall_ns)
+{
+	mw_json_init(json, stdout);
+	mw_json_object(json);
+	json_schema(json, call->command);
+	json_target(json, target, go);
+	json_capture(json, target, stopped_ns, wall_ns);
+}
+
+void cmd_json_end(struct mw_json *json, const struct mw_target *target)
+{
+	json_notes(json, target);
 	mw_json_end(json);
 }
 
