@@ -1,17 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <unistd.h>
+
 #include "cmd.h"
 
 #include "mw_gort.h"
 #include "mw_kernel.h"
 
+/**
+ * Open the file that @call names: one that has a '/' in its name, or that is
+ * there when no process is called so.
+ */
+static struct mw_error *open_file(const struct cmd_call *call,
+				  struct mw_target **ret)
+{
+	if (!(call->command->shared & CMD_FILES))
+		return mw_error_new(MW_E_USAGE, "%s: %s looks at processes, not "
+				    "at files", call->target,
+				    call->command->name);
+	return mw_target_open_file(call->target, ret);
+}
+
 struct mw_error *cmd_open_target(const struct cmd_call *call,
 				 struct mw_target **ret)
 {
+	struct mw_error *error;
 	pid_t pid;
-	struct mw_error *error =
-		call->target ? mw_kernel_find(call->target, &pid)
-				: mw_kernel_find_largest(&pid);
 
+	if (call->target && strchr(call->target, '/'))
+		return open_file(call, ret);
+	error = call->target ? mw_kernel_find(call->target, &pid)
+			     : mw_kernel_find_largest(&pid);
+	if (error && error->code == MW_E_NOT_FOUND && call->target &&
+	    access(call->target, F_OK) == 0) {
+		mw_error_free(error);
+		return open_file(call, ret);
+	}
 	if (error)
 		return error;
 	if (!call->target)
@@ -55,14 +79,18 @@ static void json_go(struct mw_json *json, const struct mw_go *go)
 static void json_target(struct mw_json *json, const struct mw_target *target,
 			const struct mw_go *go)
 {
+	static const char *const kinds[] = { "process", "file" };
 	const struct mw_target_info *info = mw_target_info(target);
 
 	mw_json_key(json, "target");
 	mw_json_object(json);
 	mw_json_key(json, "kind");
-	mw_json_text(json, "process");
+	mw_json_text(json, kinds[info->kind]);
 	mw_json_key(json, "pid");
-	mw_json_i64(json, info->pid);
+	if (info->kind == MW_TARGET_PROCESS)
+		mw_json_i64(json, info->pid);
+	else
+		mw_json_null(json);
 	mw_json_key(json, "comm");
 	mw_json_text(json, info->comm);
 	mw_json_key(json, "exe");

@@ -49,9 +49,15 @@ struct mw_kernel_books {
 	uint64_t locked_bytes;
 };
 
-/** What kind of process it is. Strings are owned by the target. */
+enum mw_target_kind {
+	MW_TARGET_PROCESS,
+	MW_TARGET_FILE, /* an ELF file that does not run */
+};
+
+/** What kind of target it is. Strings are owned by the target. */
 struct mw_target_info {
-	int32_t pid;
+	enum mw_target_kind kind;
+	int32_t pid; /* 0 for a file */
 	const char *comm;
 	const char *exe; /* as the kernel shows it; "" when not known */
 	bool is_64;
@@ -71,6 +77,16 @@ struct mw_target_info {
 MW_MUST_USE struct mw_error *
 mw_target_open(int32_t pid, const struct mw_target_options *options,
 	       struct mw_target **ret);
+
+/**
+ * Open an ELF file that does not run: an address space of its segments, at the
+ * addresses that the file gives them, with its relative relocations done, so
+ * that what reads a process reads it, too. No page is resident.
+ *
+ * Errors: those of opening, and of mw_elf_load().
+ */
+MW_MUST_USE struct mw_error *mw_target_open_file(const char *path,
+						 struct mw_target **ret);
 
 /**
  * Let a stopped target run on; how long it was held, in ns. Its memory must

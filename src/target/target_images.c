@@ -135,8 +135,8 @@ static struct mw_error *load_tables(struct mw_target *target,
 {
 	MW_CLEANUP(mw_closep) int fd = -1;
 	uint8_t page[MW_PAGE_BYTES];
-	struct mw_error *error = mw_process_open_file(target->process,
-						      &target->maps, m, &fd);
+	struct mw_error *error = target->source->open_file(target, m, &fd);
+
 	if (!error) {
 		*ret_from_memory = false;
 		if (!mw_elf_has_magic(fd))
@@ -267,6 +267,29 @@ struct mw_error *mw_target_find_images(struct mw_target *target)
 	return error;
 }
 
+struct mw_error *mw_target_add_only_image(struct mw_target *target,
+					  struct mw_elf *elf, const char *path)
+{
+	struct mw_image *image = mw_vec_push(&target->images);
+
+	target->image_of = mw_calloc(target->maps.list.n, sizeof(uint32_t));
+	if (!image || !target->image_of) {
+		mw_elf_free(elf);
+		return mw_error_nomem();
+	}
+	*image = (struct mw_image){
+		.kind = MW_IMAGE_EXECUTABLE,
+		.path = path,
+		.name = elf->soname ? elf->soname : base_name(path),
+		.elf = elf,
+	};
+	find_span(elf, 0, &image->start, &image->end);
+	for (size_t i = 0; i < target->maps.list.n; i++)
+		if (target->maps.list.v[i].inode)
+			target->image_of[i] = 1;
+	return NULL;
+}
+
 void mw_target_free_images(struct mw_target *target)
 {
 	for (size_t i = 0; i < target->images.n; i++)
@@ -298,10 +321,8 @@ struct mw_error *mw_target_open_image(struct mw_target *target,
 	for (size_t i = mw_mappings_after(&target->maps, image->start);
 	     i < target->maps.list.n; i++)
 		if (target->image_of[i] == image - target->images.v + 1)
-			return mw_process_open_file(target->process,
-						    &target->maps,
-						    &target->maps.list.v[i],
-						    ret_fd);
+			return target->source->open_file(
+				target, &target->maps.list.v[i], ret_fd);
 	return mw_error_new(MW_E_NOT_FOUND, "%s: no file is mapped",
 			    image->path);
 }

@@ -29,10 +29,53 @@ struct open_file {
 
 #define OPEN_FILES 4
 
+/**
+ * What kinds of targets differ in: where bytes and files come from. One for a
+ * live process (target_process.c), one for an ELF file that does not run
+ * (target_file.c).
+ */
+struct target_source {
+	/**
+	 * Copy ranges of present pages; returns the bytes copied, in order,
+	 * before the first failure. May be called by several threads.
+	 */
+	size_t (*read_present)(const struct mw_target *target,
+			       const struct mw_remote *ranges, size_t count);
+	/**
+	 * Fill @to with the page at @va of @mapping, which is neither present
+	 * nor swapped. False when its bytes cannot be known.
+	 */
+	bool (*read_absent)(struct mw_target *target,
+			    const struct mw_mapping *mapping, uint64_t va,
+			    uint8_t *to);
+	/** The file behind @mapping; caller closes it. */
+	struct mw_error *(*open_file)(struct mw_target *target,
+				      const struct mw_mapping *mapping,
+				      int *ret_fd);
+	/** What smaps tells. */
+	struct mw_error *(*smaps)(struct mw_target *target,
+				  struct mw_smaps_list *ret);
+	/** Let the target run on; how long it was held, in ns. */
+	uint64_t (*release)(struct mw_target *target);
+	/** Free what target->of has. */
+	void (*close)(struct mw_target *target);
+};
+
+/** An ELF file that does not run. */
+struct target_file {
+	int fd;
+	struct mw_elf *elf; /* the only image's, and owned by it */
+	struct target_relocs *relocs;
+};
+
 struct mw_target {
 	struct mw_target_info info;
-	struct mw_process *process;
-	struct mw_stop *stop;
+	const struct target_source *source;
+	struct {
+		struct mw_process *process;
+		struct mw_stop *stop;
+		struct target_file file;
+	} of;
 	struct mw_mappings maps;
 	struct mw_pages pages;
 	struct mw_threads threads;
@@ -56,7 +99,20 @@ struct mw_target {
 	size_t next_file;
 };
 
+/** A zeroed target of @source; NULL without memory. */
+struct mw_target *mw_target_new(const struct target_source *source);
+/** Forget mappings, page states, threads: before they are read again. */
+void mw_target_clear_picture(struct mw_target *target);
+
+/** The file behind @mapping, kept open; -1 when it cannot be had. */
+int mw_target_file_of(struct mw_target *target,
+		      const struct mw_mapping *mapping);
+
 MW_MUST_USE struct mw_error *mw_target_find_images(struct mw_target *target);
+/** Make the ELF file behind the first mapping the only image; takes @elf. */
+MW_MUST_USE struct mw_error *mw_target_add_only_image(struct mw_target *target,
+						      struct mw_elf *elf,
+						      const char *path);
 void mw_target_free_images(struct mw_target *target);
 void mw_target_free_cache(struct mw_target *target);
 

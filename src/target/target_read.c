@@ -4,7 +4,8 @@
 
 #include "target_int.h"
 
-static int file_of(struct mw_target *target, const struct mw_mapping *mapping)
+int mw_target_file_of(struct mw_target *target,
+		      const struct mw_mapping *mapping)
 {
 	for (size_t i = 0; i < OPEN_FILES; i++) {
 		const struct open_file *f = &target->files[i];
@@ -25,35 +26,8 @@ static int file_of(struct mw_target *target, const struct mw_mapping *mapping)
 		.dev_minor = mapping->dev_minor,
 		.fd = -1,
 	};
-	mw_error_free(mw_process_open_file(target->process, &target->maps,
-					   mapping, &f->fd));
+	mw_error_free(target->source->open_file(target, mapping, &f->fd));
 	return f->fd;
-}
-
-/** Fill the absent page at @va of @mapping. False when it cannot be known. */
-static bool read_absent(struct mw_target *target,
-			const struct mw_mapping *mapping, uint64_t va,
-			uint8_t *to)
-{
-	if (!(mapping->perms & MW_PERM_R) || !mw_mapping_has_states(mapping))
-		return false;
-	if (mw_mapping_is_anonymous(mapping)) {
-		memset(to, 0, MW_PAGE_BYTES);
-		return true;
-	}
-	if (mapping->inode == 0 || mapping->hugetlb)
-		return false;
-
-	// A page of a file: what the target would see is in the page cache.
-	int fd = file_of(target, mapping);
-	if (fd < 0)
-		return false;
-	ssize_t got = pread(fd, to, MW_PAGE_BYTES,
-			    (off_t)(va - mapping->start + mapping->offset));
-	if (got <= 0)
-		return false; // behind the end the target would get SIGBUS
-	memset(to + got, 0, MW_PAGE_BYTES - (size_t)got);
-	return true;
 }
 
 /** The pages of a block that are to be copied from the target. */
@@ -110,7 +84,7 @@ static void copy_pages(struct mw_target *target, struct block *to,
 	plan_copies(target, to, run_hint, &plan);
 	if (!target->info.can_read || plan.count == 0)
 		return;
-	got = mw_process_read_many(target->process, plan.ranges, plan.count);
+	got = target->source->read_present(target, plan.ranges, plan.count);
 	for (size_t i = 0; i < plan.count; i++) {
 		struct mw_remote *range = &plan.ranges[i];
 		size_t have = mw_min(got, range->bytes);
@@ -128,8 +102,8 @@ static void copy_pages(struct mw_target *target, struct block *to,
 			};
 
 			note_known(to, &page,
-				   mw_process_read_many(target->process, &page,
-							1));
+				   target->source->read_present(target, &page,
+								1));
 		}
 	}
 }
@@ -151,8 +125,9 @@ static void fill_absent(struct mw_target *target, struct block *block)
 		    (block->known >> page & 1) ||
 		    mw_pages_state(&target->pages, va))
 			continue;
-		if (read_absent(target, &target->maps.list.v[m], va,
-				block->bytes + page * MW_PAGE_BYTES))
+		if (target->source->read_absent(
+			    target, &target->maps.list.v[m], va,
+			    block->bytes + page * MW_PAGE_BYTES))
 			block->known |= 1u << page;
 	}
 }
@@ -292,6 +267,14 @@ static bool reads_as_zeros(const struct mw_target *target, uint64_t va,
 	       mw_mapping_has_states(m) && (m->perms & MW_PERM_R);
 }
 
+static bool read_exactly(const struct mw_target *target, uint64_t va, void *to,
+			 size_t bytes)
+{
+	struct mw_remote range = { va, to, bytes };
+
+	return target->source->read_present(target, &range, 1) == bytes;
+}
+
 bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes)
 {
@@ -325,8 +308,7 @@ bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 		if (va < until) {
 			if (!(mw_run_state(pages->runs.v[i]) &
 			      MW_PAGE_PRESENT) ||
-			    mw_process_read(target->process, va, out,
-					    until - va) != until - va)
+			    !read_exactly(target, va, out, until - va))
 				return false;
 			out += until - va;
 			va = until;
@@ -348,7 +330,7 @@ bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 	    !(mw_pages_state(&target->pages, va) & MW_PAGE_PRESENT))
 		return mw_target_read(target, va, to, bytes);
 	mapping = mw_mappings_find(&target->maps, va);
-	if (!mapping || mw_process_read(target->process, va, to, bytes) < bytes)
+	if (!mapping || !read_exactly(target, va, to, bytes))
 		return false;
 	target->bytes_read += bytes;
 	return true;

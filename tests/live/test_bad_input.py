@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from conftest import (MEMWHY, Ledger, c_program, check_against_smaps,
+from conftest import (MEMWHY, Frozen, Ledger, c_program, check_against_smaps,
                       go_program, is_idle, ledger, needs_root, run, wait_for)
 
 
@@ -181,12 +181,13 @@ def test_go_of_an_unknown_release(start, tmp_path, variant):
     program.write_bytes(data.replace(b"go1.26.8", b"go1.99.8"))
     program.chmod(0o755)
     target = start(program)
-    result = ledger(target, "--stop")
+    with Frozen(target.pid):
+        result = ledger(target, "--stop")
+        check_against_smaps(target.pid, result)
     assert result.audit["balanced"] is True
     assert result.go is None
     assert result.bytes("binary/.text") > 0
     assert "go1.99.8" in result.stderr
-    check_against_smaps(target.pid, result)
     text = run("ledger", target.pid)
     assert text.returncode == 0 and "audit:" in text.stdout
 
@@ -248,10 +249,11 @@ def test_damaged_runtime(start, name):
     with open(f"/proc/{target.pid}/mem", "r+b", buffering=0) as memory:
         memory.seek(address)
         memory.write(value.to_bytes(8, "little"))
+    with Frozen(target.pid):
         result = ledger(target, "--stop")
+        check_against_smaps(target.pid, result)
     assert result.audit["balanced"] is True
     assert result.bytes("binary/.text") > 0
-    check_against_smaps(target.pid, result)
 
 
 @needs_root
@@ -270,9 +272,10 @@ def test_damaged_spans(start):
         for i in range(10, count):
             memory.seek(word(spans + 8 * i) + 24)
             memory.write(os.urandom(100))
+    with Frozen(target.pid):
         result = ledger(target, "--stop")
+        check_against_smaps(target.pid, result)
     assert result.audit["balanced"] is True
-    check_against_smaps(target.pid, result)
 
 
 def test_memwhy_itself_short_of_memory(start):

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import (PAGE, c_program, check_against_smaps, go_program,
+from conftest import (PAGE, Frozen, c_program, check_against_smaps, go_program,
                       is_idle, ledger, needs_root, run, wait_for)
 
 
@@ -177,7 +177,8 @@ def test_hostile_section_tables(start, tmp_path):
         result = ledger(target)
         assert result.audit["balanced"] is True, name
         assert result.below("binary") > 0, name
-        check_against_smaps(target.pid, ledger(target, "--stop"))
+        with Frozen(target.pid):
+            check_against_smaps(target.pid, ledger(target, "--stop"))
 
 
 def test_file_cut_short_under_the_program(start, tmp_path):

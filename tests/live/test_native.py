@@ -244,9 +244,10 @@ def test_32_bit_process(start, tmp_path):
                    check=True)
     target = start(program, reports=False)
     wait_for(lambda: is_idle(target.pid), "the program to wait")
-    result = ledger(target, "--stop")
+    with Frozen(target.pid):
+        result = ledger(target, "--stop")
+        check_against_smaps(target.pid, result)
     assert result.audit["balanced"] is True
     assert result.json["target"]["bits"] == 32
     assert any("32-bit" in note for note in result.json["notes"])
     assert "32-bit" in run("ledger", target.pid).stderr
-    check_against_smaps(target.pid, result)

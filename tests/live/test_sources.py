@@ -49,14 +49,13 @@ def test_pagemap_without_frame_numbers(start, public_memwhy):  # noqa: F811
     program = public_memwhy / "program"
     shutil.copy(c_program("kinds", flags=["-pthread"]), program)
     target = start(program, preexec_fn=as_nobody())
-    done = subprocess.run(
-        [public_memwhy / "memwhy", "--format=json", "--pages=pagemap",
-         str(target.pid)], capture_output=True, text=True,
-        preexec_fn=as_nobody())
-    assert done.returncode == 0, done.stderr
-    result = Ledger(done.stdout)
     with Frozen(target.pid):
-        check_against_smaps(target.pid, result)
+        done = subprocess.run(
+            [public_memwhy / "memwhy", "--format=json", "--pages=pagemap",
+             str(target.pid)], capture_output=True, text=True,
+            preexec_fn=as_nobody())
+        assert done.returncode == 0, done.stderr
+        check_against_smaps(target.pid, Ledger(done.stdout))
 
 
 def test_pss_adds_up(start):

@@ -1,14 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
 #include <string.h>
 
 #include "mw_guard.h"
 #include "target_int.h"
 
+/* A live process. */
+
+static size_t read_present(const struct mw_target *target,
+			   const struct mw_remote *ranges, size_t count)
+{
+	return mw_process_read_many(target->of.process, ranges, count);
+}
+
+/** Fill the absent page at @va of @mapping. False when it cannot be known. */
+static bool read_absent(struct mw_target *target,
+			const struct mw_mapping *mapping, uint64_t va,
+			uint8_t *to)
+{
+	if (!(mapping->perms & MW_PERM_R) || !mw_mapping_has_states(mapping))
+		return false;
+	if (mw_mapping_is_anonymous(mapping)) {
+		memset(to, 0, MW_PAGE_BYTES);
+		return true;
+	}
+	if (mapping->inode == 0 || mapping->hugetlb)
+		return false;
+
+	// A page of a file: what the target would see is in the page cache.
+	int fd = mw_target_file_of(target, mapping);
+	if (fd < 0)
+		return false;
+	ssize_t got = pread(fd, to, MW_PAGE_BYTES,
+			    (off_t)(va - mapping->start + mapping->offset));
+	if (got <= 0)
+		return false; // behind the end the target would get SIGBUS
+	memset(to + got, 0, MW_PAGE_BYTES - (size_t)got);
+	return true;
+}
+
+static struct mw_error *open_file(struct mw_target *target,
+				  const struct mw_mapping *mapping,
+				  int *ret_fd)
+{
+	return mw_process_open_file(target->of.process, &target->maps, mapping,
+				    ret_fd);
+}
+
+static struct mw_error *smaps(struct mw_target *target,
+			      struct mw_smaps_list *ret)
+{
+	return mw_process_smaps(target->of.process, ret);
+}
+
+static uint64_t release(struct mw_target *target)
+{
+	return mw_stop_end(mw_steal(target->of.stop));
+}
+
+static void close_process(struct mw_target *target)
+{
+	mw_process_close(target->of.process);
+}
+
+static const struct target_source process_source = {
+	.read_present = read_present,
+	.read_absent = read_absent,
+	.open_file = open_file,
+	.smaps = smaps,
+	.release = release,
+	.close = close_process,
+};
+
 static struct mw_error *read_status(struct mw_target *target,
 				    struct mw_status *ret)
 {
-	return mw_process_status(target->process, ret);
+	return mw_process_status(target->of.process, ret);
 }
 
 /** Whether the process is no longer the program it was: it called exec. */
@@ -17,17 +83,6 @@ static bool has_execed(const struct mw_status *before,
 {
 	return memcmp(&before->start, &after->start,
 		      sizeof(before->start)) != 0;
-}
-
-static void clear_picture(struct mw_target *target)
-{
-	mw_mappings_free(&target->maps);
-	mw_pages_free(&target->pages);
-	mw_threads_free(&target->threads);
-	mw_free(target->exe);
-	mw_free(target->auxv);
-	target->exe = NULL;
-	target->auxv = NULL;
 }
 
 static enum mw_page_source source_of(enum mw_page_detail pages)
@@ -51,7 +106,7 @@ static struct mw_error *take_picture(struct mw_target *target,
 
 	struct mw_error *error = read_status(target, &before);
 	if (!error)
-		error = mw_process_exe(target->process, &target->exe,
+		error = mw_process_exe(target->of.process, &target->exe,
 				       &target->exe_inode, &target->exe_dev);
 	if (error && error->code != MW_E_NOMEM) {
 		// Some processes hide their executable; they have memory.
@@ -62,26 +117,26 @@ static struct mw_error *take_picture(struct mw_target *target,
 			return mw_error_nomem();
 	}
 	if (!error)
-		error = mw_process_auxv(target->process, &target->auxv,
+		error = mw_process_auxv(target->of.process, &target->auxv,
 					&target->auxv_bytes);
 	if (error && error->code != MW_E_NOMEM) {
 		mw_error_free(error);
 		error = NULL;
 	}
 	if (!error)
-		error = mw_process_mappings(target->process, &target->maps);
+		error = mw_process_mappings(target->of.process, &target->maps);
 	if (!error)
-		error = mw_process_pages(target->process, &target->maps,
+		error = mw_process_pages(target->of.process, &target->maps,
 					 source_of(options->pages),
 					 options->file_pages, &target->pages,
 					 &used);
 	if (!error)
 		error = read_status(target, &target->status);
 	if (!error)
-		error = target->stop
-				? mw_stop_threads(target->stop, target->process,
+		error = target->of.stop
+				? mw_stop_threads(target->of.stop, target->of.process,
 						  &target->threads)
-				: mw_process_threads(target->process,
+				: mw_process_threads(target->of.process,
 						     &target->threads);
 	if (error)
 		return error;
@@ -106,7 +161,7 @@ static struct mw_error *take_picture_again(struct mw_target *target,
 		error = take_picture(target, opt);
 		if (!error || error->code != MW_E_GONE)
 			return error;
-		clear_picture(target);
+		mw_target_clear_picture(target);
 		if (i < TRIES - 1)
 			mw_error_free(error);
 	}
@@ -152,8 +207,8 @@ static void fill_info(struct mw_target *target,
 	info->exe = target->exe;
 	info->is_64 = is_64_bit(target);
 	info->mode = options->mode;
-	info->can_read = mw_process_may_read(target->process);
-	info->unhalted = target->stop ? mw_stop_unhalted(target->stop) : 0;
+	info->can_read = mw_process_may_read(target->of.process);
+	info->unhalted = target->of.stop ? mw_stop_unhalted(target->of.stop) : 0;
 }
 
 static void note_limits(struct mw_target *target)
@@ -182,15 +237,15 @@ struct mw_error *mw_target_open(int32_t pid,
 				struct mw_target **ret)
 {
 	MW_CLEANUP(mw_target_closep) struct mw_target *target =
-		mw_calloc(1, sizeof(*target));
+		mw_target_new(&process_source);
 	struct mw_error *error;
 
 	if (!target)
 		return mw_error_nomem();
 	target->info.pid = pid;
-	error = mw_process_open(pid, &target->process);
+	error = mw_process_open(pid, &target->of.process);
 	if (!error && options->mode == MW_CAPTURE_STOP)
-		error = mw_stop_begin(target->process, &target->stop);
+		error = mw_stop_begin(target->of.process, &target->of.stop);
 	if (!error)
 		error = take_picture_again(target, options);
 	if (error)
@@ -202,154 +257,5 @@ struct mw_error *mw_target_open(int32_t pid,
 	if (error)
 		return error;
 	*ret = mw_steal(target);
-	return NULL;
-}
-
-uint64_t mw_target_release(struct mw_target *target)
-{
-	return mw_stop_end(mw_steal(target->stop));
-}
-
-void mw_target_close(struct mw_target *target)
-{
-	if (!target)
-		return;
-	mw_target_release(target);
-	mw_target_free_images(target);
-	mw_target_free_cache(target);
-	clear_picture(target);
-	for (size_t i = 0; i < target->notes.n; i++)
-		mw_free(target->notes.v[i]);
-	mw_vec_free(&target->notes);
-	mw_process_close(target->process);
-	mw_free(target);
-}
-
-void mw_target_note(struct mw_target *target, const char *fmt, ...)
-{
-	enum { LIMIT = 100 };
-	va_list args;
-	char **place;
-
-	if (target->notes.n >= LIMIT)
-		return;
-	va_start(args, fmt);
-	char *note = mw_vformat(fmt, args);
-	va_end(args);
-	place = note ? mw_vec_push(&target->notes) : NULL;
-	if (place)
-		*place = note;
-	else
-		mw_free(note);
-}
-
-const char *const *mw_target_notes(const struct mw_target *target,
-				   size_t *ret_count)
-{
-	*ret_count = target->notes.n;
-	return (const char *const *)target->notes.v;
-}
-
-const struct mw_target_info *mw_target_info(const struct mw_target *target)
-{
-	return &target->info;
-}
-
-const struct mw_mappings *mw_target_mappings(const struct mw_target *target)
-{
-	return &target->maps;
-}
-
-const struct mw_pages *mw_target_pages(const struct mw_target *target)
-{
-	return &target->pages;
-}
-
-const struct mw_kernel_books *mw_target_books(const struct mw_target *target)
-{
-	return &target->books;
-}
-
-const struct mw_start_info *mw_target_start(const struct mw_target *target)
-{
-	return &target->status.start;
-}
-
-const struct mw_thread *mw_target_threads(const struct mw_target *target,
-					  size_t *ret_count)
-{
-	*ret_count = target->threads.list.n;
-	return target->threads.list.v;
-}
-
-bool mw_target_auxv(const struct mw_target *target, uint64_t type,
-		    uint64_t *ret)
-{
-	size_t word = target->info.is_64 ? 8 : 4;
-
-	for (size_t at = 0; at + 2 * word <= target->auxv_bytes;
-	     at += 2 * word) {
-		const uint8_t *pair = target->auxv + at;
-		uint64_t key = word == 8 ? mw_u64(pair) : mw_u32(pair);
-
-		if (key == AT_NULL)
-			return false;
-		if (key == type) {
-			*ret = word == 8 ? mw_u64(pair + word)
-					 : mw_u32(pair + word);
-			return true;
-		}
-	}
-	return false;
-}
-
-void mw_target_set_native_sp(struct mw_target *target, int32_t tid,
-			     uint64_t sp)
-{
-	for (size_t i = 0; i < target->threads.list.n; i++)
-		if (target->threads.list.v[i].tid == tid)
-			target->threads.list.v[i].native_sp = sp;
-}
-
-struct mw_error *mw_target_smaps(struct mw_target *target,
-				 struct mw_smaps_figures **ret)
-{
-	size_t count = target->maps.list.n, at = 0;
-	MW_CLEANUP(mw_freep) struct mw_smaps_figures *figures =
-		mw_calloc(count, sizeof(*figures));
-	struct mw_smaps_list smaps = { 0 };
-	struct mw_error *error;
-
-	if (!figures)
-		return mw_error_nomem();
-	error = mw_process_smaps(target->process, &smaps);
-	if (error)
-		return error;
-	for (size_t i = 0; i < count; i++) {
-		const struct mw_mapping *m = &target->maps.list.v[i];
-		const struct mw_smaps *s;
-
-		while (at < smaps.list.n && smaps.list.v[at].start < m->start)
-			at++;
-		if (at == smaps.list.n)
-			break;
-		s = &smaps.list.v[at];
-		if (s->start != m->start || s->end != m->end)
-			continue;
-		figures[i] = (struct mw_smaps_figures){
-			.rss_bytes = s->rss_bytes,
-			.pss_bytes = s->pss_bytes,
-			.swap_bytes = s->swap_bytes,
-			.dirty_bytes = s->shared_dirty_bytes +
-				       s->private_dirty_bytes,
-			.lazy_free_bytes = s->lazy_free_bytes,
-			.locked_bytes = s->locked_bytes,
-			.huge_bytes = s->anon_huge_bytes +
-				      s->shmem_huge_bytes + s->file_huge_bytes,
-			.hugetlb_bytes = s->hugetlb_bytes,
-		};
-	}
-	mw_smaps_free(&smaps);
-	*ret = mw_steal(figures);
 	return NULL;
 }

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target_relocs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mw_guard.h"
+#include "mw_num.h"
+#include "mw_vec.h"
+
+/*
+ * Layouts: System V ABI, "Dynamic Section" and "Relocation" (Elf64_Rela:
+ * offset, info, addend).
+ */
+
+struct reloc {
+	uint64_t va;
+	uint64_t value;
+};
+
+struct target_relocs {
+	MW_VEC(struct reloc) list; /* ascending */
+};
+
+/** The part of the file that is loaded at @va; fewer bytes than asked: 0. */
+static size_t read_at(int fd, const struct mw_elf *elf, uint64_t va, void *to,
+		      size_t bytes)
+{
+	for (size_t i = 0; i < elf->segments.n; i++) {
+		const struct mw_elf_segment *s = &elf->segments.v[i];
+		uint64_t end;
+
+		if (s->type != PT_LOAD || !mw_end(s->vaddr, s->filesz, &end) ||
+		    va < s->vaddr || va >= end)
+			continue;
+		bytes = mw_min(bytes, end - va);
+		ssize_t got = pread(fd, to, bytes,
+				    (off_t)(va - s->vaddr + s->offset));
+		return got < 0 ? 0 : (size_t)got;
+	}
+	return 0;
+}
+
+/** Where DT_RELA lies. */
+struct table {
+	uint64_t va, bytes;
+};
+
+static void find_table(int fd, const struct mw_elf *elf, struct table *ret)
+{
+	enum { MOST = 4096 };
+
+	for (size_t i = 0; i < elf->segments.n; i++) {
+		const struct mw_elf_segment *s = &elf->segments.v[i];
+
+		if (s->type != PT_DYNAMIC)
+			continue;
+		for (uint64_t k = 0; k < s->filesz / 16 && k < MOST; k++) {
+			uint64_t pair[2];
+
+			if (pread(fd, pair, sizeof(pair),
+				  (off_t)(s->offset + 16 * k)) !=
+			    sizeof(pair))
+				return;
+			if (pair[0] == DT_RELA)
+				ret->va = pair[1];
+			else if (pair[0] == DT_RELASZ)
+				ret->bytes = pair[1];
+			else if (pair[0] == DT_NULL)
+				return;
+		}
+	}
+}
+
+static bool load_rela(struct target_relocs *relocs, int fd,
+		      const struct mw_elf *elf, const struct table *table)
+{
+	uint64_t va = table->va, left = table->bytes;
+	Elf64_Rela batch[256];
+
+	while (left >= sizeof(batch[0])) {
+		size_t got = read_at(fd, elf, va, batch,
+				     mw_min(left, sizeof(batch)));
+		size_t count = got / sizeof(batch[0]);
+
+		for (size_t i = 0; i < count; i++) {
+			struct reloc *reloc;
+
+			if (ELF64_R_TYPE(batch[i].r_info) != R_X86_64_RELATIVE)
+				continue;
+			reloc = mw_vec_push(&relocs->list);
+			if (!reloc)
+				return false;
+			*reloc = (struct reloc){ batch[i].r_offset,
+						 (uint64_t)batch[i].r_addend };
+		}
+		if (count == 0)
+			break;
+		va += count * sizeof(batch[0]);
+		left -= count * sizeof(batch[0]);
+	}
+	return true;
+}
+
+static int by_va(const void *a, const void *b)
+{
+	const struct reloc *x = a, *y = b;
+
+	return x->va < y->va ? -1 : x->va > y->va;
+}
+
+struct mw_error *mw_relocs_load(int fd, const struct mw_elf *elf,
+				struct target_relocs **ret)
+{
+	struct target_relocs *relocs = mw_calloc(1, sizeof(*relocs));
+	struct table table = { 0 };
+
+	if (!relocs)
+		return mw_error_nomem();
+	if (elf->is_64 && elf->machine == EM_X86_64)
+		find_table(fd, elf, &table);
+	// No table is longer than the file that holds it.
+	table.bytes = mw_min(table.bytes, elf->file_bytes);
+	if (!load_rela(relocs, fd, elf, &table)) {
+		mw_relocs_free(relocs);
+		return mw_error_nomem();
+	}
+	if (relocs->list.n)
+		qsort(relocs->list.v, relocs->list.n, sizeof(struct reloc),
+		      by_va);
+	*ret = relocs;
+	return NULL;
+}
+
+void mw_relocs_free(struct target_relocs *relocs)
+{
+	if (!relocs)
+		return;
+	mw_vec_free(&relocs->list);
+	mw_free(relocs);
+}
+
+void mw_relocs_apply(const struct target_relocs *relocs, uint64_t va,
+		     uint8_t *page)
+{
+	size_t low = 0, high = relocs->list.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (relocs->list.v[middle].va < va)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < relocs->list.n; low++) {
+		const struct reloc *r = &relocs->list.v[low];
+
+		// Words that cross a page are none of a compiler's.
+		if (r->va > va + MW_PAGE_BYTES - 8)
+			break;
+		memcpy(page + (r->va - va), &r->value, 8);
+	}
+}
