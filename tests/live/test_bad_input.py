@@ -12,7 +12,8 @@ import subprocess
 import pytest
 
 from conftest import (MEMWHY, Frozen, Ledger, c_program, check_against_smaps,
-                      go_program, is_idle, ledger, needs_root, run, wait_for)
+                      go_program, is_idle, ledger, needs_root, run,
+                      thread_states, wait_for)
 
 
 def check_error(done, *words):
@@ -328,9 +329,8 @@ def test_threads_outlive_the_main_thread(start, tmp_path):
     program = tmp_path / "leader"
     subprocess.run(["gcc", "-pthread", "-o", program, source], check=True)
     target = start(program, reports=False)
-    stat = pathlib.Path(f"/proc/{target.pid}/stat")
-    wait_for(lambda: stat.read_text().rsplit(")", 1)[1][1] == "Z",
-             "the main thread to end")
+    wait_for(lambda: sorted(thread_states(target.pid)) == ["S", "Z"],
+             "the main thread to end and the other to wait")
     for mode in ("--live", "--stop"):
         result = ledger(target, mode)
         assert result.audit["balanced"] is True
