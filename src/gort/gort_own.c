@@ -43,8 +43,11 @@ static struct mw_error *claim(struct mw_go *go, const struct piece *piece)
 	if (in_chunk(go, piece->start))
 		return mw_part_list_add(&go->parts, piece->start, piece->bytes,
 					piece->account);
-	// The kernel maps whole pages.
-	uint64_t bytes = mw_align_up(piece->bytes, MW_PAGE_BYTES);
+	// What the kernel maps begins with a page and has whole ones. Anything
+	// else lies in a chunk that was made after the mappings were read.
+	uint64_t bytes = mw_is_aligned(piece->start, MW_PAGE_BYTES)
+				 ? mw_align_up(piece->bytes, MW_PAGE_BYTES)
+				 : piece->bytes;
 
 	// A pointer to anything else than memory of its own is damage, or a
 	// structure that has moved to the heap, where it is an object.

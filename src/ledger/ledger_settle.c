@@ -35,6 +35,12 @@ static struct mw_error *sort_claims(struct mw_ledger *ledger,
 	return NULL;
 }
 
+/** Who claims what, for reports of overlaps. */
+static const char *name_of(const struct mw_claim *claim)
+{
+	return claim->what ? claim->what : claim->walker;
+}
+
 /** Find the bytes with two owners, and the union of all owners' claims. */
 static struct mw_error *find_overlaps(struct mw_ledger *ledger)
 {
@@ -54,8 +60,8 @@ static struct mw_error *find_overlaps(struct mw_ledger *ledger)
 			*overlap = (struct mw_overlap){
 				.start = claim->start,
 				.end = end,
-				.first = longest->walker,
-				.second = claim->walker,
+				.first = name_of(longest),
+				.second = name_of(claim),
 			};
 		}
 		if (!mw_intervals_add(&ledger->covered, claim->start,
@@ -104,8 +110,8 @@ static bool begin_part(struct mw_ledger *ledger, uint64_t *start,
 			*overlap = (struct mw_overlap){
 				.start = *start,
 				.end = *end,
-				.first = claim->walker,
-				.second = claim->walker,
+				.first = name_of(claim),
+				.second = name_of(claim),
 			};
 	}
 	if (from >= to)
