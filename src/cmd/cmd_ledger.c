@@ -352,7 +352,7 @@ static void print_audit(const struct cmd_books *books)
 	int64_t drift = (int64_t)(posted - kernel);
 	char left[32], right[32], apart[32];
 
-	printf("\naudit: %s posted = %s in the kernel's books",
+	printf("\naudit: %s posted = the kernel's %s",
 	       mw_format_bytes(left, posted, true),
 	       mw_format_bytes(right, kernel, true));
 	if (drift != 0)
@@ -361,10 +361,10 @@ static void print_audit(const struct cmd_books *books)
 							: -(uint64_t)drift,
 				       true));
 	if (mw_target_info(books->target)->mode == MW_CAPTURE_STOP)
-		printf(" (target stopped for %.1f ms)\n",
+		printf(" (stopped for %.1f ms)\n",
 		       (double)books->stopped_ns / 1e6);
 	else
-		printf(" (%.0f ms, target never stopped)\n",
+		printf(" (%.0f ms, never stopped)\n",
 		       (double)books->wall_ns / 1e6);
 	if (!audit->balanced)
 		puts("audit: THE BOOKS DO NOT BALANCE.");

@@ -94,10 +94,10 @@ def test_text_fits_and_answers(target):
     assert shares == sorted(shares, reverse=True)
     assert top[0][2] == "go"
     assert lines[-1].startswith("audit: ")
-    assert "target never stopped" in lines[-1]
+    assert "never stopped" in lines[-1]
     assert "= " in lines[-1]
     stopped = run("--stop", target.pid).stdout.splitlines()[-1]
-    assert re.search(r"\(target stopped for [\d.]+ ms\)$", stopped)
+    assert re.search(r"\(stopped for [\d.]+ ms\)$", stopped)
 
 
 def test_bytes_are_exact(target):
