@@ -226,7 +226,7 @@ static struct mw_error *scan_all(int fd, const struct mw_mappings *maps,
 
 	for (size_t i = 0; i < maps->list.n; i++)
 		bytes += mw_mapping_bytes(&maps->list.v[i]);
-	scan.piece_bytes = mw_max(STEP_BYTES, bytes / MOST_JOBS);
+	scan.piece_bytes = mw_align_up(bytes / MOST_JOBS + 1, STEP_BYTES);
 	error = each_range(maps, add_pieces, &scan);
 	if (!error)
 		error = make_jobs(&scan);

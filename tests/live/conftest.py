@@ -333,6 +333,14 @@ def is_root():
 needs_root = pytest.mark.skipif(not is_root(), reason="needs root")
 
 
+# What limits memwhy's own address space: sanitizers take terabytes of it.
+plain_only = pytest.mark.plain_only
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "plain_only: not for a sanitized build")
+
+
 def need(tool):
     """Skip where a tool is missing; tools/setup test installs them all."""
     if not shutil.which(tool):

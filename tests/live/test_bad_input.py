@@ -12,8 +12,8 @@ import subprocess
 import pytest
 
 from conftest import (MEMWHY, Frozen, Ledger, c_program, check_against_smaps,
-                      go_program, is_idle, ledger, needs_root, run,
-                      thread_states, wait_for)
+                      go_program, is_idle, ledger, needs_root,
+                      plain_only, run, thread_states, wait_for)
 
 
 def check_error(done, *words):
@@ -279,6 +279,7 @@ def test_damaged_spans(start):
     assert result.audit["balanced"] is True
 
 
+@plain_only
 def test_memwhy_itself_short_of_memory(start):
     """64 MiB of address space besides what the libraries take."""
     target = start(go_program("objects", "1.26.8", "stripped"))

@@ -204,3 +204,35 @@ def test_every_process_that_may_be_read():
         assert result.audit["overlaps"] == 0, folder.name
         seen += 1
     assert seen > 0
+
+
+def test_reservation_of_20_tib(start, tmp_path):
+    """As the race detector and sanitizers have: a page here and there."""
+    source = tmp_path / "reserve.c"
+    source.write_text("""
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void)
+{
+	char *p = mmap(0, 20l << 40, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return 1;
+	for (long i = 0; i < 1000; i++)
+		p[i << 33] = 1;
+	fprintf(stderr, "end 0\\n");
+	pause();
+}
+""")
+    program = tmp_path / "reserve"
+    subprocess.run(["gcc", "-o", program, source], check=True)
+    target = start(program)
+    with Frozen(target.pid):
+        before = status(target.pid)
+        result = ledger(target)
+        assert status(target.pid) == before
+        check_against_smaps(target.pid, result)
+    # The best source served; a worse one would look at each page by itself.
+    assert result.json["capture"]["pages"] == "scan"
+    assert result.bytes("anonymous/private") >= 1000 * PAGE
