@@ -113,6 +113,8 @@ static bool begin_part(struct mw_ledger *ledger, uint64_t *start,
 				.first = name_of(claim),
 				.second = name_of(claim),
 			};
+		else if (!ledger->error)
+			ledger->error = mw_error_nomem();
 	}
 	if (from >= to)
 		return false;
