@@ -446,6 +446,11 @@ void mw_ledger_add_pss(struct mw_ledger *ledger, const uint64_t *pss_bytes)
 		       ledger->shares.v[end].mapping == mapping;
 		     end++)
 			left_rss += ledger->shares.v[end].tally.rss_bytes;
+		// Its pages came after their states had been read: they most
+		// likely belong to the account with most of the mapping.
+		if (left_rss == 0)
+			ledger->accounts.v[ledger->shares.v[i].account]
+				.pss_bytes += left_pss;
 		// Each takes its part of what is left, so the last one takes
 		// the rest and nothing is lost to rounding.
 		for (; i < end; i++) {
