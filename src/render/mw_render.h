@@ -51,7 +51,11 @@ const char *mw_unit_name(enum mw_unit unit);
  */
 const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact);
 
-/** Write @text with control characters and the like as \xNN. */
+/**
+ * Write @text so that a terminal shows it and obeys nothing in it: control
+ * characters, those that turn the direction of text, and bytes that are not
+ * UTF-8 as \xNN.
+ */
 void mw_print_escaped(FILE *out, const char *text);
 
 /**

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "mw_num.h"
-#include "mw_render.h"
+#include "render_int.h"
 
 void mw_json_init(struct mw_json *json, FILE *out)
 {
@@ -67,36 +67,16 @@ void mw_json_end(struct mw_json *json)
 		putc('\n', json->out);
 }
 
-/** Length of the UTF-8 sequence at @c, 0 when it is not valid. */
-static unsigned utf8_len(const uint8_t *c)
-{
-	unsigned len = *c < 0x80   ? 1
-		       : *c < 0xc2 ? 0
-		       : *c < 0xe0 ? 2
-		       : *c < 0xf0 ? 3
-		       : *c < 0xf5 ? 4
-				   : 0;
-
-	for (unsigned i = 1; i < len; i++)
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	// Overlong forms, surrogates, and what lies above U+10FFFF.
-	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
-	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 static void print_string(FILE *out, const char *text)
 {
 	putc('"', out);
 	for (const uint8_t *c = (const uint8_t *)text; *c;) {
-		unsigned len = utf8_len(c);
+		unsigned len = mw_utf8_len(c);
 
 		if (*c == '"' || *c == '\\')
 			fprintf(out, "\\%c", *c);
-		else if (*c < 0x20 || *c == 0x7f)
-			fprintf(out, "\\u%04x", *c);
+		else if (len > 0 && mw_utf8_is_control(c))
+			fprintf(out, "\\u%04x", c[len - 1]);
 		else if (len > 0)
 			fwrite(c, 1, len, out);
 		else // no character: as Python's surrogateescape has it

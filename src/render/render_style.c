@@ -76,38 +76,3 @@ const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact)
 			 units[unit]);
 	return text;
 }
-
-void mw_print_escaped(FILE *out, const char *text)
-{
-	for (const uint8_t *c = (const uint8_t *)text; *c; c++)
-		if (*c < 0x20 || *c == 0x7f)
-			fprintf(out, "\\x%02x", *c);
-		else
-			putc(*c, out);
-}
-
-void mw_print_wrapped(FILE *out, const char *text, unsigned used,
-		      unsigned indent, unsigned width)
-{
-	bool first = true;
-
-	while (*text) {
-		size_t len = strcspn(text, " ");
-
-		if (!first && used + 1 + len > width) {
-			fprintf(out, "\n%*s", (int)indent, "");
-			used = indent;
-			first = true;
-		}
-		if (!first) {
-			putc(' ', out);
-			used++;
-		}
-		fwrite(text, 1, len, out);
-		used += (unsigned)len;
-		first = false;
-		text += len;
-		text += strspn(text, " ");
-	}
-	putc('\n', out);
-}
