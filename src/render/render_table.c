@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "mw_num.h"
-#include "mw_render.h"
+#include "render_int.h"
 
 void mw_table_init(struct mw_table *table, const struct mw_column *columns,
 		   size_t count)
@@ -91,65 +91,68 @@ static bool is_left_aligned(const struct mw_column *column)
 	return column->unit == MW_UNIT_TEXT;
 }
 
-static void pad(FILE *out, size_t count)
+/** A line being written, in as many columns as there are. */
+struct line {
+	FILE *out; /* NULL: only measured */
+	size_t room; /* columns left */
+	size_t used;
+};
+
+static void put(struct line *line, const char *text)
 {
-	while (count-- > 0)
-		putc(' ', out);
+	size_t columns = mw_put_text(line->out, text, strlen(text), line->room);
+
+	line->used += columns;
+	line->room -= columns;
+	if (columns < mw_text_width(text))
+		line->room = 0; // nothing more behind a text that is cut
 }
 
-/** Write a line, cut to @room bytes where that is not 0. */
-static void emit_cut(FILE *out, const char *line, size_t room)
+static void pad(struct line *line, size_t count)
 {
-	if (room == 0 || strlen(line) <= room) {
-		mw_print_escaped(out, line);
-	} else {
-		char *cut = mw_strndup(line, room - 1);
-
-		if (cut)
-			mw_print_escaped(out, cut);
-		fputs("…", out);
-		mw_free(cut);
-	}
-	putc('\n', out);
+	for (; count > 0 && line->room > 0; count--)
+		put(line, " ");
 }
 
-static void emit_line(const struct mw_table *table, FILE *out, size_t room,
-		      const size_t *widths, const char *(*text)(void *ctx,
-								size_t column),
-		      void *ctx)
+typedef const char *cell_fn(void *ctx, size_t column);
+
+static void put_cells(const struct mw_table *table, const size_t *widths,
+		      cell_fn *text, void *ctx, struct line *line)
 {
 	size_t owed = 0; // blanks that are only written before more text
-	char *line = NULL;
-	size_t size;
-	FILE *to = open_memstream(&line, &size);
 
-	if (!to)
-		return;
 	for (size_t i = 0; i < table->column_count; i++) {
 		const struct mw_column *column = &table->columns[i];
 
 		if (!column->heading)
 			continue;
 		const char *value = text(ctx, i);
-		size_t len = strlen(value);
-		size_t fill = widths[i] > len ? widths[i] - len : 0;
+		size_t fill = widths[i] - mw_text_width(value);
 
-		if (is_left_aligned(column)) {
-			if (len > 0) {
-				pad(to, owed);
-				owed = 0;
-				fputs(value, to);
-			}
-			owed += fill + 2;
+		if (*value) {
+			pad(line, is_left_aligned(column) ? owed : owed + fill);
+			put(line, value);
+			owed = is_left_aligned(column) ? fill + 2 : 2;
 		} else {
-			pad(to, owed + fill);
-			fputs(value, to);
-			owed = 2;
+			owed += fill + 2;
 		}
 	}
-	if (fclose(to) == 0)
-		emit_cut(out, line, room);
-	free(line);
+}
+
+/** Write a line, cut to @room columns where that is not 0. */
+static void emit_line(const struct mw_table *table, FILE *out, size_t room,
+		      const size_t *widths, cell_fn *text, void *ctx)
+{
+	struct line whole = { .room = SIZE_MAX };
+	struct line line = { .out = out, .room = SIZE_MAX };
+
+	put_cells(table, widths, text, ctx, &whole);
+	if (room > 0 && whole.used > room)
+		line.room = room - 1;
+	put_cells(table, widths, text, ctx, &line);
+	if (room > 0 && whole.used > room)
+		fputs("…", out);
+	putc('\n', out);
 }
 
 struct row_ctx {
@@ -186,12 +189,13 @@ void mw_table_emit_text(const struct mw_table *table, FILE *out,
 	assert(table->column_count <= MW_COUNT(widths));
 	for (size_t i = 0; i < table->column_count; i++)
 		if (table->columns[i].heading)
-			widths[i] = strlen(table->columns[i].heading);
+			widths[i] = mw_text_width(table->columns[i].heading);
 	for (ctx.row = 0; ctx.row < mw_table_rows(table); ctx.row++)
 		for (size_t i = 0; i < table->column_count; i++)
 			if (table->columns[i].heading)
 				widths[i] = mw_max(widths[i],
-						   strlen(row_text(&ctx, i)));
+						   mw_text_width(row_text(
+							   &ctx, i)));
 
 	if (style->color)
 		fputs("\033[1m", out);
