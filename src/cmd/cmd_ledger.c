@@ -405,7 +405,10 @@ static struct mw_error *print_text(const struct cmd_books *books,
 	if (!build_tree(&text, books))
 		return mw_error_nomem();
 	print_header(books, call);
-	mw_tree_emit_text(&text.tree, stdout, &call->style, &tree_options);
+	struct mw_error *error = mw_tree_emit_text(&text.tree, stdout,
+						   &call->style, &tree_options);
+	if (error)
+		return error;
 	if (explain)
 		print_explanations(&text, call);
 	if (call->verbose)

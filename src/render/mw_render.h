@@ -168,8 +168,10 @@ struct mw_tree_options {
 	uint64_t fold_below_bytes;
 };
 
-void mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
-		       const struct mw_style *style,
-		       const struct mw_tree_options *options);
+/** Errors: MW_E_NOMEM, with nothing written. */
+MW_MUST_USE struct mw_error *
+mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
+		  const struct mw_style *style,
+		  const struct mw_tree_options *options);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "mw_guard.h"
 #include "mw_num.h"
-#include "mw_render.h"
+#include "render_int.h"
 
 #define MAX_DEPTH 16
 
@@ -82,16 +82,6 @@ struct emitter {
 	size_t number_width;
 };
 
-/** Characters, not bytes, of a UTF-8 text. */
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((uint8_t)*text & 0xc0) != 0x80;
-	return width;
-}
-
 static const struct mw_tree *sorting; // qsort has no context
 
 static int by_parent_and_bytes(const void *a, const void *b)
@@ -121,13 +111,37 @@ struct figures {
 	uint64_t bytes, second, parent;
 };
 
+/** Write @gloss behind a label that ends at @used, where there is room. */
+static void print_gloss(struct emitter *e, size_t used, const char *gloss)
+{
+	size_t gap = mw_max(used, e->label_width) + 2 - used;
+	size_t begin = e->number_width + 16 + used + gap;
+	size_t left;
+
+	if (e->options->second_heading)
+		begin += e->number_width + 2;
+	left = e->style->width > begin ? e->style->width - begin : 0;
+	if (left < 10)
+		return;
+	fprintf(e->out, "%*s%s", (int)gap, "",
+		e->style->color ? "\033[2m" : "");
+	if (mw_text_width(gloss) <= left) {
+		mw_print_escaped(e->out, gloss);
+	} else {
+		mw_put_text(e->out, gloss, strlen(gloss), left - 1);
+		fputs("…", e->out);
+	}
+	if (e->style->color)
+		fputs("\033[0m", e->out);
+}
+
 static void print_line(struct emitter *e, const struct figures *figures,
 		       const char *branch, const char *label,
 		       const char *gloss, bool bold)
 {
 	char number[32];
-	size_t used = width_of(e->indent) + width_of(branch) + width_of(label);
-	size_t left;
+	size_t used = mw_text_width(e->indent) + mw_text_width(branch) +
+		      mw_text_width(label);
 
 	mw_format_bytes(number, figures->bytes, e->style->exact_bytes);
 	fprintf(e->out, "%*s", (int)e->number_width, number);
@@ -144,31 +158,8 @@ static void print_line(struct emitter *e, const struct figures *figures,
 	mw_print_escaped(e->out, label);
 	if (bold && e->style->color)
 		fputs("\033[0m", e->out);
-	if (gloss && *gloss) {
-		size_t begin = e->number_width + 16 +
-			       (e->options->second_heading
-					? e->number_width + 2
-					: 0) +
-			       mw_max(used, e->label_width) + 2;
-
-		left = e->style->width > begin ? e->style->width - begin : 0;
-		if (left >= 10) {
-			for (size_t i = used; i < e->label_width + 2; i++)
-				putc(' ', e->out);
-			if (used > e->label_width)
-				fputs("  ", e->out);
-			if (e->style->color)
-				fputs("\033[2m", e->out);
-			if (width_of(gloss) <= left) {
-				fputs(gloss, e->out);
-			} else {
-				fwrite(gloss, 1, left - 1, e->out);
-				fputs("…", e->out);
-			}
-			if (e->style->color)
-				fputs("\033[0m", e->out);
-		}
-	}
+	if (gloss && *gloss)
+		print_gloss(e, used, gloss);
 	putc('\n', e->out);
 }
 
@@ -233,7 +224,7 @@ static void measure(struct emitter *e, size_t node)
 
 	for (size_t i = at; i < at + shown; i++) {
 		size_t child = e->order[i];
-		size_t width = width_of(e->tree->nodes.v[child].label) +
+		size_t width = mw_text_width(e->tree->nodes.v[child].label) +
 			       3 * depth_of(e->tree, child);
 
 		if (width <= 40)
@@ -276,9 +267,24 @@ static void emit_children(struct emitter *e, size_t node)
 	}
 }
 
-void mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
-		       const struct mw_style *style,
-		       const struct mw_tree_options *options)
+/** The root has the largest figures; their columns are at least @usual wide. */
+static size_t number_width(const struct mw_tree *tree,
+			   const struct mw_style *style,
+			   const struct mw_tree_options *options, size_t usual)
+{
+	const struct mw_tree_node *root = &tree->nodes.v[0];
+	uint64_t most = root->bytes;
+	char number[32];
+
+	if (options->second_heading)
+		most = mw_max(most, root->second);
+	return mw_max(usual, strlen(mw_format_bytes(number, most,
+						    style->exact_bytes)));
+}
+
+struct mw_error *mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
+				   const struct mw_style *style,
+				   const struct mw_tree_options *options)
 {
 	size_t count = tree->nodes.n - 1;
 	MW_CLEANUP(mw_freep) size_t *order =
@@ -292,11 +298,12 @@ void mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
 		.options = options,
 		.order = order,
 		.first = first,
-		.number_width = style->exact_bytes ? 17 : 10,
+		.number_width = number_width(tree, style, options,
+					     style->exact_bytes ? 17 : 10),
 	};
 
 	if (!order || !first)
-		return;
+		return mw_error_nomem();
 	for (size_t i = 0; i < count; i++)
 		order[i] = i + 1;
 	sorting = tree;
@@ -323,4 +330,5 @@ void mw_tree_emit_text(const struct mw_tree *tree, FILE *out,
 				      tree->nodes.v[0].second, 0 },
 		   "", tree->nodes.v[0].label, NULL, true);
 	emit_children(&e, 0);
+	return NULL;
 }
