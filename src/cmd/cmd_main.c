@@ -95,7 +95,9 @@ static int run(const struct cmd_call *call)
 	if (!error)
 		return 0;
 	fflush(stdout);
-	fprintf(stderr, "memwhy: %s\n", error->message);
+	fputs("memwhy: ", stderr);
+	mw_print_escaped(stderr, error->message);
+	putc('\n', stderr);
 	status = error->code == MW_E_USAGE ? 2 : 1;
 	mw_error_free(error);
 	return status;

@@ -181,6 +181,12 @@ def test_colour_only_on_a_terminal(target):
     assert "\033" not in run(target.pid).stdout
 
 
+def test_errors_are_text_only():
+    done = run("no\x1b[31msuch\xff")
+    assert done.returncode == 1
+    assert "no\\x1b[31msuch" in done.stderr and "\x1b" not in done.stderr
+
+
 def test_terminal_of_80_columns(target):
     for arguments in ([target.pid], ["maps", target.pid]):
         text = re.sub(r"\033\[\d+m", "", on_terminal(*arguments))
