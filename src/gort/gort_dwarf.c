@@ -31,5 +31,6 @@ bool go_apply_dwarf(struct mw_go *go)
 						       (uint32_t)bytes };
 		found++;
 	}
+	go_drop_outside(&go->layout);
 	return found > 0;
 }

@@ -39,6 +39,12 @@ struct go_field_name {
 };
 extern const struct go_field_name go_field_names[GO_FIELDS];
 
+/**
+ * Take out the members that leave their struct, or whose struct has no size: a
+ * layout that the target tells must not lead past a copy of its bytes.
+ */
+void go_drop_outside(struct go_layout *layout);
+
 /* The runtime */
 
 #define GO_PAGE_BYTES UINT64_C(8192)

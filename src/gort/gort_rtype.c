@@ -205,5 +205,6 @@ unsigned go_apply_rtypes(struct mw_go *go)
 	for (size_t i = 0; i < found.n; i++)
 		applied += apply(go, shift, &found.v[i]);
 	mw_vec_free(&found);
+	go_drop_outside(&go->layout);
 	return applied;
 }

@@ -243,8 +243,11 @@ static bool is_mheap(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 
 bool go_find_mheap(struct mw_go *go)
 {
-	if (!go_has(go, GO_mheap) || !go_has(go, GO_mheap_allspans) ||
-	    !go_has(go, GO_mheap_arenas) || !go_has(go, GO_heapArena_spans) ||
+	// Read from a copy, as a slice and as a word.
+	if (!go_has(go, GO_mheap) ||
+	    go_size(go, GO_mheap_allspans) < sizeof(struct go_slice) ||
+	    go_size(go, GO_mheap_arenas) < sizeof(uint64_t) ||
+	    !go_has(go, GO_heapArena_spans) ||
 	    !go_has(go, GO_mspan_startAddr))
 		return false;
 	go->mheap = find(go, go_off(go, GO_mheap_allspans), is_mheap, NULL);
@@ -719,7 +722,8 @@ void go_find_variables(struct mw_go *go)
 	go->allp = find(go, 0, is_allp, NULL);
 	find(go, 0, is_longest_allm, &longest);
 	go->allm = longest.va;
-	if (go_has(go, GO_schedt_maxmcount) && go_has(go, GO_schedt_nmidle) &&
+	if (go_size(go, GO_schedt_maxmcount) == 4 &&
+	    go_has(go, GO_schedt_nmidle) &&
 	    go_has(go, GO_schedt_mnext) && go_has(go, GO_schedt_ngsys) &&
 	    go_has(go, GO_schedt_goidgen))
 		go->sched = find_anywhere(go, is_sched);
