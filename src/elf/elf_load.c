@@ -302,36 +302,43 @@ static struct mw_error *check_version(void)
 }
 
 /**
- * A file whose section table libelf refuses still has segments: look at its
- * beginning as if it had no section table.
+ * What libelf refuses for its section table still has segments: look at it as
+ * if it had no section table. @image is changed for that.
  */
+static struct mw_error *load_without_sections(char *image, size_t bytes,
+					      struct mw_elf **ret)
+{
+	if (bytes < sizeof(Elf64_Ehdr) || memcmp(image, ELFMAG, SELFMAG) != 0)
+		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file");
+	if (image[EI_CLASS] == ELFCLASS64) {
+		Elf64_Ehdr *ehdr = (Elf64_Ehdr *)image;
+
+		ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
+	} else {
+		Elf32_Ehdr *ehdr = (Elf32_Ehdr *)image;
+
+		ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
+	}
+	MW_CLEANUP(elf_endp) Elf *e = elf_memory(image, bytes);
+	if (!e)
+		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file: %s",
+				   elf_errmsg(-1));
+	return load(e, bytes, ret);
+}
+
+/** The same for the beginning of a file. */
 static struct mw_error *load_head(int fd, uint64_t file_bytes,
 				  struct mw_elf **ret)
 {
 	enum { HEAD = 64 << 10 };
-	MW_CLEANUP(mw_freep) char *head = mw_calloc(HEAD, 1);
+	MW_CLEANUP(mw_freep) char *head = mw_alloc(HEAD);
+	struct mw_error *error;
 	ssize_t got;
 
 	if (!head)
 		return mw_error_nomem();
 	got = pread(fd, head, HEAD, 0);
-	if (got < (ssize_t)sizeof(Elf64_Ehdr) ||
-	    memcmp(head, ELFMAG, SELFMAG) != 0)
-		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file");
-	if (head[EI_CLASS] == ELFCLASS64) {
-		Elf64_Ehdr *ehdr = (Elf64_Ehdr *)head;
-
-		ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
-	} else {
-		Elf32_Ehdr *ehdr = (Elf32_Ehdr *)head;
-
-		ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
-	}
-	MW_CLEANUP(elf_endp) Elf *e = elf_memory(head, (size_t)got);
-	if (!e)
-		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file: %s",
-				   elf_errmsg(-1));
-	struct mw_error *error = load(e, (uint64_t)got, ret);
+	error = load_without_sections(head, got > 0 ? (size_t)got : 0, ret);
 	if (!error)
 		(*ret)->file_bytes = file_bytes;
 	return error;
@@ -366,10 +373,8 @@ struct mw_error *mw_elf_load_memory(const void *image, size_t bytes,
 	if (!copy)
 		return mw_error_nomem();
 	MW_CLEANUP(elf_endp) Elf *e = elf_memory(copy, bytes);
-	if (!e)
-		return mw_error_at(MW_E_FORMAT, 0, "not an ELF image: %s",
-				   elf_errmsg(-1));
-	return load(e, bytes, ret);
+	return e ? load(e, bytes, ret)
+		 : load_without_sections(copy, bytes, ret);
 }
 
 void mw_elf_free(struct mw_elf *elf)
