@@ -108,7 +108,10 @@ static bool has_sane_sections(Elf *e, const GElf_Ehdr *ehdr,
 	    count > MAX_SECTIONS ||
 	    count > (file_bytes - ehdr->e_shoff) / ehdr->e_shentsize)
 		return false;
-	if (elf_getshdrstrndx(e, &names) != 0 || names >= count)
+	// For a large index of the names libelf reads section 0 from the file,
+	// which an image in memory has not, unless it has read it already.
+	if (!gelf_getshdr(elf_getscn(e, 0), &shdr) ||
+	    elf_getshdrstrndx(e, &names) != 0 || names >= count)
 		return false;
 
 	Elf_Scn *scn = elf_getscn(e, names);
