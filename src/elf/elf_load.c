@@ -195,14 +195,18 @@ static Elf_Data *chunk(Elf *e, const struct mw_elf *elf, uint64_t offset,
 static struct mw_error *load_soname(Elf *e, struct mw_elf *elf)
 {
 	const struct mw_elf_segment *dynamic = find_segment(elf, PT_DYNAMIC);
-	uint64_t strtab = 0, soname = 0, offset;
+	uint64_t strtab = 0, soname = 0, offset, bytes;
 	bool has_soname = false;
 	GElf_Dyn dyn;
 
-	Elf_Data *data = dynamic ? chunk(e, elf, dynamic->offset,
-					 dynamic->filesz, MAX_DYNAMIC,
-					 ELF_T_DYN)
-				 : NULL;
+	if (!dynamic)
+		return NULL;
+	// Whole entries only: when libelf changes the byte order it copies a
+	// rest over the first one.
+	bytes = mw_align_down(dynamic->filesz, elf->is_64 ? sizeof(Elf64_Dyn)
+							  : sizeof(Elf32_Dyn));
+	Elf_Data *data = chunk(e, elf, dynamic->offset, bytes, MAX_DYNAMIC,
+			       ELF_T_DYN);
 	if (!data)
 		return NULL;
 	for (int i = 0; gelf_getdyn(data, i, &dyn) && dyn.d_tag != DT_NULL;
@@ -219,7 +223,7 @@ static struct mw_error *load_soname(Elf *e, struct mw_elf *elf)
 	    offset >= elf->file_bytes)
 		return NULL;
 
-	uint64_t bytes = mw_min(elf->file_bytes - offset, MAX_NAME);
+	bytes = mw_min(elf->file_bytes - offset, MAX_NAME);
 	data = chunk(e, elf, offset, bytes, MAX_NAME, ELF_T_BYTE);
 	if (!data || !memchr(data->d_buf, '\0', data->d_size) ||
 	    !*(const char *)data->d_buf)
