@@ -3,6 +3,7 @@
 #include <elfutils/libdw.h>
 #include <string.h>
 
+#include "elf_int.h"
 #include "mw_dwarf.h"
 #include "mw_guard.h"
 #include "mw_num.h"
@@ -61,6 +62,9 @@ struct mw_error *mw_dwarf_open(int fd, const char *prefix,
 
 	if (!dwarf)
 		return mw_error_nomem();
+	if (elf_has_absurd_sections(fd))
+		return mw_error_new(MW_E_NOT_FOUND, "no debug information: "
+				    "too many sections");
 	dwarf->dw = dwarf_begin(fd, DWARF_C_READ);
 	if (!dwarf->dw)
 		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",

@@ -6,16 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "elf_int.h"
 #include "mw_elf.h"
 #include "mw_guard.h"
 #include "mw_num.h"
 
-/*
- * Bounds that no real program reaches: Chromium with debug information has
- * about 50 sections, an object file built with -ffunction-sections a few
- * hundred thousand.
- */
-#define MAX_SECTIONS (UINT64_C(1) << 20)
+/* Bounds that no real program reaches, like MAX_SECTIONS. */
 #define MAX_SEGMENTS (UINT64_C(1) << 16)
 #define MAX_STRING_TABLE MW_MIB(64)
 #define MAX_DYNAMIC MW_MIB(1)
@@ -362,7 +358,9 @@ struct mw_error *mw_elf_load(int fd, struct mw_elf **ret)
 		return mw_error_errno(errno, "ELF file");
 	// Not mapped into memory: a file that is cut short meanwhile would
 	// kill us with SIGBUS.
-	MW_CLEANUP(elf_endp) Elf *e = elf_begin(fd, ELF_C_READ, NULL);
+	MW_CLEANUP(elf_endp) Elf *e =
+		elf_has_absurd_sections(fd) ? NULL
+					    : elf_begin(fd, ELF_C_READ, NULL);
 	if (!e)
 		return load_head(fd, (uint64_t)st.st_size, ret);
 	return load(e, (uint64_t)st.st_size, ret);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "elf_image.h"
+#include "elf_int.h"
 #include "mw_elf.h"
 #include "mw_guard.h"
 #include "mw_num.h"
@@ -318,6 +319,51 @@ TEST(absurd_counts_are_refused_though_they_fit)
 	mw_elf_free(elf);
 }
 
+static void put(uint8_t *at, uint64_t value, size_t bytes, bool is_big_endian)
+{
+	for (size_t i = 0; i < bytes; i++)
+		at[is_big_endian ? bytes - 1 - i : i] =
+			(uint8_t)(value >> 8 * i);
+}
+
+/** Ask of a file with @count sections, by e_shnum or by the first of them. */
+static bool is_absurd(bool is_64, bool is_big_endian, uint64_t shnum,
+		      uint64_t count)
+{
+	uint8_t file[256] = {
+		ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
+		is_64 ? ELFCLASS64 : ELFCLASS32,
+		is_big_endian ? ELFDATA2MSB : ELFDATA2LSB,
+	};
+
+	if (is_64) {
+		put(file + 40, 130, 8, is_big_endian); // e_shoff
+		put(file + 60, shnum, 2, is_big_endian);
+		put(file + 130 + 32, count, 8, is_big_endian); // sh_size
+	} else {
+		put(file + 32, 130, 4, is_big_endian);
+		put(file + 48, shnum, 2, is_big_endian);
+		put(file + 130 + 20, count, 4, is_big_endian);
+	}
+	MW_CLEANUP(mw_closep) int fd = elf_image_file(file, sizeof(file));
+	return elf_has_absurd_sections(fd);
+}
+
+TEST(more_sections_than_any_program_has_are_seen_before_libelf)
+{
+	for (int i = 0; i < 4; i++) {
+		assert_true(is_absurd(i & 1, i & 2, 0, MAX_SECTIONS + 1));
+		assert_true(is_absurd(i & 1, i & 2, 0, UINT32_MAX));
+		assert_false(is_absurd(i & 1, i & 2, 0, MAX_SECTIONS));
+		// The header's own number is never too large.
+		assert_false(is_absurd(i & 1, i & 2, 1, UINT32_MAX));
+	}
+	assert_true(is_absurd(true, false, 0, UINT64_MAX));
+	MW_CLEANUP(mw_closep) int none = elf_image_file("", 0);
+	assert_false(elf_has_absurd_sections(none));
+	assert_false(elf_has_absurd_sections(-1));
+}
+
 TEST(random_changes_do_no_harm)
 {
 	uint64_t random = 1;
@@ -369,6 +415,7 @@ int main(void)
 		CASE(a_damaged_section_table_is_none),
 		CASE(extended_numbering_is_understood),
 		CASE(absurd_counts_are_refused_though_they_fit),
+		CASE(more_sections_than_any_program_has_are_seen_before_libelf),
 		CASE(random_changes_do_no_harm),
 	};
 
