@@ -69,6 +69,9 @@ struct mw_error *mw_dwarf_open(int fd, const char *prefix,
 	if (!dwarf->dw)
 		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
 				    dwarf_errmsg(-1));
+	// Else libdw opens any path that the target's file names as a
+	// supplementary one (.gnu_debugaltlink), and a FIFO has us wait.
+	dwarf_setalt(dwarf->dw, dwarf->dw);
 	while (!error && (status = dwarf_get_units(dwarf->dw, unit, &unit, NULL,
 						   NULL, &die, NULL)) == 0)
 		error = collect(dwarf, &die, prefix);
