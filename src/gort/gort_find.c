@@ -35,6 +35,7 @@ struct search {
 	const struct mw_image *image;
 	MW_VEC(uint64_t) heads; /* addresses that look like a pcHeader */
 	uint64_t head, address;	/* found: line table and moduledata */
+	unsigned skip; /* versions to be passed over */
 };
 
 /** Walk the readable bytes of a segment in pieces; false ends the walk. */
@@ -74,6 +75,22 @@ static bool each_piece(struct search *s, const struct mw_elf_segment *seg,
 		va += take;
 	}
 	return true;
+}
+
+/** Search the program's initialised data. */
+static bool search_data(struct search *s,
+			bool (*visit)(struct search *s, uint64_t va,
+				      const uint8_t *bytes, size_t size))
+{
+	const struct mw_elf *elf = s->image->elf;
+
+	for (size_t i = 0; i < elf->segments.n; i++)
+		if (elf->segments.v[i].type == PT_LOAD &&
+		    (elf->segments.v[i].flags & PF_W) &&
+		    !each_piece(s, &elf->segments.v[i],
+				elf->segments.v[i].filesz, visit))
+			return true;
+	return false;
 }
 
 static bool find_heads(struct search *s, uint64_t va, const uint8_t *bytes,
@@ -166,12 +183,8 @@ bool go_find_module(struct mw_go *go, const struct mw_image *image)
 				: image->kind != MW_IMAGE_EXECUTABLE)
 		return false;
 	search_heads(&s);
-	for (size_t i = 0; s.heads.n > 0 && !s.address && i < elf->segments.n;
-	     i++)
-		if (elf->segments.v[i].type == PT_LOAD &&
-		    (elf->segments.v[i].flags & PF_W))
-			each_piece(&s, &elf->segments.v[i],
-				   elf->segments.v[i].filesz, find_moduledata);
+	if (s.heads.n > 0)
+		search_data(&s, find_moduledata);
 	mw_vec_free(&s.heads);
 	go->image = image;
 	go->module.pclntab = s.head;
@@ -288,6 +301,8 @@ static void parse_version(struct mw_go *go)
 	const char *at = strstr(go->version, "go1.");
 	char *end;
 
+	go->minor = go->patch = 0;
+	go->is_release = false;
 	for (char *c = go->version; *c; c++)
 		if (*c < 0x20 || *c > 0x7e)
 			*c = '?';
@@ -301,22 +316,48 @@ static void parse_version(struct mw_go *go)
 		go->is_release = false;
 }
 
-void go_find_version(struct mw_go *go)
+/**
+ * Before there was build info, to Go 1.12: runtime.buildVersion, a string among
+ * the module's data. Other strings may look like a version, too.
+ */
+static bool find_build_version(struct search *s, uint64_t va,
+			       const uint8_t *bytes, size_t size)
 {
-	const struct mw_elf *elf = go->image->elf;
-	const struct mw_elf_section *section =
-		mw_elf_find_section(elf, ".go.buildinfo");
-	struct search s = { .go = go, .image = go->image };
-	bool found = section &&
-		     read_version_at(go, section->addr + go->image->bias);
+	static const char *const heads[] = { "go1.", "devel " };
+	struct mw_go *go = s->go;
 
-	for (size_t i = 0; !found && i < elf->segments.n; i++)
-		if (elf->segments.v[i].type == PT_LOAD &&
-		    (elf->segments.v[i].flags & PF_W))
-			found = !each_piece(&s, &elf->segments.v[i],
-					    elf->segments.v[i].filesz,
-					    find_version);
+	(void)va;
+	for (size_t at = 0; at + 16 <= size; at += 8) {
+		uint64_t text = mw_u64(bytes + at);
+		uint64_t length = mw_u64(bytes + at + 8);
+
+		if (length < 5 || length >= sizeof(go->version) ||
+		    text < s->image->start || text >= s->image->end ||
+		    !mw_target_read(go->target, text, go->version, length))
+			continue;
+		go->version[length] = '\0';
+		for (size_t i = 0; i < MW_COUNT(heads); i++)
+			if (strncmp(go->version, heads[i],
+				    strlen(heads[i])) == 0 && s->skip-- == 0)
+				return false;
+	}
+	return true;
+}
+
+bool go_find_version(struct mw_go *go, unsigned skip)
+{
+	const struct mw_elf_section *section =
+		mw_elf_find_section(go->image->elf, ".go.buildinfo");
+	struct search s = { .go = go, .image = go->image, .skip = skip };
+	bool found = (section &&
+		      read_version_at(go, section->addr + go->image->bias)) ||
+		     search_data(&s, find_version);
+
+	if (found && skip > 0)
+		return false;
+	found = found || search_data(&s, find_build_version);
 	if (!found)
 		strcpy(go->version, "unknown");
 	parse_version(go);
+	return found || skip == 0;
 }

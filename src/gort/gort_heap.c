@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,46 +25,11 @@
  *	not in pageAlloc.inUse		never used
  */
 
-#define MAX_REGIONS 65536
 #define CHUNK_PAGES (GO_CHUNK_BYTES / GO_PAGE_BYTES)
 #define CHUNK_BITMAP_BYTES 64 /* each of the two */
 #define CHUNKS_L2_ENTRIES 8192
 
-/* Regions */
-
-static struct mw_error *add_arena(struct mw_go *go, uint64_t index,
-				  uint64_t heap_arena, void *ctx)
-{
-	uint64_t start = index * GO_ARENA_BYTES - GO_BASE_OFFSET;
-	struct go_region *last =
-		go->regions.n ? &go->regions.v[go->regions.n - 1] : NULL;
-	uint64_t *known = mw_map64_at(&go->heap_arenas, heap_arena);
-
-	(void)ctx;
-	if (!known)
-		return mw_error_nomem();
-	// Two arenas with one heapArena, or none at all, are damage.
-	if (*known || !go_is_mapped(go, heap_arena,
-				    go_size(go, GO_heapArena)))
-		return NULL;
-	*known = index + 1;
-	if (last && last->end == start) {
-		last->end = start + GO_ARENA_BYTES;
-		return NULL;
-	}
-	if (go->regions.n >= MAX_REGIONS)
-		return mw_error_at(MW_E_LIMIT, go->l2, "more than %d separate "
-				   "heap regions", MAX_REGIONS);
-	last = mw_vec_push(&go->regions);
-	if (!last)
-		return mw_error_nomem();
-	*last = (struct go_region){
-		.go = go,
-		.start = start,
-		.end = start + GO_ARENA_BYTES,
-	};
-	return NULL;
-}
+/* Free pages outside spans */
 
 /** Pages that a P holds ready: allocated in the bitmap, but free. */
 static struct mw_error *add_page_cache(struct mw_go *go, uint64_t index,
@@ -92,29 +58,49 @@ static struct mw_error *add_page_cache(struct mw_go *go, uint64_t index,
 	return NULL;
 }
 
-struct mw_error *go_find_regions(struct mw_go *go)
-{
-	if (!go_read_slice(go, go->mheap + go_off(go, GO_mheap_allspans),
-			   &go->allspans) ||
-	    !mw_target_read_u64(go->target,
-				go->mheap + go_off(go, GO_mheap_arenas),
-				&go->l2))
-		return mw_error_at(MW_E_ABSENT, go->mheap,
-				   "the heap's description cannot be read");
-	go->regions.n = 0;
-	mw_map64_free(&go->heap_arenas);
-	return go_each_pointer(go, go->l2, GO_L2_ENTRIES, add_arena, NULL);
-}
-
 struct mw_error *go_find_page_caches(struct mw_go *go)
 {
-	struct go_slice allp;
+	struct go_slice ps;
 
-	if (!go->allp || !go_has(go, GO_p_pcache) ||
-	    !go_has(go, GO_pageCache_base) ||
-	    !go_read_slice(go, go->allp, &allp))
+	if (!go_has(go, GO_p_pcache) || !go_has(go, GO_pageCache_base) ||
+	    !go_read_ps(go, &ps))
 		return NULL;
-	return go_each_pointer(go, allp.ptr, allp.len, add_page_cache, NULL);
+	return go_each_pointer(go, ps.ptr, ps.len, add_page_cache, NULL);
+}
+
+static struct mw_error *add_grown(struct mw_go *go, uint64_t start,
+				  uint64_t end)
+{
+	struct go_range *range;
+
+	if (start >= end)
+		return NULL;
+	range = mw_vec_push(&go->grown);
+	if (!range)
+		return mw_error_nomem();
+	*range = (struct go_range){ start, end };
+	return NULL;
+}
+
+/** Before there was a page allocator, all is in use but for the last arena. */
+static struct mw_error *add_grown_regions(struct mw_go *go)
+{
+	struct mw_error *error = NULL;
+	uint64_t base, end;
+
+	if (!go_read(go, go->mheap, GO_mheap_curArena_base, &base) ||
+	    !go_read(go, go->mheap, GO_mheap_curArena_end, &end) || base > end)
+		base = end = 0;
+	for (size_t i = 0; !error && i < go->regions.n; i++) {
+		const struct go_region *r = &go->regions.v[i];
+		uint64_t from = mw_min(mw_max(base, r->start), r->end);
+
+		error = add_grown(go, r->start, base == end ? r->end : from);
+		if (!error && base != end)
+			error = add_grown(go, mw_max(from, mw_min(end, r->end)),
+					  r->end);
+	}
+	return error;
 }
 
 struct mw_error *go_find_grown(struct mw_go *go)
@@ -125,20 +111,21 @@ struct mw_error *go_find_grown(struct mw_go *go)
 		      go_off(go, GO_pageAlloc_inUse);
 
 	go->grown.n = 0;
-	if (!go_has(go, GO_pageAlloc_inUse) || !go_read_slice(go, at, &slice))
+	if (!go_has(go, GO_pageAlloc_inUse))
+		return add_grown_regions(go);
+	if (!go_read_slice(go, at, &slice))
 		return NULL;
 	for (uint64_t i = 0; i < mw_min(slice.len, LIMIT); i++) {
 		uint64_t words[2];
-		struct go_range *range;
+		struct mw_error *error;
 
 		if (!mw_target_read(go->target, slice.ptr + i * sizeof(words),
 				    words, sizeof(words)) ||
 		    words[0] >= words[1])
 			break;
-		range = mw_vec_push(&go->grown);
-		if (!range)
-			return mw_error_nomem();
-		*range = (struct go_range){ words[0], words[1] };
+		error = add_grown(go, words[0], words[1]);
+		if (error)
+			return error;
 	}
 	return NULL;
 }
@@ -219,6 +206,9 @@ static mw_account_id page_account(struct mw_go *go, uint64_t va,
 	uint64_t page = va / GO_PAGE_BYTES % CHUNK_PAGES;
 	const uint64_t *cached;
 
+	// Without a page allocator, every page has a span.
+	if (!go_has(go, GO_pageAlloc_chunks))
+		return a->torn;
 	if (!at_page(go, va, bits))
 		return a->reserved;
 	if (!bit(bits->allocated, page))
@@ -383,9 +373,93 @@ static void report_stacks(struct mw_go *go, const struct heap_span *span,
 	mw_part_range(parts, at, end - at, a->stack_cached);
 }
 
+/** Of a free span, of which only some pages were given back. */
+struct free_pages {
+	struct mw_go *go;
+	struct mw_parts *parts;
+	uint64_t at; /* reported so far */
+	uint64_t resident;
+	uint64_t idle_resident, idle_absent; /* bytes left to be reported */
+};
+
+/** Round a resident piece outwards to the runtime's pages. */
+static bool next_pages(struct free_pages *f, uint64_t *start, uint64_t *end)
+{
+	*start = mw_max(mw_align_down(*start, GO_PAGE_BYTES), f->at);
+	*end = mw_align_up(*end, GO_PAGE_BYTES);
+	return *start < *end;
+}
+
+static void count_resident(uint64_t start, uint64_t bytes, void *ctx)
+{
+	struct free_pages *f = ctx;
+	uint64_t end = start + bytes;
+
+	if (next_pages(f, &start, &end)) {
+		f->resident += end - start;
+		f->at = end;
+	}
+}
+
+static void report_free_until(struct free_pages *f, uint64_t end,
+			      uint64_t *idle_left)
+{
+	const struct go_accounts *a = &f->go->accounts;
+	uint64_t idle = mw_min(end - f->at, *idle_left);
+
+	mw_part_range(f->parts, f->at, idle, a->idle);
+	mw_part_range(f->parts, f->at + idle, end - f->at - idle,
+		      a->scavenged);
+	*idle_left -= idle;
+	f->at = end;
+}
+
+static void report_resident(uint64_t start, uint64_t bytes, void *ctx)
+{
+	struct free_pages *f = ctx;
+	uint64_t end = start + bytes;
+
+	if (!next_pages(f, &start, &end))
+		return;
+	report_free_until(f, start, &f->idle_absent);
+	report_free_until(f, end, &f->idle_resident);
+}
+
+/**
+ * A span of free pages. The runtime counts how many of them were given back,
+ * but (to Go 1.11) does not note which; they are the absent ones.
+ */
+static void report_free_span(struct mw_go *go, const struct heap_span *span,
+			     struct mw_parts *parts)
+{
+	uint64_t bytes = span->end - span->start;
+	uint64_t idle = bytes - span->digest->tail_or_elem_bytes *
+					GO_PAGE_BYTES;
+	struct free_pages f = { .go = go, .parts = parts, .at = span->start };
+
+	assert(idle <= bytes);
+	if (idle == 0 || idle == bytes) {
+		mw_part_range(parts, span->start, bytes,
+			      idle ? go->accounts.idle
+				   : go->accounts.scavenged);
+		return;
+	}
+	go_each_resident(go, span->start, bytes, count_resident, &f);
+	f.at = span->start;
+	f.idle_resident = mw_min(idle, f.resident);
+	f.idle_absent = idle - f.idle_resident;
+	go_each_resident(go, span->start, bytes, report_resident, &f);
+	report_free_until(&f, span->end, &f.idle_absent);
+}
+
 static void report_span(struct mw_go *go, const struct heap_span *span,
 			struct window *window, struct mw_parts *parts)
 {
+	if (go_is_free(span->digest)) {
+		flush(go, window, parts);
+		report_free_span(go, span, parts);
+		return;
+	}
 	if (!span->digest->is_manual) {
 		if (!add_to_window(go, window, span, parts))
 			report_objects(go, span, parts);

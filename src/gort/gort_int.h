@@ -111,6 +111,7 @@ struct go_span {
 	uint64_t elem_bytes, elems, allocated, free_index;
 	uint64_t alloc_bits, gcmark_bits;
 	uint64_t specials;
+	uint64_t released; /* of a free span, pages given back; to Go 1.13 */
 	uint8_t state;
 	uint8_t class; /* size class << 1 | noscan */
 	bool is_user_arena;
@@ -122,26 +123,43 @@ struct go_span_reader {
 		uint32_t offset;
 		uint64_t mask;
 	} start, pages, state, class, elem_bytes, elems, free_index, allocated,
-		alloc_bits, gcmark_bits, specials, is_user_arena;
+		alloc_bits, gcmark_bits, specials, is_user_arena, released,
+		scavenged;
 };
 
 /** What is kept of every mspan while the heap is walked, in 16 bytes. */
 struct go_digest {
-	uint32_t pages : 29; /* 0: not in use */
+	uint32_t pages : 29; /* 0: a dead one */
 	uint32_t is_manual : 1;
 	uint32_t has_specials : 1;
 	uint32_t is_torn : 1; /* could not be read, or made no sense */
-	/* Of a single slot, what the span has besides; else a slot's size. */
+	/*
+	 * Of a single slot, what the span has besides; else a slot's size. Of
+	 * a free span, which has no slots: how many pages were given back.
+	 */
 	uint32_t tail_or_elem_bytes;
 	uint16_t elems, allocated;
 	uint32_t unused;
 };
+
+/** Whether it is a span of free pages; up to Go 1.13 there are such. */
+static inline bool go_is_free(const struct go_digest *digest)
+{
+	return digest->pages > 0 && !digest->is_manual && digest->elems == 0;
+}
 
 enum go_span_state {
 	GO_SPAN_DEAD,
 	GO_SPAN_IN_USE,
 	GO_SPAN_MANUAL,
 	GO_SPAN_FREE, /* up to Go 1.13 */
+};
+
+/** A piece of the runtime's own memory. */
+struct go_piece {
+	uint64_t start, bytes;
+	mw_account_id account;
+	const char *what;
 };
 
 struct go_accounts {
@@ -171,6 +189,7 @@ struct mw_go {
 	/* Addresses of the runtime's variables; 0 when not found */
 	uint64_t mheap;
 	uint64_t allgs, allp, allm, sched;
+	uint64_t allp_count; /* 0: allp is a slice; else an array, Go 1.9 */
 	uint64_t gc_bits_arenas;
 	uint64_t persistent_chunks, global_alloc;
 	uint64_t itab_table, poll_cache;
@@ -179,7 +198,9 @@ struct mw_go {
 
 	/* The heap */
 	struct go_slice allspans;
-	uint64_t l2; /* mheap_.arenas[0] */
+	uint64_t l2; /* mheap_.arenas[0]; of older releases: */
+	uint64_t arena_start;
+	struct go_slice page_spans; /* mheap_.spans: a span for each page */
 	MW_VEC(struct go_region) regions;
 	struct mw_map64 cached_pages; /* in a P's pcache: page -> 1 + scav bit */
 	MW_VEC(struct go_range) grown; /* what the page allocator manages */
@@ -188,7 +209,9 @@ struct mw_go {
 	uint32_t *first_spans; /* of all regions */
 	size_t first_spans_bytes;
 	MW_VEC(struct go_range) mspans; /* where the mspans lie */
-	MW_VEC(uint64_t) chunks; /* persistent chunks */
+	bool has_chunks;	 /* whether all of these are known: */
+	MW_VEC(uint64_t) chunks; /* persistent chunks, ascending */
+	MW_VEC(struct go_piece) pieces; /* mapped one by one, or in a chunk */
 	struct mw_map64 heap_arenas; /* heapArena address -> arena index + 1 */
 	struct mw_part_list parts; /* of the runtime's own memory */
 	struct go_accounts accounts;
@@ -217,6 +240,8 @@ static inline uint64_t go_size(const struct mw_go *go, enum go_field field)
 bool go_read(const struct mw_go *go, uint64_t va, enum go_field field,
 	     uint64_t *ret);
 bool go_read_slice(const struct mw_go *go, uint64_t va, struct go_slice *ret);
+/** The Ps: pointers to them, in ptr[0 … len), retired ones to cap. */
+bool go_read_ps(const struct mw_go *go, struct go_slice *ret);
 
 /** The same from a copy of the struct; the member is known to be there. */
 uint64_t go_get(const struct mw_go *go, const uint8_t *bytes,
@@ -245,12 +270,40 @@ go_each_pointer(struct mw_go *go, uint64_t array, uint64_t count,
 
 bool go_find_module(struct mw_go *go, const struct mw_image *image);
 bool go_fill_module(struct mw_go *go);
-void go_find_version(struct mw_go *go);
+/**
+ * Find the version, or what may be one when there is no build info; the @skip
+ * first ones have been tried in vain. False when there are no more.
+ */
+bool go_find_version(struct mw_go *go, unsigned skip);
 bool go_load_areas(struct mw_go *go);
 void go_free_areas(struct mw_go *go);
 bool go_find_mheap(struct mw_go *go);
 unsigned go_check_fixallocs(const struct mw_go *go, unsigned *ret_of);
 void go_find_variables(struct mw_go *go);
+void go_find_own_variables(struct mw_go *go);
+
+/**
+ * Call @test for each word of all areas that may be a pointer, @before bytes
+ * earlier, with the bytes from there to the area's end; the first address for
+ * which it says true, or 0.
+ */
+uint64_t go_find_word(struct mw_go *go, uint64_t before,
+		      bool (*test)(struct mw_go *go, uint64_t va,
+				   const uint8_t *bytes, size_t left,
+				   void *ctx),
+		      void *ctx);
+
+static inline bool go_could_be_pointer(uint64_t word)
+{
+	return word >= MW_PAGE_BYTES && word < UINT64_C(1) << 47 &&
+	       mw_is_aligned(word, 8);
+}
+
+/** Whether @va lies in the module's data. */
+bool go_is_variable(const struct mw_go *go, uint64_t va);
+/** Whether a page at @va is one that the runtime has mapped for itself. */
+bool go_is_own_memory(const struct mw_go *go, uint64_t va);
+
 /** Replace what the binary's own type descriptors say; number of structs. */
 unsigned go_apply_rtypes(struct mw_go *go);
 /** Replace the layout by what the target's own DWARF says; false if none. */
@@ -266,6 +319,12 @@ bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret);
 /** The same from a copy of its bytes, with 8 bytes of room behind them. */
 bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
 		   struct go_span *ret);
+/** Whether the layout has what leads from a page to its span. */
+bool go_has_index(const struct mw_go *go);
+/** Load what leads from pages to spans from the mheap at @mheap. */
+bool go_load_index(struct mw_go *go, uint64_t mheap);
+/** The span that the index has for the page at @va; threads may do so. */
+bool go_index_span(const struct mw_go *go, uint64_t va, uint64_t *ret);
 MW_MUST_USE struct mw_error *go_find_regions(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_page_caches(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_grown(struct mw_go *go);
@@ -285,6 +344,24 @@ bool go_reread_span(const struct mw_go *go, size_t index, uint64_t start,
 		    struct go_span *ret);
 MW_MUST_USE struct mw_error *go_claim_heap(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_claim_own(struct mw_go *go);
+
+/* Persistent chunks */
+
+/**
+ * Whether @va lies in a persistent chunk; or, while they are not known, whether
+ * it could.
+ */
+bool go_in_chunk(const struct mw_go *go, uint64_t va);
+/** Whether a chunk begins at @va. */
+bool go_is_chunk(const struct mw_go *go, uint64_t va);
+void go_sort_chunks(struct mw_go *go);
+/** Note that the chunk at @base is used up to @off. */
+MW_MUST_USE struct mw_error *
+go_note_current_chunk(struct mw_go *go, uint64_t base, uint64_t off);
+/** Note in go->parts what lies in chunks. */
+MW_MUST_USE struct mw_error *go_add_blocks(struct mw_go *go);
+/** Find the chunks of go->parts and go->pieces, if they are not known. */
+MW_MUST_USE struct mw_error *go_place_chunks(struct mw_go *go);
 
 /** Whether @va lies in a heap arena. */
 bool go_in_heap(const struct mw_go *go, uint64_t va);

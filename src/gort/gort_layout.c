@@ -8,6 +8,13 @@
 #define GO_LAYOUT_END } },
 
 static const struct go_layout layouts[] = {
+#include "layouts/go1_09.def"
+#include "layouts/go1_10.def"
+#include "layouts/go1_11.def"
+#include "layouts/go1_12.def"
+#include "layouts/go1_13.def"
+#include "layouts/go1_14.def"
+#include "layouts/go1_15.def"
 #include "layouts/go1_16.def"
 #include "layouts/go1_17.def"
 #include "layouts/go1_18.def"

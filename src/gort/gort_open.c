@@ -119,10 +119,15 @@ static struct mw_error *choose_layout(struct mw_go *go)
 
 static struct mw_error *open_image(struct mw_go *go)
 {
-	struct mw_error *error;
+	enum { TRIED = 8 };
+	struct mw_error *error = NULL;
 
-	go_find_version(go);
-	error = choose_layout(go);
+	for (unsigned i = 0; i < TRIED && go_find_version(go, i); i++) {
+		mw_error_free(error);
+		error = choose_layout(go);
+		if (!error)
+			break;
+	}
 	if (!error)
 		error = go_find_regions(go);
 	if (!error)
@@ -183,6 +188,7 @@ void mw_go_close(struct mw_go *go)
 	mw_vec_free(&go->grown);
 	go_free_digests(go);
 	mw_vec_free(&go->chunks);
+	mw_vec_free(&go->pieces);
 	mw_map64_free(&go->cached_pages);
 	mw_map64_free(&go->heap_arenas);
 	mw_part_list_free(&go->parts);
@@ -215,8 +221,10 @@ static struct mw_error *make_accounts(struct mw_go *go)
 		{ "go/heap", "span-tail", "bytes of spans in use behind "
 		  "nelems * elemsize", &a->span_tail },
 		{ "go/heap", "idle", "pageAlloc: neither allocated nor "
-		  "scavenged, or in a P's page cache", &a->idle },
+		  "scavenged, or in a P's page cache; to Go 1.13: free spans",
+		  &a->idle },
 		{ "go/heap", "scavenged", "pageAlloc: not allocated, "
+		  "scavenged; to Go 1.13: free spans, by npreleased or "
 		  "scavenged", &a->scavenged },
 		{ "go/heap", "reserved", "arena pages that pageAlloc has "
 		  "never handed out, mheap_.curArena", &a->reserved },
@@ -232,12 +240,14 @@ static struct mw_error *make_accounts(struct mw_go *go)
 		  &a->arena_index },
 		{ "go/runtime", "heap-arenas", "heapArena structs but for "
 		  "bitmap and spans; lists of arenas", &a->heap_arenas },
-		{ "go/runtime", "bitmap", "heapArena.bitmap", &a->bitmap },
-		{ "go/runtime", "spans-index", "heapArena.spans",
-		  &a->spans_index },
+		{ "go/runtime", "bitmap", "heapArena.bitmap; to Go 1.10: "
+		  "mheap_.bitmap", &a->bitmap },
+		{ "go/runtime", "spans-index", "heapArena.spans; to Go 1.10: "
+		  "mheap_.spans", &a->spans_index },
 		{ "go/runtime", "allspans", "mheap_.allspans", &a->allspans },
 		{ "go/runtime", "page-alloc", "mheap_.pages: summary, chunks, "
-		  "scav.index", &a->page_alloc },
+		  "scav.index; to Go 1.13: trees of free spans",
+		  &a->page_alloc },
 		{ "go/runtime", "gc-bits", "gcBitsArenas", &a->gc_bits },
 		{ "go/runtime", "profile-buckets", "mbuckets, bbuckets, "
 		  "xbuckets, buckhash", &a->profile_buckets },
@@ -251,8 +261,8 @@ static struct mw_error *make_accounts(struct mw_go *go)
 		  &a->mcache },
 		{ "go/runtime", "specials", "mspan.specials; "
 		  "mheap_.special*alloc", &a->specials },
-		{ "go/runtime", "span-sets", "mcentral.partial and full: "
-		  "spines and blocks", &a->span_sets },
+		{ "go/runtime", "span-sets", "mcentral.partial and full, "
+		  "mheap_.sweepSpans: spines and blocks", &a->span_sets },
 		{ "go/runtime", "itabs", "itabTable", &a->itabs },
 		{ "go/runtime", "arena-hints", "mheap_.arenaHints",
 		  &a->arena_hints },

@@ -4,15 +4,24 @@
 /*
  * The runtime's own memory. Large pieces are mapped one by one (sysAlloc,
  * sysReserve); small ones are cut from persistent chunks of 256 KiB, which
- * nothing frees: fixalloc blocks of mspans, mcaches and specials, span sets,
- * profile buckets, itabs, poll descriptors and more.
+ * nothing frees.
  */
 
-struct piece {
-	uint64_t start, bytes;
-	mw_account_id account;
-	const char *what;
-};
+/** Note a piece of its own; where it lies is looked at when all are known. */
+static struct mw_error *claim(struct mw_go *go, const struct go_piece *piece)
+{
+	struct go_piece *place;
+	uint64_t end;
+
+	if (piece->start == 0 || piece->bytes == 0 ||
+	    !mw_end(piece->start, piece->bytes, &end))
+		return NULL;
+	place = mw_vec_push(&go->pieces);
+	if (!place)
+		return mw_error_nomem();
+	*place = *piece;
+	return NULL;
+}
 
 static struct mw_error *refine(void *ctx, const struct mw_claim *claim,
 			       struct mw_parts *parts)
@@ -23,40 +32,12 @@ static struct mw_error *refine(void *ctx, const struct mw_claim *claim,
 	return NULL;
 }
 
-static bool in_chunk(const struct mw_go *go, uint64_t va)
+static struct mw_error *claim_range(struct mw_go *go,
+				    const struct go_piece *piece)
 {
-	for (size_t i = 0; i < go->chunks.n; i++)
-		if (va >= go->chunks.v[i] &&
-		    va < go->chunks.v[i] + GO_PERSISTENT_CHUNK)
-			return true;
-	return false;
-}
-
-/** Claim a piece of its own; what lies in a chunk is a part of that. */
-static struct mw_error *claim(struct mw_go *go, const struct piece *piece)
-{
-	uint64_t end;
-
-	if (piece->start == 0 || piece->bytes == 0 ||
-	    !mw_end(piece->start, piece->bytes, &end))
-		return NULL;
-	if (in_chunk(go, piece->start))
-		return mw_part_list_add(&go->parts, piece->start, piece->bytes,
-					piece->account);
-	// What the kernel maps begins with a page and has whole ones. Anything
-	// else lies in a chunk that was made after the mappings were read.
-	uint64_t bytes = mw_is_aligned(piece->start, MW_PAGE_BYTES)
-				 ? mw_align_up(piece->bytes, MW_PAGE_BYTES)
-				 : piece->bytes;
-
-	// A pointer to anything else than memory of its own is damage, or a
-	// structure that has moved to the heap, where it is an object.
-	if (go_in_heap(go, piece->start) ||
-	    !go_is_mapped(go, piece->start, bytes))
-		return NULL;
 	return mw_sink_claim(go->sink, &(struct mw_claim){
 		.start = piece->start,
-		.bytes = bytes,
+		.bytes = piece->bytes,
 		.layer = MW_LAYER_OWNER,
 		.account = piece->account,
 		.walker = "Go runtime",
@@ -66,12 +47,31 @@ static struct mw_error *claim(struct mw_go *go, const struct piece *piece)
 	});
 }
 
+/** Claim a piece that was noted; what lies in a chunk is a part of that. */
+static struct mw_error *claim_noted(struct mw_go *go, struct go_piece piece)
+{
+	if (go_in_chunk(go, piece.start))
+		return mw_part_list_add(&go->parts, piece.start, piece.bytes,
+					piece.account);
+	// What the kernel maps begins with a page and has whole ones. Anything
+	// else lies in a chunk that was made after the mappings were read.
+	if (mw_is_aligned(piece.start, MW_PAGE_BYTES))
+		piece.bytes = mw_align_up(piece.bytes, MW_PAGE_BYTES);
+
+	// A pointer to anything else than memory of its own is damage, or a
+	// structure that has moved to the heap, where it is an object.
+	if (go_in_heap(go, piece.start) ||
+	    !go_is_mapped(go, piece.start, piece.bytes))
+		return NULL;
+	return claim_range(go, &piece);
+}
+
 static struct mw_error *claim_slice(struct mw_go *go, uint64_t va,
 				    uint64_t elem_bytes, mw_account_id account,
 				    const char *what)
 {
 	struct go_slice slice;
-	struct piece piece = { .account = account, .what = what };
+	struct go_piece piece = { .account = account, .what = what };
 
 	if (!go_read_slice(go, va, &slice) ||
 	    __builtin_mul_overflow(slice.cap, elem_bytes, &piece.bytes))
@@ -109,7 +109,7 @@ static struct mw_error *claim_heap_arenas(struct mw_go *go)
 				go_size(go, GO_heapArena_spans),
 				go->accounts.spans_index);
 		if (!error)
-			error = claim(go, &(struct piece){
+			error = claim(go, &(struct go_piece){
 				arena, go_size(go, GO_heapArena),
 				go->accounts.heap_arenas, "Go heap arena's "
 				"description" });
@@ -126,7 +126,7 @@ static struct mw_error *claim_chunk_bits(struct mw_go *go, uint64_t index,
 
 	(void)index;
 	(void)ctx;
-	return claim(go, &(struct piece){ chunks,
+	return claim(go, &(struct go_piece){ chunks,
 					  ENTRIES * go_size(go, GO_pallocData),
 					  go->accounts.page_alloc,
 					  "Go page allocator" });
@@ -194,7 +194,7 @@ static struct mw_error *claim_gc_bits(struct mw_go *go)
 			else if (*place)
 				break; // moved from list to list meanwhile
 			else
-				error = claim(go, &(struct piece){
+				error = claim(go, &(struct go_piece){
 					arena, GO_GC_BITS_ARENA,
 					go->accounts.gc_bits,
 					"Go mark and allocation bits" });
@@ -208,133 +208,6 @@ static struct mw_error *claim_gc_bits(struct mw_go *go)
 		}
 	}
 	mw_map64_free(&seen);
-	return error;
-}
-
-/* Blocks of fixed size */
-
-/** Free blocks of the allocator at @va, and the rest of its current chunk. */
-static struct mw_error *add_free_blocks(struct mw_go *go,
-					enum go_field allocator,
-					mw_account_id account)
-{
-	enum { LIMIT = 1 << 24 };
-	uint64_t va = go->mheap + go_off(go, allocator);
-	uint64_t size, block, chunk, left;
-	struct mw_error *error = NULL;
-
-	if (!go_has(go, allocator) ||
-	    !go_read(go, va, GO_fixalloc_size, &size) || size == 0 ||
-	    size > MW_KIB(16) || !go_read(go, va, GO_fixalloc_list, &block))
-		return NULL;
-	// Free mspans are in allspans already.
-	if (allocator == GO_mheap_spanalloc)
-		block = 0;
-	for (int n = 0; block && !error && n < LIMIT; n++) {
-		if (!in_chunk(go, block))
-			break;
-		error = mw_part_list_add(&go->parts, block, size, account);
-		if (!mw_target_read_u64(go->target, block, &block))
-			break;
-	}
-	if (!error && go_read(go, va, GO_fixalloc_chunk, &chunk) &&
-	    go_read(go, va, GO_fixalloc_nchunk, &left) && in_chunk(go, chunk))
-		error = mw_part_list_add(&go->parts, chunk,
-					 mw_min(left & UINT32_MAX, MW_KIB(16)),
-					 account);
-	return error;
-}
-
-static struct mw_error *add_fixed_blocks(struct mw_go *go)
-{
-	const struct {
-		enum go_field allocator;
-		mw_account_id account;
-	} all[] = {
-		{ GO_mheap_spanalloc, go->accounts.mspan },
-		{ GO_mheap_cachealloc, go->accounts.mcache },
-		{ GO_mheap_arenaHintAlloc, go->accounts.arena_hints },
-		{ GO_mheap_spanSPMCAlloc, go->accounts.gc_work },
-		{ GO_mheap_specialfinalizeralloc, go->accounts.specials },
-		{ GO_mheap_specialCleanupAlloc, go->accounts.specials },
-		{ GO_mheap_specialCheckFinalizerAlloc, go->accounts.specials },
-		{ GO_mheap_specialTinyBlockAlloc, go->accounts.specials },
-		{ GO_mheap_specialprofilealloc, go->accounts.specials },
-		{ GO_mheap_specialReachableAlloc, go->accounts.specials },
-		{ GO_mheap_specialPinCounterAlloc, go->accounts.specials },
-		{ GO_mheap_specialWeakHandleAlloc, go->accounts.specials },
-		{ GO_mheap_specialBubbleAlloc, go->accounts.specials },
-		{ GO_mheap_specialSecretAlloc, go->accounts.specials },
-	};
-	struct mw_error *error = NULL;
-
-	for (size_t i = 0; !error && i < go->mspans.n; i++)
-		error = mw_part_list_add(
-			&go->parts, go->mspans.v[i].start,
-			go->mspans.v[i].end - go->mspans.v[i].start,
-			go->accounts.mspan);
-	for (size_t i = 0; !error && i < MW_COUNT(all); i++)
-		error = add_free_blocks(go, all[i].allocator, all[i].account);
-	return error;
-}
-
-/* Span sets */
-
-static struct mw_error *add_span_set_block(struct mw_go *go, uint64_t index,
-					   uint64_t block, void *ctx)
-{
-	(void)index;
-	(void)ctx;
-	return in_chunk(go, block)
-		       ? mw_part_list_add(&go->parts, block,
-					  go_size(go, GO_spanSetBlock),
-					  go->accounts.span_sets)
-		       : NULL;
-}
-
-static struct mw_error *add_span_set(struct mw_go *go, uint64_t va)
-{
-	enum { MAX_SPINE = 1 << 20 };
-	uint64_t spine, len, cap;
-	struct mw_error *error;
-
-	if (!go_read(go, va, GO_spanSet_spine, &spine) || !spine ||
-	    !go_read(go, va, GO_spanSet_spineLen, &len) ||
-	    !go_read(go, va, GO_spanSet_spineCap, &cap) || len > cap ||
-	    cap > MAX_SPINE || !in_chunk(go, spine))
-		return NULL;
-	error = mw_part_list_add(&go->parts, spine, cap * 8,
-				 go->accounts.span_sets);
-	return error ? error
-		     : go_each_pointer(go, spine, len, add_span_set_block,
-				       NULL);
-}
-
-static struct mw_error *add_span_sets(struct mw_go *go)
-{
-	uint64_t stride = go_size(go, GO_mheap_central_elem);
-	uint64_t count = stride ? go_size(go, GO_mheap_central) / stride : 0;
-	struct mw_error *error = NULL;
-
-	if (!go_has(go, GO_mcentral_partial) || !go_has(go, GO_spanSet_spine))
-		return NULL;
-	for (uint64_t i = 0; !error && i < count; i++) {
-		uint64_t central = go->mheap + go_off(go, GO_mheap_central) +
-				   i * stride;
-
-		for (uint64_t k = 0; !error && k < 2; k++) {
-			error = add_span_set(
-				go, central +
-					    go_off(go, GO_mcentral_partial) +
-					    k * go_size(go, GO_spanSet));
-			if (!error)
-				error = add_span_set(
-					go,
-					central +
-						go_off(go, GO_mcentral_full) +
-						k * go_size(go, GO_spanSet));
-		}
-	}
 	return error;
 }
 
@@ -362,13 +235,13 @@ static struct mw_error *claim_span_queues(struct mw_go *go, uint64_t p,
 
 			if (!place)
 				return mw_error_nomem();
-			if (*place || !in_chunk(go, queue))
+			if (*place || !go_in_chunk(go, queue))
 				break;
 			*place = 1;
 			if (go_read(go, queue, GO_spanSPMC_cap, &cap) &&
 			    go_read(go, queue, GO_spanSPMC_ring, &ring) &&
 			    cap <= 1 << 24)
-				error = claim(go, &(struct piece){
+				error = claim(go, &(struct go_piece){
 					ring,
 					mw_align_up(cap * 8, MW_PAGE_BYTES),
 					go->accounts.gc_work,
@@ -394,19 +267,16 @@ static struct mw_error *add_p(struct mw_go *go, uint64_t index, uint64_t p,
 	struct mw_error *error = NULL;
 
 	(void)index;
-	if (go_read(go, p, GO_p_mcache, &cache) && in_chunk(go, cache))
+	if (go_read(go, p, GO_p_mcache, &cache) && go_in_chunk(go, cache))
 		error = mw_part_list_add(&go->parts, cache,
 					 go_size(go, GO_mcache),
 					 go->accounts.mcache);
 	if (!error && go_has(go, GO_p_palloc) &&
 	    go_read(go, at, GO_persistentAlloc_base, &base) &&
-	    go_read(go, at, GO_persistentAlloc_off, &off) &&
-	    in_chunk(go, base) && off < GO_PERSISTENT_CHUNK)
-		error = mw_part_list_add(&go->parts, base + off,
-					 GO_PERSISTENT_CHUNK - off,
-					 go->accounts.persistent_free);
+	    go_read(go, at, GO_persistentAlloc_off, &off))
+		error = go_note_current_chunk(go, base, off);
 	if (!error && go_has(go, GO_p_gcw_ptrBuf) &&
-	    go_read(go, p, GO_p_gcw_ptrBuf, &buffer) && in_chunk(go, buffer))
+	    go_read(go, p, GO_p_gcw_ptrBuf, &buffer) && go_in_chunk(go, buffer))
 		error = mw_part_list_add(&go->parts, buffer, GO_PAGE_BYTES,
 					 go->accounts.gc_work);
 	return error ? error : claim_span_queues(go, p, ctx);
@@ -416,11 +286,11 @@ static struct mw_error *add_ps(struct mw_go *go)
 {
 	struct mw_map64 seen = { 0 };
 	struct mw_error *error = NULL;
-	struct go_slice allp;
+	struct go_slice ps;
 
 	// Also those behind the length, which GOMAXPROCS has taken back.
-	if (go->allp && go_read_slice(go, go->allp, &allp))
-		error = go_each_pointer(go, allp.ptr, allp.cap, add_p, &seen);
+	if (go_read_ps(go, &ps))
+		error = go_each_pointer(go, ps.ptr, ps.cap, add_p, &seen);
 	mw_map64_free(&seen);
 	return error;
 }
@@ -466,129 +336,6 @@ static struct mw_error *claim_getrandom(struct mw_go *go)
 	return error;
 }
 
-/* Profiles, interfaces, poll descriptors, hints */
-
-static struct mw_error *add_buckets(struct mw_go *go)
-{
-	enum { LIMIT = 1 << 24, MAX_STACK = 1024 };
-	const uint64_t records[] = {
-		go_size(go, GO_memRecord),
-		go_size(go, GO_blockRecord),
-		go_size(go, GO_blockRecord),
-	};
-	struct mw_error *error = NULL;
-	uint64_t table;
-
-	for (size_t kind = 0; kind < MW_COUNT(records); kind++) {
-		uint64_t bucket = 0, nstk;
-
-		if (!go->buckets[kind] ||
-		    !mw_target_read_u64(go->target, go->buckets[kind],
-					&bucket))
-			continue;
-		for (int n = 0; bucket && !error && n < LIMIT; n++) {
-			if (!in_chunk(go, bucket) ||
-			    !go_read(go, bucket, GO_bucket_nstk, &nstk) ||
-			    nstk > MAX_STACK)
-				break;
-			error = mw_part_list_add(
-				&go->parts, bucket,
-				go_size(go, GO_bucket) + nstk * 8 +
-					records[kind],
-				go->accounts.profile_buckets);
-			if (!go_read(go, bucket, GO_bucket_allnext, &bucket))
-				break;
-		}
-	}
-	if (!error && go->buckhash &&
-	    mw_target_read_u64(go->target, go->buckhash, &table))
-		error = claim(go, &(struct piece){
-			table, UINT64_C(179999) * 8,
-			go->accounts.profile_buckets,
-			"Go profile's hash table" });
-	return error;
-}
-
-static struct mw_error *add_itab(struct mw_go *go, uint64_t index,
-				 uint64_t itab, void *ctx)
-{
-	enum { METHODS = 16, INTERFACE_METHODS_LEN = 64, HEAD = 24 };
-	uint64_t interface, methods;
-
-	(void)index;
-	(void)ctx;
-	// Those in the binary's data are the binary's.
-	if (!in_chunk(go, itab) ||
-	    !mw_target_read_u64(go->target, itab, &interface) ||
-	    !mw_target_read_u64(go->target,
-				interface + INTERFACE_METHODS_LEN, &methods) ||
-	    methods == 0 || methods > 1 << METHODS)
-		return NULL;
-	return mw_part_list_add(&go->parts, itab, HEAD + methods * 8,
-				go->accounts.itabs);
-}
-
-static struct mw_error *add_itabs(struct mw_go *go)
-{
-	uint64_t table, size;
-
-	if (!go->itab_table ||
-	    !mw_target_read_u64(go->target, go->itab_table, &table) ||
-	    !go_read(go, table, GO_itabTable_size, &size) || size > 1 << 24)
-		return NULL;
-	return go_each_pointer(go, table + go_off(go, GO_itabTable_entries),
-			       size, add_itab, NULL);
-}
-
-static struct mw_error *add_poll_descs(struct mw_go *go)
-{
-	enum { LIMIT = 1 << 22, BLOCK = 4096 };
-	struct mw_error *error = NULL;
-	uint64_t desc = 0;
-
-	// Only free ones hang in the list: those in use are known through
-	// their heap objects and stay in `persistent`.
-	if (!go->poll_cache ||
-	    !mw_target_read_u64(go->target, go->poll_cache + 8, &desc))
-		return NULL;
-	for (int n = 0; desc && !error && n < LIMIT; n++) {
-		if (!in_chunk(go, desc))
-			break;
-		error = mw_part_list_add(&go->parts, desc,
-					 go_size(go, GO_pollDesc),
-					 go->accounts.poll_descs);
-		if (!go_read(go, desc, GO_pollDesc_link, &desc))
-			break;
-	}
-	return error;
-}
-
-static struct mw_error *add_hints(struct mw_go *go)
-{
-	enum { LIMIT = 10000 };
-	static const enum go_field lists[] = { GO_mheap_arenaHints,
-					       GO_mheap_userArena_arenaHints };
-	struct mw_error *error = NULL;
-
-	for (size_t i = 0; i < MW_COUNT(lists); i++) {
-		uint64_t hint;
-
-		if (!go_has(go, lists[i]) || !go_has(go, GO_arenaHint_next) ||
-		    !go_read(go, go->mheap, lists[i], &hint))
-			continue;
-		for (int n = 0; hint && !error && n < LIMIT; n++) {
-			if (!in_chunk(go, hint))
-				break;
-			error = mw_part_list_add(&go->parts, hint,
-						 go_size(go, GO_arenaHint),
-						 go->accounts.arena_hints);
-			if (!go_read(go, hint, GO_arenaHint_next, &hint))
-				break;
-		}
-	}
-	return error;
-}
-
 /** Lists of arena numbers, 4 bytes each. */
 static struct mw_error *add_arena_lists(struct mw_go *go)
 {
@@ -615,7 +362,7 @@ static struct mw_error *add_arena_lists(struct mw_go *go)
 		if (!place)
 			error = mw_error_nomem();
 		else if (!(*place)++)
-			error = claim(go, &(struct piece){
+			error = claim(go, &(struct go_piece){
 				slice.ptr, slice.cap * 4,
 				go->accounts.heap_arenas,
 				"Go list of heap arenas" });
@@ -636,79 +383,95 @@ static struct mw_error *claim_masks(struct mw_go *go)
 	struct mw_error *error = NULL;
 
 	for (size_t i = 0; !error && i < MW_COUNT(masks); i++)
-		error = claim(go, &(struct piece){
+		error = claim(go, &(struct go_piece){
 			masks[i].bytes, (masks[i].n + 7) / 8 + 1,
 			go->accounts.root_masks, "Go root masks" });
 	return error;
 }
 
-/* Chunks */
-
-static struct mw_error *claim_chunks(struct mw_go *go)
+static struct mw_error *claim_buckhash(struct mw_go *go)
 {
-	uint64_t base, off;
+	uint64_t table;
+
+	if (!go->buckhash ||
+	    !mw_target_read_u64(go->target, go->buckhash, &table))
+		return NULL;
+	return claim(go, &(struct go_piece){ table, UINT64_C(179999) * 8,
+					     go->accounts.profile_buckets,
+					     "Go profile's hash table" });
+}
+
+/** What leads from pages to spans, and the bitmap before the arena. */
+static struct mw_error *claim_index(struct mw_go *go)
+{
+	uint64_t spans = go->mheap + go_off(go, GO_mheap_spans);
+	uint64_t end, bytes;
+	struct mw_error *error;
+
+	if (!go_has(go, GO_mheap_spans))
+		return claim(go, &(struct go_piece){
+			go->l2, GO_L2_ENTRIES * 8, go->accounts.arena_index,
+			"Go arena index" });
+	// Reserved up to its capacity, but mapped up to its length.
+	if (!mw_target_read_u64(go->target, spans + 8, &bytes) ||
+	    __builtin_mul_overflow(bytes, 8, &bytes))
+		return NULL;
+	error = claim(go, &(struct go_piece){
+		go->page_spans.ptr, bytes, go->accounts.spans_index,
+		"Go table of pages" });
+	if (error || !go_read(go, go->mheap, GO_mheap_bitmap, &end) ||
+	    !go_read(go, go->mheap, GO_mheap_bitmap_mapped, &bytes) ||
+	    bytes > end)
+		return error;
+	return claim(go, &(struct go_piece){ end - bytes, bytes,
+					     go->accounts.bitmap,
+					     "Go heap bitmap" });
+}
+
+static struct mw_error *claim_allspans(struct mw_go *go)
+{
+	return claim_slice(go, go->mheap + go_off(go, GO_mheap_allspans), 8,
+			   go->accounts.allspans, "Go list of spans");
+}
+
+static struct mw_error *add_global_alloc(struct mw_go *go)
+{
+	uint64_t words[2];
+
+	return go->global_alloc &&
+			       mw_target_read(go->target, go->global_alloc,
+					      words, sizeof(words))
+		       ? go_note_current_chunk(go, words[0], words[1])
+		       : NULL;
+}
+
+static struct mw_error *claim_all(struct mw_go *go)
+{
 	struct mw_error *error = NULL;
 
-	if (go->global_alloc &&
-	    mw_target_read_u64(go->target, go->global_alloc, &base) &&
-	    mw_target_read_u64(go->target, go->global_alloc + 8, &off) &&
-	    in_chunk(go, base) && off < GO_PERSISTENT_CHUNK)
-		error = mw_part_list_add(&go->parts, base + off,
-					 GO_PERSISTENT_CHUNK - off,
-					 go->accounts.persistent_free);
+	for (size_t i = 0; !error && i < go->pieces.n; i++)
+		error = claim_noted(go, go->pieces.v[i]);
 	for (size_t i = 0; !error && i < go->chunks.n; i++)
-		error = mw_sink_claim(go->sink, &(struct mw_claim){
-			.start = go->chunks.v[i],
-			.bytes = GO_PERSISTENT_CHUNK,
-			.layer = MW_LAYER_OWNER,
-			.account = go->accounts.persistent,
-			.walker = "Go runtime",
-			.what = "Go persistent chunk",
-			.refine = refine,
-			.ctx = go,
-		});
+		error = claim_range(go, &(struct go_piece){
+			go->chunks.v[i], GO_PERSISTENT_CHUNK,
+			go->accounts.persistent, "Go persistent chunk" });
 	return error;
 }
 
 struct mw_error *go_claim_own(struct mw_go *go)
 {
-	struct mw_error *error = claim(go, &(struct piece){
-		go->l2, GO_L2_ENTRIES * 8, go->accounts.arena_index,
-		"Go arena index" });
+	static struct mw_error *(*const steps[])(struct mw_go *go) = {
+		claim_index,	  claim_allspans,  claim_heap_arenas,
+		claim_page_alloc, claim_gc_bits,   claim_buckhash,
+		claim_masks,	  add_arena_lists, add_ps,
+		add_global_alloc, claim_getrandom, go_add_blocks,
+		go_place_chunks,  claim_all,
+	};
+	struct mw_error *error = NULL;
 
-	if (!error)
-		error = claim_slice(go,
-				    go->mheap + go_off(go, GO_mheap_allspans),
-				    8, go->accounts.allspans,
-				    "Go list of spans");
-	if (!error)
-		error = claim_heap_arenas(go);
-	if (!error)
-		error = claim_page_alloc(go);
-	if (!error)
-		error = claim_gc_bits(go);
-	if (!error)
-		error = add_fixed_blocks(go);
-	if (!error)
-		error = add_span_sets(go);
-	if (!error)
-		error = add_ps(go);
-	if (!error)
-		error = claim_getrandom(go);
-	if (!error)
-		error = add_buckets(go);
-	if (!error)
-		error = add_itabs(go);
-	if (!error)
-		error = add_poll_descs(go);
-	if (!error)
-		error = add_hints(go);
-	if (!error)
-		error = add_arena_lists(go);
-	if (!error)
-		error = claim_masks(go);
-	if (!error)
-		error = claim_chunks(go);
+	go->pieces.n = 0;
+	for (size_t i = 0; !error && i < MW_COUNT(steps); i++)
+		error = steps[i](go);
 	mw_part_list_tidy(&go->parts);
 	return error;
 }

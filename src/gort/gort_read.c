@@ -47,6 +47,15 @@ bool go_read_slice(const struct mw_go *go, uint64_t va, struct go_slice *ret)
 	return true;
 }
 
+bool go_read_ps(const struct mw_go *go, struct go_slice *ret)
+{
+	if (go->allp && go->allp_count)
+		*ret = (struct go_slice){ go->allp, go->allp_count,
+					  go->allp_count };
+	return go->allp &&
+	       (go->allp_count || go_read_slice(go, go->allp, ret));
+}
+
 uint64_t go_get(const struct mw_go *go, const uint8_t *bytes,
 		enum go_field field)
 {

@@ -37,10 +37,18 @@ bool go_make_span_reader(struct mw_go *go)
 	READER(alloc_bits, GO_mspan_allocBits);
 	READER(gcmark_bits, GO_mspan_gcmarkBits);
 	READER(specials, GO_mspan_specials);
+	// What not every release has reads as 0.
+	r->is_user_arena.mask = r->scavenged.mask = r->released.mask = 0;
+	if (go_has(go, GO_mspan_isUserArenaChunk)) {
+		READER(is_user_arena, GO_mspan_isUserArenaChunk);
+	}
+	if (go_has(go, GO_mspan_scavenged)) {
+		READER(scavenged, GO_mspan_scavenged);
+	}
+	if (go_has(go, GO_mspan_npreleased)) {
+		READER(released, GO_mspan_npreleased);
+	}
 #undef READER
-	r->is_user_arena.offset = (uint32_t)go_off(go,
-						   GO_mspan_isUserArenaChunk);
-	r->is_user_arena.mask = go_has(go, GO_mspan_isUserArenaChunk) ? 1 : 0;
 	return true;
 }
 
@@ -65,17 +73,19 @@ bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
 		.state = (uint8_t)LOAD(state),
 		.class = (uint8_t)LOAD(class),
 		.is_user_arena = LOAD(is_user_arena),
+		.released = LOAD(scavenged) ? UINT64_MAX : LOAD(released),
 	};
 #undef LOAD
 
 	if (s.state > GO_SPAN_FREE)
 		return false;
-	if (s.state == GO_SPAN_IN_USE || s.state == GO_SPAN_MANUAL) {
+	if (s.state != GO_SPAN_DEAD) {
 		if (s.pages == 0 || s.pages > UINT64_C(1) << 35 ||
 		    !mw_is_aligned(s.start, GO_PAGE_BYTES) ||
 		    !mw_end(s.start, s.pages * GO_PAGE_BYTES, &span_bytes))
 			return false;
 	}
+	s.released = mw_min(s.released, s.pages);
 	if (s.state == GO_SPAN_IN_USE &&
 	    (s.elem_bytes == 0 || s.elems == 0 || s.allocated > s.elems ||
 	     s.free_index > s.elems ||
@@ -94,43 +104,24 @@ bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret)
 	       go_parse_span(go, bytes, ret);
 }
 
-/* Regions */
-
-const struct go_region *go_region_of(const struct mw_go *go, uint64_t va)
-{
-	size_t lo = 0, hi = go->regions.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (go->regions.v[mid].end > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < go->regions.n && go->regions.v[lo].start <= va
-		       ? &go->regions.v[lo]
-		       : NULL;
-}
-
-bool go_in_heap(const struct mw_go *go, uint64_t va)
-{
-	return go_region_of(go, va) != NULL;
-}
-
 /* Digests */
 
 static struct go_digest digest_of(const struct go_span *span)
 {
 	uint64_t size = span->elem_bytes;
 
-	if (span->state != GO_SPAN_IN_USE && span->state != GO_SPAN_MANUAL)
+	if (span->state == GO_SPAN_DEAD)
 		return (struct go_digest){ 0 };
 	if (span->state == GO_SPAN_IN_USE && span->elems == 1)
 		size = span->pages * GO_PAGE_BYTES - span->elem_bytes;
 	if (span->pages >= 1u << 29 || size > UINT32_MAX ||
 	    span->elems > UINT16_MAX)
 		return (struct go_digest){ .is_torn = 1 };
+	if (span->state == GO_SPAN_FREE)
+		return (struct go_digest){
+			.pages = (uint32_t)span->pages,
+			.tail_or_elem_bytes = (uint32_t)span->released,
+		};
 	return (struct go_digest){
 		.pages = (uint32_t)span->pages,
 		.is_manual = span->state == GO_SPAN_MANUAL,
@@ -149,22 +140,6 @@ uint64_t go_elem_bytes(const struct go_digest *digest)
 		       : digest->tail_or_elem_bytes;
 }
 
-/** Whether the arena's own index says that @span has the page at @va. */
-static bool owns_page(const struct mw_go *go, uint64_t span, uint64_t va)
-{
-	uint64_t arena = (va + GO_BASE_OFFSET) / GO_ARENA_BYTES;
-	uint64_t page = va / GO_PAGE_BYTES % GO_ARENA_PAGES;
-	uint64_t heap_arena, owner;
-
-	return mw_target_copy(go->target, go->l2 + arena * 8, &heap_arena,
-			      sizeof(heap_arena)) &&
-	       mw_target_copy(go->target,
-			      heap_arena + go_off(go, GO_heapArena_spans) +
-				      page * 8,
-			      &owner, sizeof(owner)) &&
-	       owner == span;
-}
-
 /** One thread's share of the work on all spans. */
 struct digest_job {
 	const struct mw_go *go;
@@ -179,6 +154,7 @@ static void enter_span(struct digest_job *job, const struct go_span *span)
 	const struct mw_go *go = job->go;
 	const struct go_region *region = job->region;
 	uint32_t *place, old;
+	uint64_t owner;
 
 	if (!region || span->start < region->start ||
 	    span->start >= region->end)
@@ -190,7 +166,8 @@ static void enter_span(struct digest_job *job, const struct go_span *span)
 	old = __atomic_exchange_n(place, (uint32_t)job->index + 1,
 				  __ATOMIC_RELAXED);
 	// Two with one first page: one of them has just been freed.
-	if (old && !owns_page(go, job->va, span->start))
+	if (old && !(go_index_span(go, span->start, &owner) &&
+		     owner == job->va))
 		__atomic_store_n(place, old, __ATOMIC_RELAXED);
 }
 
@@ -350,7 +327,8 @@ const struct go_digest *go_span_of(const struct mw_go *go, uint64_t va,
 			const struct go_digest *d = &go->digests[digest - 1];
 
 			*ret_start = region->start + i * GO_PAGE_BYTES;
-			return page - i < d->pages ? d : NULL;
+			return page - i < d->pages && !go_is_free(d) ? d
+								      : NULL;
 		}
 		if (i == 0)
 			break;

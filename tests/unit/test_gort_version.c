@@ -77,7 +77,7 @@ static void put_pointer(struct program *p, size_t at, size_t text,
 static void check(struct program *p, const char *version, unsigned minor,
 		  unsigned patch, bool is_release)
 {
-	go_find_version(&p->go);
+	go_find_version(&p->go, 0);
 	ASSERT_TEXT(version, p->go.version);
 	ASSERT_EQ(minor, p->go.minor);
 	ASSERT_EQ(patch, p->go.patch);

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gort_int.h"
+
+/*
+ * Persistent chunks (runtime/malloc.go): pieces of 256 KiB, each its own mmap,
+ * which are filled from their beginning and never given back.
+ *
+ * Since Go 1.12 all of them hang in a list. Before, the runtime only knows
+ * those that are being filled: p.palloc and globalAlloc, {base, off}. The rest
+ * are told from what lies in them. The kernel puts one mapping right below
+ * another and joins them, so a mapping of the runtime consists of chunks and of
+ * the pieces that are mapped one by one, whose bounds are known; what is left
+ * between those is chunks as far as known blocks lie there.
+ */
+
+/** Anything smaller is cut from a chunk (persistentalloc, maxBlock). */
+#define MIN_OWN_MAPPING MW_KIB(64)
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+void go_sort_chunks(struct mw_go *go)
+{
+	size_t kept = 0;
+
+	if (go->chunks.n > 0)
+		qsort(go->chunks.v, go->chunks.n, sizeof(*go->chunks.v),
+		      by_value);
+	// Two that overlap are damage.
+	for (size_t i = 0; i < go->chunks.n; i++)
+		if (kept == 0 || go->chunks.v[i] - go->chunks.v[kept - 1] >=
+					 GO_PERSISTENT_CHUNK)
+			go->chunks.v[kept++] = go->chunks.v[i];
+	go->chunks.n = kept;
+}
+
+/** How many chunks begin at or below @va. */
+static size_t chunks_up_to(const struct mw_go *go, uint64_t va)
+{
+	size_t lo = 0, hi = go->chunks.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (go->chunks.v[mid] > va)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+/** Whether the runtime may have mapped @m for itself. */
+static bool is_own_mapping(const struct mw_go *go, const struct mw_mapping *m)
+{
+	return mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W) &&
+	       !go_in_heap(go, m->start);
+}
+
+bool go_in_chunk(const struct mw_go *go, uint64_t va)
+{
+	const struct mw_mapping *m;
+	size_t n;
+
+	if (go->has_chunks) {
+		n = chunks_up_to(go, va);
+		return n > 0 && va - go->chunks.v[n - 1] < GO_PERSISTENT_CHUNK;
+	}
+	m = mw_mappings_find(mw_target_mappings(go->target), va);
+	return m && is_own_mapping(go, m);
+}
+
+bool go_is_chunk(const struct mw_go *go, uint64_t va)
+{
+	size_t n = chunks_up_to(go, va);
+
+	return n > 0 && go->chunks.v[n - 1] == va;
+}
+
+struct mw_error *go_note_current_chunk(struct mw_go *go, uint64_t base,
+				       uint64_t off)
+{
+	if (off > GO_PERSISTENT_CHUNK || !mw_is_aligned(base, MW_PAGE_BYTES) ||
+	    !go_in_chunk(go, base) ||
+	    !go_is_mapped(go, base, GO_PERSISTENT_CHUNK))
+		return NULL;
+	if (!go->has_chunks) {
+		uint64_t *place = mw_vec_push(&go->chunks);
+
+		if (!place)
+			return mw_error_nomem();
+		*place = base;
+	}
+	return mw_part_list_add(&go->parts, base + off,
+				GO_PERSISTENT_CHUNK - off,
+				go->accounts.persistent_free);
+}
+
+/* Where chunks must be */
+
+struct placing {
+	struct mw_go *go;
+	MW_VEC(struct go_range) taken; /* ascending */
+	MW_VEC(uint64_t) found;
+};
+
+/** A stretch of a mapping between pieces, and the parts in it. */
+struct gap {
+	uint64_t start, end;
+	size_t first, last; /* of go->parts; last is not in it */
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct go_range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/** What is no room for chunks any more: other pieces, and known chunks. */
+static struct mw_error *find_taken(struct placing *p)
+{
+	struct mw_go *go = p->go;
+
+	for (size_t i = 0; i < go->pieces.n + go->chunks.n; i++) {
+		struct go_piece piece = { .bytes = GO_PERSISTENT_CHUNK };
+		struct go_range *range;
+
+		if (i < go->pieces.n)
+			piece = go->pieces.v[i];
+		else
+			piece.start = go->chunks.v[i - go->pieces.n];
+		if (piece.bytes < MIN_OWN_MAPPING) {
+			struct mw_error *error = mw_part_list_add(
+				&go->parts, piece.start, piece.bytes,
+				piece.account);
+			if (error)
+				return error;
+			continue;
+		}
+		range = mw_vec_push(&p->taken);
+		if (!range)
+			return mw_error_nomem();
+		*range = (struct go_range){
+			piece.start, mw_align_up(piece.start + piece.bytes,
+						 MW_PAGE_BYTES) };
+	}
+	if (p->taken.n > 0)
+		qsort(p->taken.v, p->taken.n, sizeof(*p->taken.v), by_start);
+	return NULL;
+}
+
+/** Start of the chunk that would hold @va if one began at @origin. */
+static uint64_t chunk_at(uint64_t origin, uint64_t va)
+{
+	uint64_t phase = origin % GO_PERSISTENT_CHUNK;
+
+	return va < phase ? UINT64_MAX
+			  : mw_align_down(va - phase, GO_PERSISTENT_CHUNK) +
+				    phase;
+}
+
+/** Whether chunks in step with @origin hold all parts of @gap whole. */
+static bool fits(const struct mw_go *go, const struct gap *gap,
+		 uint64_t origin)
+{
+	for (size_t i = gap->first; i < gap->last; i++) {
+		const struct mw_list_part *part = &go->parts.parts.v[i];
+		uint64_t chunk = chunk_at(origin, part->start);
+
+		if (chunk < gap->start || chunk > gap->end ||
+		    gap->end - chunk < GO_PERSISTENT_CHUNK ||
+		    part->end > chunk + GO_PERSISTENT_CHUNK)
+			return false;
+	}
+	return true;
+}
+
+/** Where one of the chunks in @gap begins; 0 if none do. */
+static uint64_t find_origin(const struct mw_go *go, const struct gap *gap)
+{
+	if (fits(go, gap, gap->end))
+		return gap->end;
+	if (fits(go, gap, gap->start))
+		return gap->start;
+	// Memory of others lies at both ends. A chunk begins with a block.
+	for (size_t i = gap->first; i < gap->last; i++) {
+		uint64_t start = go->parts.parts.v[i].start;
+
+		if (mw_is_aligned(start, MW_PAGE_BYTES) &&
+		    fits(go, gap, start))
+			return start;
+	}
+	for (uint64_t at = gap->start; at < gap->start + GO_PERSISTENT_CHUNK;
+	     at += MW_PAGE_BYTES)
+		if (fits(go, gap, at))
+			return at;
+	return 0;
+}
+
+static struct mw_error *place_in_gap(struct placing *p, struct gap *gap)
+{
+	const struct mw_go *go = p->go;
+	uint64_t origin;
+
+	if (gap->end - gap->start < GO_PERSISTENT_CHUNK ||
+	    gap->first == gap->last)
+		return NULL;
+	origin = find_origin(go, gap);
+	for (size_t i = gap->first; origin && i < gap->last; i++) {
+		uint64_t chunk = chunk_at(origin, go->parts.parts.v[i].start);
+		uint64_t *place;
+
+		if (p->found.n > 0 && p->found.v[p->found.n - 1] == chunk)
+			continue;
+		place = mw_vec_push(&p->found);
+		if (!place)
+			return mw_error_nomem();
+		*place = chunk;
+	}
+	return NULL;
+}
+
+/** First part that ends above @va, from @from on. */
+static size_t parts_after(const struct mw_go *go, size_t from, uint64_t va)
+{
+	while (from < go->parts.parts.n &&
+	       go->parts.parts.v[from].start < va)
+		from++;
+	return from;
+}
+
+/** Look at all gaps of one mapping; @taken and @part only move on. */
+static struct mw_error *place_in_mapping(struct placing *p,
+					 const struct mw_mapping *m,
+					 size_t *taken, size_t *part)
+{
+	struct mw_error *error = NULL;
+	uint64_t at = m->start;
+
+	while (*taken < p->taken.n && p->taken.v[*taken].end <= at)
+		++*taken;
+	while (!error && at < m->end) {
+		struct gap gap = { .start = at, .end = m->end };
+
+		if (*taken < p->taken.n)
+			gap.end = mw_min(m->end,
+					 mw_max(at,
+						p->taken.v[*taken].start));
+		gap.first = parts_after(p->go, *part, gap.start);
+		gap.last = parts_after(p->go, gap.first, gap.end);
+		*part = gap.last;
+		error = place_in_gap(p, &gap);
+		if (gap.end == m->end)
+			break;
+		at = mw_max(at, p->taken.v[*taken].end);
+		if (at >= m->end)
+			break;
+		++*taken;
+	}
+	return error;
+}
+
+struct mw_error *go_place_chunks(struct mw_go *go)
+{
+	const struct mw_mappings *maps = mw_target_mappings(go->target);
+	struct placing p = { .go = go };
+	size_t taken = 0, part = 0;
+	struct mw_error *error;
+
+	if (go->has_chunks)
+		return NULL;
+	go_sort_chunks(go);
+	error = find_taken(&p);
+	mw_part_list_tidy(&go->parts);
+	for (size_t i = 0; !error && i < maps->list.n; i++)
+		if (is_own_mapping(go, &maps->list.v[i]))
+			error = place_in_mapping(&p, &maps->list.v[i], &taken,
+						 &part);
+	for (size_t i = 0; !error && i < p.found.n; i++) {
+		uint64_t *place = mw_vec_push(&go->chunks);
+
+		if (!place)
+			error = mw_error_nomem();
+		else
+			*place = p.found.v[i];
+	}
+	go_sort_chunks(go);
+	go->has_chunks = true;
+	mw_vec_free(&p.taken);
+	mw_vec_free(&p.found);
+	return error;
+}
