@@ -57,11 +57,10 @@ static size_t chunks_up_to(const struct mw_go *go, uint64_t va)
 	return lo;
 }
 
-/** Whether the runtime may have mapped @m for itself. */
-static bool is_own_mapping(const struct mw_go *go, const struct mw_mapping *m)
+/** Whether the runtime may have mapped @m, or a part of it, for itself. */
+static bool is_own_mapping(const struct mw_mapping *m)
 {
-	return mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W) &&
-	       !go_in_heap(go, m->start);
+	return mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W);
 }
 
 bool go_in_chunk(const struct mw_go *go, uint64_t va)
@@ -74,7 +73,7 @@ bool go_in_chunk(const struct mw_go *go, uint64_t va)
 		return n > 0 && va - go->chunks.v[n - 1] < GO_PERSISTENT_CHUNK;
 	}
 	m = mw_mappings_find(mw_target_mappings(go->target), va);
-	return m && is_own_mapping(go, m);
+	return m && is_own_mapping(m) && !go_in_heap(go, va);
 }
 
 bool go_is_chunk(const struct mw_go *go, uint64_t va)
@@ -124,37 +123,43 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/** What is no room for chunks any more: other pieces, and known chunks. */
+static struct mw_error *take(struct placing *p, uint64_t start, uint64_t end)
+{
+	struct go_range *range = mw_vec_push(&p->taken);
+
+	if (!range)
+		return mw_error_nomem();
+	*range = (struct go_range){ start, mw_align_up(end, MW_PAGE_BYTES) };
+	return NULL;
+}
+
+/**
+ * What is no room for chunks any more: the heap, other pieces, and the chunks
+ * that are known. Small pieces become parts.
+ */
 static struct mw_error *find_taken(struct placing *p)
 {
 	struct mw_go *go = p->go;
+	struct mw_error *error = NULL;
 
-	for (size_t i = 0; i < go->pieces.n + go->chunks.n; i++) {
-		struct go_piece piece = { .bytes = GO_PERSISTENT_CHUNK };
-		struct go_range *range;
+	for (size_t i = 0; !error && i < go->regions.n; i++)
+		error = take(p, go->regions.v[i].start, go->regions.v[i].end);
+	for (size_t i = 0; !error && i < go->chunks.n; i++)
+		error = take(p, go->chunks.v[i],
+			     go->chunks.v[i] + GO_PERSISTENT_CHUNK);
+	for (size_t i = 0; !error && i < go->pieces.n; i++) {
+		const struct go_piece *piece = &go->pieces.v[i];
 
-		if (i < go->pieces.n)
-			piece = go->pieces.v[i];
-		else
-			piece.start = go->chunks.v[i - go->pieces.n];
-		if (piece.bytes < MIN_OWN_MAPPING) {
-			struct mw_error *error = mw_part_list_add(
-				&go->parts, piece.start, piece.bytes,
-				piece.account);
-			if (error)
-				return error;
-			continue;
-		}
-		range = mw_vec_push(&p->taken);
-		if (!range)
-			return mw_error_nomem();
-		*range = (struct go_range){
-			piece.start, mw_align_up(piece.start + piece.bytes,
-						 MW_PAGE_BYTES) };
+		error = piece->bytes >= MIN_OWN_MAPPING
+				? take(p, piece->start,
+				       piece->start + piece->bytes)
+				: mw_part_list_add(&go->parts, piece->start,
+						   piece->bytes,
+						   piece->account);
 	}
 	if (p->taken.n > 0)
 		qsort(p->taken.v, p->taken.n, sizeof(*p->taken.v), by_start);
-	return NULL;
+	return error;
 }
 
 /** Start of the chunk that would hold @va if one began at @origin. */
@@ -281,7 +286,7 @@ struct mw_error *go_place_chunks(struct mw_go *go)
 	error = find_taken(&p);
 	mw_part_list_tidy(&go->parts);
 	for (size_t i = 0; !error && i < maps->list.n; i++)
-		if (is_own_mapping(go, &maps->list.v[i]))
+		if (is_own_mapping(&maps->list.v[i]))
 			error = place_in_mapping(&p, &maps->list.v[i], &taken,
 						 &part);
 	for (size_t i = 0; !error && i < p.found.n; i++) {

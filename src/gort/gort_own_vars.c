@@ -4,21 +4,15 @@
 /* Variables that lead to the runtime's own memory, found as in gort_vars.c. */
 
 /**
- * The list of persistent chunks: page-aligned, linked by their first word, and
- * every mspan lies in one of them.
+ * Whether a list of persistent chunks begins at @first: page-aligned, linked by
+ * their first word, and every mspan lies in one of them. They are in go->chunks
+ * then.
  */
-static bool is_persistent_chunks(struct mw_go *go, uint64_t va,
-				 const uint8_t *bytes, size_t left, void *ctx)
+static bool walk_chunks(struct mw_go *go, uint64_t first)
 {
 	enum { LIMIT = 1 << 20 };
-	uint64_t first = mw_u64(bytes), chunk = first;
-	uint64_t inside = 0, all = 0;
+	uint64_t chunk = first, inside = 0, all = 0;
 
-	(void)va;
-	(void)left;
-	(void)ctx;
-	if (go->mspans.n == 0 || !go_is_own_memory(go, first))
-		return false;
 	for (size_t i = 0; i < go->mspans.n; i++)
 		all += go->mspans.v[i].end - go->mspans.v[i].start;
 	go->chunks.n = 0;
@@ -33,6 +27,9 @@ static bool is_persistent_chunks(struct mw_go *go, uint64_t va,
 			uint64_t to = mw_min(go->mspans.v[i].end,
 					     chunk + GO_PERSISTENT_CHUNK);
 
+			// A chunk's first word is the link, and no span's.
+			if (from < to && go->mspans.v[i].start <= chunk)
+				return false;
 			if (from < to)
 				inside += to - from;
 		}
@@ -47,12 +44,81 @@ static bool is_persistent_chunks(struct mw_go *go, uint64_t va,
 		if (inside > all)
 			return false;
 	}
-	return chunk == 0 && inside == all;
+	return chunk == 0 && all > 0 && inside == all;
+}
+
+struct chunk_search {
+	uint64_t va, first;
+	size_t count;
+};
+
+/** A pointer to an older chunk leads to a list, too, but to a shorter one. */
+static bool is_longest_chunks(struct mw_go *go, uint64_t va,
+			      const uint8_t *bytes, size_t left, void *ctx)
+{
+	struct chunk_search *longest = ctx;
+	uint64_t first = mw_u64(bytes);
+
+	(void)left;
+	if (go_is_own_memory(go, first) && walk_chunks(go, first) &&
+	    go->chunks.n > longest->count)
+		*longest = (struct chunk_search){ va, first, go->chunks.n };
+	return false;
+}
+
+static struct mw_error *check_palloc(struct mw_go *go, uint64_t index,
+				     uint64_t p, void *ctx)
+{
+	bool *all_known = ctx;
+	uint64_t base;
+
+	(void)index;
+	if (go_has(go, GO_p_palloc) &&
+	    go_read(go, p + go_off(go, GO_p_palloc), GO_persistentAlloc_base,
+		    &base) &&
+	    base && !go_is_chunk(go, base))
+		*all_known = false;
+	return NULL;
+}
+
+static void find_chunks(struct mw_go *go)
+{
+	struct chunk_search longest = { 0 };
+	struct go_slice ps;
+	bool all_known;
+
+	go_find_word(go, 0, is_longest_chunks, &longest);
+	go->persistent_chunks = longest.va;
+	all_known = longest.va && walk_chunks(go, longest.first);
+	go_sort_chunks(go);
+	// What some P fills is in the list, if this is one.
+	if (all_known && go_read_ps(go, &ps))
+		mw_error_free(go_each_pointer(go, ps.ptr, ps.cap, check_palloc,
+					      &all_known));
+	go->has_chunks = all_known;
+	if (!all_known)
+		go->chunks.n = 0;
+}
+
+/** Whether an mcache lies in [@start, @start + @bytes). */
+static bool has_mcache(struct mw_go *go, uint64_t start, uint64_t bytes)
+{
+	uint64_t p, cache;
+	struct go_slice ps;
+
+	if (!go_read_ps(go, &ps))
+		return false;
+	for (uint64_t i = 0; i < ps.len; i++)
+		if (mw_target_read_u64(go->target, ps.ptr + i * 8, &p) &&
+		    go_read(go, p, GO_p_mcache, &cache) && cache >= start &&
+		    cache - start < bytes)
+			return true;
+	return false;
 }
 
 /**
  * The allocator that works without a P: a chunk and how much of it is used. It
- * made the first spans.
+ * made the first mcache.
  */
 static bool is_global_alloc(struct mw_go *go, uint64_t va,
 			    const uint8_t *bytes, size_t left, void *ctx)
@@ -70,11 +136,7 @@ static bool is_global_alloc(struct mw_go *go, uint64_t va,
 	if (!go_is_own_memory(go, base) ||
 	    !go_is_mapped(go, base, GO_PERSISTENT_CHUNK))
 		return false;
-	for (size_t i = 0; i < go->mspans.n; i++)
-		if (go->mspans.v[i].start >= base &&
-		    go->mspans.v[i].end <= base + off)
-			return true;
-	return false;
+	return has_mcache(go, base, off);
 }
 
 /* gcBitsArenas {lock, free, next, current, previous} (mheap.go) */
@@ -298,12 +360,7 @@ static bool is_poll_cache(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 
 void go_find_own_variables(struct mw_go *go)
 {
-	go->persistent_chunks = go_find_word(go, 0, is_persistent_chunks, NULL);
-	go->has_chunks = go->persistent_chunks != 0;
-	if (go->has_chunks)
-		go_sort_chunks(go);
-	else
-		go->chunks.n = 0;
+	find_chunks(go);
 	go->global_alloc = go_find_word(go, 0, is_global_alloc, NULL);
 	go->gc_bits_arenas = find_gc_bits(go);
 	for (uint64_t type = 1; type <= 3; type++) {

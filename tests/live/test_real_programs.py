@@ -47,8 +47,33 @@ def esbuild(version):
     return command
 
 
+def early_esbuild(version, service):
+    def command(tmp_path):
+        return [npm_file("esbuild-linux-64", version, "bin/esbuild"), service]
+    return command
+
+
+def ibazel(version):
+    """It waits for files to change, and has bazel build when they do."""
+    def command(tmp_path):
+        program = npm_file("@bazel/ibazel", version, "bin/linux_amd64/ibazel")
+        bazel = tmp_path / "bin" / "bazel"
+        bazel.parent.mkdir()
+        bazel.write_text("#!/bin/sh\n")
+        bazel.chmod(0o755)
+        (tmp_path / "WORKSPACE").touch()
+        return ["env", f"PATH={bazel.parent}:/usr/bin:/bin", program, "build",
+                "//:all"]
+    return command
+
+
 # name: (command, Go release as memwhy tells it)
 PROGRAMS = {
+    "ibazel-0.5": (ibazel("0.5.0"), "go1.9.2"),
+    "ibazel-0.7": (ibazel("0.7.0"), "go1.11.2"),
+    "ibazel-0.10": (ibazel("0.10.0"), "go1.12.1"),
+    "esbuild-0.6": (early_esbuild("0.6.0", "--service"), "go1.14.2"),
+    "esbuild-0.8": (early_esbuild("0.8.20", "--service=0.8.20"), "go1.15.5"),
     "prometheus": (prometheus, "go1.19.8"),
     "node_exporter": (node_exporter, "go1.19.8"),
     "etcd": (etcd, "go1.19.8"),
@@ -56,8 +81,8 @@ PROGRAMS = {
     "esbuild-0.15": (esbuild("0.15.18"), "go1.19.3"),
     "esbuild-0.18": (esbuild("0.18.20"), "go1.20.7"),
     "esbuild-0.25": (esbuild("0.25.0"), "go1.23.5"),
-    # This one was built without its version.
-    "esbuild-0.27": (esbuild("0.27.0"), "unknown"),
+    # This one has no build info, but the string that runtime.Version returns.
+    "esbuild-0.27": (esbuild("0.27.0"), "go1.25.4"),
 }
 
 
