@@ -2,6 +2,7 @@
 #ifndef GORT_INT_H
 #define GORT_INT_H
 
+#include "mw_go_funcs.h"
 #include "mw_gort.h"
 #include "mw_map64.h"
 #include "mw_part_list.h"
@@ -214,6 +215,7 @@ struct mw_go {
 	MW_VEC(struct go_piece) pieces; /* mapped one by one, or in a chunk */
 	struct mw_map64 heap_arenas; /* heapArena address -> arena index + 1 */
 	struct mw_part_list parts; /* of the runtime's own memory */
+	struct mw_go_funcs *funcs; /* NULL until they are needed */
 	struct go_accounts accounts;
 	const struct mw_sink *sink;
 	struct mw_go_drift drift;
@@ -308,6 +310,12 @@ bool go_is_own_memory(const struct mw_go *go, uint64_t va);
 unsigned go_apply_rtypes(struct mw_go *go);
 /** Replace the layout by what the target's own DWARF says; false if none. */
 bool go_apply_dwarf(struct mw_go *go);
+
+/** The table for the version, or the nearest one of its minor, or NULL. */
+const struct go_layout *go_nearest_table(const struct mw_go *go,
+					 bool *ret_exact);
+/** Make go->funcs, once. */
+MW_MUST_USE struct mw_error *go_open_funcs(struct mw_go *go);
 
 /* Walking */
 

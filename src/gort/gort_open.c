@@ -10,9 +10,8 @@ static unsigned apart(unsigned a, unsigned b)
 	return a > b ? a - b : b - a;
 }
 
-/** The table for the version, or the nearest one of its minor, or NULL. */
-static const struct go_layout *nearest_table(const struct mw_go *go,
-					     bool *ret_exact)
+const struct go_layout *go_nearest_table(const struct mw_go *go,
+					 bool *ret_exact)
 {
 	const struct go_layout *best = NULL;
 	size_t count;
@@ -94,7 +93,7 @@ static struct mw_error *choose_layout(struct mw_go *go)
 {
 	bool exact, complete;
 	unsigned score;
-	const struct go_layout *table = nearest_table(go, &exact);
+	const struct go_layout *table = go_nearest_table(go, &exact);
 
 	if (table && exact && try_table(go, table, false, &score)) {
 		go->info.layout = MW_GO_LAYOUT_TABLE;
@@ -182,6 +181,7 @@ void mw_go_close(struct mw_go *go)
 	if (!go)
 		return;
 	go_free_areas(go);
+	mw_go_funcs_close(go->funcs);
 	mw_vec_free(&go->regions);
 	mw_vec_free(&go->stacks);
 	mw_vec_free(&go->mspans);

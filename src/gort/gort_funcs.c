@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "gort_funcs_int.h"
+#include "mw_guard.h"
+#include "mw_num.h"
+
+struct mw_error *mw_go_funcs_new(const struct mw_go_reader *reader,
+				 struct mw_go_funcs **ret)
+{
+	struct mw_go_funcs *funcs = mw_calloc(1, sizeof(*funcs));
+
+	if (!funcs)
+		return mw_error_nomem();
+	funcs->reader = *reader;
+	*ret = funcs;
+	return NULL;
+}
+
+void mw_go_funcs_close(struct mw_go_funcs *funcs)
+{
+	if (!funcs)
+		return;
+	mw_vec_free(&funcs->modules);
+	go_strings_free(&funcs->strings);
+	mw_free(funcs);
+}
+
+struct mw_error *mw_go_funcs_add(struct mw_go_funcs *funcs,
+				 const struct mw_go_tables *tables)
+{
+	struct go_pcln pcln = { .first = funcs->count };
+	struct mw_error *error = go_pcln_open(funcs, tables, &pcln);
+	struct go_pcln *place;
+
+	if (error)
+		return error;
+	place = mw_vec_push(&funcs->modules);
+	if (!place)
+		return mw_error_nomem();
+	*place = pcln;
+	funcs->count += pcln.count;
+	return NULL;
+}
+
+uint64_t mw_go_funcs_count(const struct mw_go_funcs *funcs)
+{
+	return funcs->count;
+}
+
+const char *mw_go_funcs_format(const struct mw_go_funcs *funcs)
+{
+	return funcs->modules.n ? funcs->modules.v[0].format->name : "";
+}
+
+bool mw_go_func_at(struct mw_go_funcs *funcs, uint64_t index,
+		   struct mw_go_func *ret)
+{
+	for (size_t i = 0; i < funcs->modules.n; i++) {
+		const struct go_pcln *p = &funcs->modules.v[i];
+
+		if (index - p->first >= p->count)
+			continue;
+		if (!go_pcln_func(funcs, p, index - p->first, ret))
+			return false;
+		ret->module = (uint32_t)i;
+		return true;
+	}
+	return false;
+}
+
+bool mw_go_func_of(struct mw_go_funcs *funcs, uint64_t pc,
+		   struct mw_go_func *ret)
+{
+	for (size_t i = 0; i < funcs->modules.n; i++) {
+		const struct go_pcln *p = &funcs->modules.v[i];
+		struct mw_go_func func;
+		uint64_t at;
+
+		if (!go_pcln_search(funcs, p, pc, &at))
+			continue;
+		if (!go_pcln_func(funcs, p, at, &func) || pc < func.entry ||
+		    pc >= func.end)
+			return false;
+		func.module = (uint32_t)i;
+		*ret = func;
+		return true;
+	}
+	return false;
+}
+
+const char *mw_go_func_name(struct mw_go_funcs *funcs,
+			    const struct mw_go_func *func)
+{
+	return go_string(funcs,
+			 go_pcln_of(funcs, func)->names + func->name_off);
+}
+
+/** Whether the string at @va is @name, without keeping it. */
+static bool is_named(const struct mw_go_funcs *funcs, uint64_t va,
+		     const char *name, size_t length)
+{
+	char piece[128];
+
+	// The terminator is compared too.
+	for (length++; length > 0;) {
+		size_t take = mw_min(length, sizeof(piece) -
+						     (va & (sizeof(piece) - 1)));
+
+		if (!go_funcs_read(funcs, va, piece, take) ||
+		    memcmp(piece, name, take) != 0)
+			return false;
+		va += take;
+		name += take;
+		length -= take;
+	}
+	return true;
+}
+
+bool mw_go_func_named(struct mw_go_funcs *funcs, const char *name,
+		      struct mw_go_func *ret)
+{
+	size_t length = strlen(name);
+
+	for (uint64_t i = 0; i < funcs->count; i++) {
+		struct mw_go_func func;
+
+		if (mw_go_func_at(funcs, i, &func) &&
+		    is_named(funcs,
+			     go_pcln_of(funcs, &func)->names + func.name_off,
+			     name, length)) {
+			*ret = func;
+			return true;
+		}
+	}
+	return false;
+}
+
+/** Compiler-made: "type:.eq.…", "go:…"; up to 1.19 "type..eq.…", "go.…". */
+static bool is_generated(const char *name, size_t length)
+{
+	return strncmp(name, "go:", 3) == 0 || strncmp(name, "type:", 5) == 0 ||
+	       strncmp(name, "type..", 6) == 0 ||
+	       (strncmp(name, "go.", 3) == 0 && !memchr(name, '/', length));
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
+}
+
+size_t mw_go_package(const char *name, char *to, size_t size)
+{
+	// Type arguments have paths of their own: "slices.Sort[…a/b.T…]".
+	size_t length = strcspn(name, "["), start = 0, n = 0;
+	const char *dot;
+
+	for (size_t i = 0; i < length; i++)
+		if (name[i] == '/')
+			start = i + 1;
+	dot = memchr(name + start, '.', length - start);
+	length = dot && !is_generated(name, length) ? (size_t)(dot - name) : 0;
+	// The linker writes a dot in a path's last element as %2e.
+	for (size_t i = 0; i < length && n + 1 < size; i++) {
+		int hi = name[i] == '%' && i + 2 < length
+				 ? hex_digit(name[i + 1])
+				 : -1;
+		int lo = hi >= 0 ? hex_digit(name[i + 2]) : -1;
+
+		to[n++] = lo >= 0 ? (char)(hi << 4 | lo) : name[i];
+		if (lo >= 0)
+			i += 2;
+	}
+	if (size > 0)
+		to[n] = '\0';
+	return n;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "gort_funcs_int.h"
+#include "mw_num.h"
+
+/** Names of generic functions can be some KiB long. */
+#define MAX_STRING MW_KIB(16)
+#define BLOCK_BYTES MW_KIB(64)
+/** More than any program has; a hostile one could name any byte a string. */
+#define MAX_KEPT MW_MIB(32)
+
+/** Copy up to the NUL; false when a byte cannot be read. */
+bool go_read_string(const struct mw_go_funcs *funcs, uint64_t va, char *to,
+		    size_t size)
+{
+	size_t n = 0;
+
+	while (n + 1 < size) {
+		// A piece never ends behind a page, so that only a string
+		// that leaves readable memory fails; a source that is shorter
+		// than its last page is read by bytes there.
+		size_t take = mw_min(size - 1 - n, 128 - (va & 127));
+		char *end;
+
+		if (!go_funcs_read(funcs, va, to + n, take)) {
+			take = 1;
+			if (!go_funcs_read(funcs, va, to + n, 1))
+				return false;
+		}
+		end = memchr(to + n, '\0', take);
+		if (end)
+			return true;
+		n += take;
+		va += take;
+	}
+	to[n] = '\0';
+	return true;
+}
+
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
+/** A place for @bytes that lasts. */
+static char *keep(struct go_strings *s, const char *text, size_t bytes)
+{
+	char **block;
+
+	if (s->bytes + bytes > MAX_KEPT)
+		return NULL;
+	if (s->blocks.n == 0 || s->used + bytes > BLOCK_BYTES) {
+		block = mw_vec_push(&s->blocks);
+		if (!block)
+			return NULL;
+		*block = mw_alloc(BLOCK_BYTES);
+		if (!*block) {
+			s->blocks.n--;
+			return NULL;
+		}
+		s->used = 0;
+	}
+	char *to = s->blocks.v[s->blocks.n - 1] + s->used;
+	memcpy(to, text, bytes);
+	s->used += bytes;
+	s->bytes += bytes;
+	return to;
+}
+
+const char *go_string(struct mw_go_funcs *funcs, uint64_t va)
+{
+	struct go_strings *s = &funcs->strings;
+	uint64_t *known = mw_map64_find(&s->at, va);
+	char text[MAX_STRING];
+	const char **place;
+
+	if (known)
+		return s->list.v[*known - 1];
+	if (!go_read_string(funcs, va, text, sizeof(text)))
+		return "?";
+	make_printable(text);
+	const char *kept = keep(s, text, strlen(text) + 1);
+	if (!kept)
+		return "?";
+	place = mw_vec_push(&s->list);
+	if (!place)
+		return "?";
+	*place = kept;
+	known = mw_map64_at(&s->at, va);
+	if (!known) {
+		s->list.n--;
+		return "?";
+	}
+	*known = s->list.n;
+	return kept;
+}
+
+void go_strings_free(struct go_strings *strings)
+{
+	for (size_t i = 0; i < strings->blocks.n; i++)
+		mw_free(strings->blocks.v[i]);
+	mw_vec_free(&strings->blocks);
+	mw_vec_free(&strings->list);
+	mw_map64_free(&strings->at);
+}
