@@ -59,13 +59,32 @@ static struct mw_error *open_modules(const struct mw_go *go,
 	return NULL;
 }
 
+/**
+ * A release that is not named is a new one, or garble made it: of all layouts
+ * the one whose go:func.* holds calls that were inlined.
+ */
+static struct mw_error *open_unnamed(struct mw_go *go,
+				     struct mw_go_funcs **ret)
+{
+	size_t count;
+	const struct go_layout *tables = go_layouts(&count);
+	struct mw_error *error = NULL;
+
+	for (size_t i = count; i-- > 0 && !*ret;) {
+		go->layout = tables[i];
+		mw_error_free(error);
+		error = open_modules(go, ret);
+	}
+	return error;
+}
+
 struct mw_error *mw_go_funcs_open(struct mw_target *target,
 				  struct mw_go_funcs **ret)
 {
 	MW_CLEANUP(mw_freep) struct mw_go *go = mw_calloc(1, sizeof(*go));
 	size_t count, i = 0;
 	const struct mw_image *images = mw_target_images(target, &count);
-	const struct go_layout *table, *tables;
+	const struct go_layout *table;
 	bool exact;
 
 	*ret = NULL;
@@ -78,9 +97,9 @@ struct mw_error *mw_go_funcs_open(struct mw_target *target,
 		return NULL;
 	go_find_version(go, 0);
 	table = go_nearest_table(go, &exact);
-	tables = go_layouts(&count);
-	// A release that is not named is a new one, or one that garble made.
-	go->layout = table ? *table : tables[count - 1];
+	if (!table)
+		return open_unnamed(go, ret);
+	go->layout = *table;
 	return open_modules(go, ret);
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "gort_funcs_int.h"
 #include "mw_num.h"
 
@@ -167,24 +169,59 @@ static bool place_new(const struct go_pcln_format *f, const uint8_t *header,
 	return true;
 }
 
-/** Whether the first functions are what @p->format says they are. */
+/** Whether the first call inlined into @func has a name and a place in it. */
+static bool is_call(struct mw_go_funcs *funcs, const struct mw_go_func *func,
+		    uint64_t tree)
+{
+	const struct go_pcln *p = go_pcln_of(funcs, func);
+	const struct go_pcln_format *f = p->format;
+	uint8_t call[24];
+	char name[256];
+
+	if (!go_funcs_read(funcs, tree, call, f->inline_bytes) ||
+	    !go_read_string(funcs,
+			    p->names + (uint32_t)go_slot(call, f->inline_name),
+			    name, sizeof(name)) ||
+	    !strchr(name, '.'))
+		return false;
+	for (const char *c = name; *c; c++)
+		if ((unsigned char)*c <= 0x20)
+			return false;
+	return !f->inline_parent_pc.bytes ||
+	       (uint32_t)go_slot(call, f->inline_parent_pc) <
+		       func->end - func->entry;
+}
+
+/** Whether the first functions are what the format of @p says they are. */
 static bool is_plausible(const struct mw_go_funcs *funcs,
 			 const struct go_pcln *p)
 {
-	enum { SAMPLE = 32, MAX_NFUNCDATA = 32 };
-	uint64_t good = 0, with_data = 0, tried = 0;
+	enum { SAMPLE = 512, MAX_NFUNCDATA = 32 };
+	// As if it were the only module.
+	struct mw_go_funcs only = { .reader = funcs->reader };
+	uint64_t good = 0, with_data = 0, tried = 0, calls = 0, bad_calls = 0;
 
+	only.modules.v = (struct go_pcln *)p;
+	only.modules.n = 1;
 	for (; tried < mw_min(p->count, SAMPLE); tried++) {
 		struct mw_go_func func;
+		uint64_t tree;
 
 		if (!go_pcln_func(funcs, p, tried, &func) ||
 		    func.funcdata_count > MAX_NFUNCDATA)
 			continue;
 		good++;
 		with_data += func.funcdata_count > 0;
+		if (func.pcdata_count <= p->format->inline_pcdata ||
+		    !go_func_data(&only, &func, p->format->inline_funcdata,
+				  &tree))
+			continue;
+		calls++;
+		bad_calls += !is_call(&only, &func, tree);
 	}
-	// Read as one byte, the four of Go 1.11 are 0 for all functions.
-	return good * 2 > tried && (with_data > 0 || tried < SAMPLE);
+	// Read as one byte, the four that Go 1.11 has are 0 in all functions.
+	return good * 2 > tried && (with_data > 0 || tried < 32) &&
+	       bad_calls * 2 <= calls;
 }
 
 /**
