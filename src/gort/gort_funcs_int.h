@@ -107,6 +107,8 @@ bool go_read_string(const struct mw_go_funcs *funcs, uint64_t va, char *to,
 		    size_t size);
 /** The same, kept; "?" when it cannot be read or kept. */
 const char *go_string(struct mw_go_funcs *funcs, uint64_t va);
+/** Keep @text, made printable, as what lies at @key; or what is there. */
+const char *go_keep_text(struct mw_go_funcs *funcs, uint64_t key, char *text);
 void go_strings_free(struct go_strings *strings);
 
 #endif

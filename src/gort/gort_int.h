@@ -95,7 +95,16 @@ struct go_stack {
 	uint64_t lo, hi;
 	uint64_t sp; /* 0: not known */
 	uint64_t m; /* the thread that runs it, 0 if none */
+	uint64_t g;
 	bool runs_user_g; /* a goroutine's, not a g0's or gsignal's */
+};
+
+/** What is known of an instruction whose frame was met. */
+struct go_known_pc {
+	struct mw_go_func func;
+	uint64_t frame_bytes;
+	bool has_frame;
+	uint8_t role; /* of the function in a walk: gort_unwind.c */
 };
 
 /** Contiguous arenas. */
@@ -196,6 +205,7 @@ struct mw_go {
 	uint64_t itab_table, poll_cache;
 	uint64_t buckets[3]; /* memory, block, mutex */
 	uint64_t buckhash;
+	uint64_t wait_reasons; /* when goroutines were asked for */
 
 	/* The heap */
 	struct go_slice allspans;
@@ -216,6 +226,8 @@ struct mw_go {
 	struct mw_map64 heap_arenas; /* heapArena address -> arena index + 1 */
 	struct mw_part_list parts; /* of the runtime's own memory */
 	struct mw_go_funcs *funcs; /* NULL until they are needed */
+	struct mw_map64 known_pcs; /* pc -> place in known */
+	MW_VEC(struct go_known_pc) known;
 	struct go_accounts accounts;
 	const struct mw_sink *sink;
 	struct mw_go_drift drift;
@@ -337,6 +349,13 @@ MW_MUST_USE struct mw_error *go_find_regions(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_page_caches(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_grown(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_stacks(struct mw_go *go);
+/** The g whose stack holds @va; 0 if it is none in the heap. */
+uint64_t go_stack_owner(const struct mw_go *go, uint64_t va);
+/**
+ * Look the instruction at @pc up, once; go->funcs is open. NULL when it is not
+ * Go's. Good until the next call.
+ */
+const struct go_known_pc *go_look_up(struct mw_go *go, uint64_t pc);
 /** Read all mspans, once: go->digests, go->mspans, the regions' tables. */
 MW_MUST_USE struct mw_error *go_digest_spans(struct mw_go *go);
 void go_free_digests(struct mw_go *go);

@@ -182,6 +182,8 @@ void mw_go_close(struct mw_go *go)
 		return;
 	go_free_areas(go);
 	mw_go_funcs_close(go->funcs);
+	mw_map64_free(&go->known_pcs);
+	mw_vec_free(&go->known);
 	mw_vec_free(&go->regions);
 	mw_vec_free(&go->stacks);
 	mw_vec_free(&go->mspans);

@@ -23,7 +23,7 @@
 static struct mw_error *add_stack(struct mw_go *go, uint64_t g, uint64_t m,
 				  bool is_user)
 {
-	struct go_stack stack = { .m = m, .runs_user_g = is_user };
+	struct go_stack stack = { .m = m, .g = g, .runs_user_g = is_user };
 	struct go_stack *place;
 	uint64_t status, sp;
 
@@ -124,7 +124,7 @@ static void tidy(struct mw_go *go)
 	go->stacks.n = kept;
 }
 
-static struct go_stack *find_stack(struct mw_go *go, uint64_t va)
+static struct go_stack *find_stack(const struct mw_go *go, uint64_t va)
 {
 	size_t lo = 0, hi = go->stacks.n;
 
@@ -139,6 +139,13 @@ static struct go_stack *find_stack(struct mw_go *go, uint64_t va)
 	return lo < go->stacks.n && go->stacks.v[lo].lo <= va
 		       ? &go->stacks.v[lo]
 		       : NULL;
+}
+
+uint64_t go_stack_owner(const struct mw_go *go, uint64_t va)
+{
+	const struct go_stack *stack = find_stack(go, va);
+
+	return stack ? stack->g : 0;
 }
 
 /**

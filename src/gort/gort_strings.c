@@ -70,17 +70,14 @@ static char *keep(struct go_strings *s, const char *text, size_t bytes)
 	return to;
 }
 
-const char *go_string(struct mw_go_funcs *funcs, uint64_t va)
+const char *go_keep_text(struct mw_go_funcs *funcs, uint64_t key, char *text)
 {
 	struct go_strings *s = &funcs->strings;
-	uint64_t *known = mw_map64_find(&s->at, va);
-	char text[MAX_STRING];
+	uint64_t *known = mw_map64_find(&s->at, key);
 	const char **place;
 
 	if (known)
 		return s->list.v[*known - 1];
-	if (!go_read_string(funcs, va, text, sizeof(text)))
-		return "?";
 	make_printable(text);
 	const char *kept = keep(s, text, strlen(text) + 1);
 	if (!kept)
@@ -89,13 +86,25 @@ const char *go_string(struct mw_go_funcs *funcs, uint64_t va)
 	if (!place)
 		return "?";
 	*place = kept;
-	known = mw_map64_at(&s->at, va);
+	known = mw_map64_at(&s->at, key);
 	if (!known) {
 		s->list.n--;
 		return "?";
 	}
 	*known = s->list.n;
 	return kept;
+}
+
+const char *go_string(struct mw_go_funcs *funcs, uint64_t va)
+{
+	uint64_t *known = mw_map64_find(&funcs->strings.at, va);
+	char text[MAX_STRING];
+
+	if (known)
+		return funcs->strings.list.v[*known - 1];
+	return go_read_string(funcs, va, text, sizeof(text))
+		       ? go_keep_text(funcs, va, text)
+		       : "?";
 }
 
 void go_strings_free(struct go_strings *strings)
