@@ -62,6 +62,7 @@ struct cmd_command {
 	void (*help)(FILE *out); /* more than the options; may be NULL */
 };
 
+extern const struct cmd_command cmd_go_goroutines;
 extern const struct cmd_command cmd_ledger;
 extern const struct cmd_command cmd_maps;
 

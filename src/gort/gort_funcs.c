@@ -13,6 +13,7 @@ struct mw_error *mw_go_funcs_new(const struct mw_go_reader *reader,
 	if (!funcs)
 		return mw_error_nomem();
 	funcs->reader = *reader;
+	funcs->wrapper_id = -1;
 	*ret = funcs;
 	return NULL;
 }

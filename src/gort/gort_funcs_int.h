@@ -28,7 +28,7 @@ struct go_pcln_format {
 	/* Inlining: which table, which funcdata, and an inlinedCall. */
 	uint8_t inline_pcdata, inline_funcdata, inline_bytes;
 	struct go_slot inline_parent, inline_file, inline_line, inline_name,
-		inline_parent_pc;
+		inline_parent_pc, inline_id;
 };
 
 /** The tables of a module. */
@@ -55,7 +55,8 @@ struct mw_go_funcs {
 	MW_VEC(struct go_pcln) modules;
 	uint64_t count;
 	struct go_strings strings;
-	struct mw_target *target; /* when opened over one */
+	/* funcID of compiler-made callers; 0: none found, -1: not looked */
+	int wrapper_id;
 };
 
 static inline bool go_funcs_read(const struct mw_go_funcs *funcs, uint64_t va,

@@ -65,7 +65,9 @@ static bool is_user_line(const struct mw_go_line *line, void *ctx)
 /** As runtime.isSystemGoroutine says, and what the goroutine runs. */
 static struct mw_error *describe(struct reading *r, struct mw_go_goroutine *g)
 {
-	struct mw_go_line start = { .function = g->function, .file = "" };
+	const struct go_known_pc *start = go_look_up(r->go, g->start_pc);
+	bool is_wrapper = start && mw_go_func_is_wrapper(r->go->funcs,
+							 &start->func);
 	const struct mw_go_trace *trace =
 		g->trace == MW_GO_NO_TRACE ? NULL
 					   : &r->all->traces.v[g->trace];
@@ -82,7 +84,7 @@ static struct mw_error *describe(struct reading *r, struct mw_go_goroutine *g)
 		g->is_system = !in_user_code;
 	}
 	// A go statement with arguments begins in a function of its own.
-	if (trace && trace->is_whole && go_is_wrapper(&start))
+	if (trace && trace->is_whole && is_wrapper)
 		g->function = go_outermost(r->go, r->all, trace);
 	return error;
 }
@@ -185,7 +187,8 @@ static struct mw_error *add_g(struct mw_go *go, uint64_t index, uint64_t va,
 	}
 	if (!g.is_dead) {
 		g.function = name_of(go, g.start_pc);
-		if (g.go_pc)
+		// The first has no go statement.
+		if (g.go_pc && g.id != 1)
 			g.creator = name_of(go, g.go_pc - 1);
 		if (g.status == GO_G_WAITING || g.status == GO_G_LEAKED) {
 			g.wait_reason = go_wait_reason(go, va);

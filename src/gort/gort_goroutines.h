@@ -49,7 +49,4 @@ const char *go_outermost(struct mw_go *go, const struct mw_go_goroutines *all,
 			 const struct mw_go_trace *trace);
 void go_trace_set_free(struct go_trace_set *set);
 
-/** Whether the compiler made a function only to call another. */
-bool go_is_wrapper(const struct mw_go_line *line);
-
 #endif

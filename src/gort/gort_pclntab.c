@@ -55,7 +55,8 @@ static const struct go_pcln_format formats[] = {
 		.pcsp = { 20, 4 }, .pcfile = { 24, 4 }, .pcln = { 28, 4 },
 		.npcdata = { 32, 4 }, .id = { 36, 1 }, .nfuncdata = { 39, 1 },
 		.inline_pcdata = 1, .inline_funcdata = 2, .inline_bytes = 20,
-		.inline_name = { 12, 4 }, .inline_parent_pc = { 16, 4 },
+		.inline_id = { 2, 1 }, .inline_name = { 12, 4 },
+		.inline_parent_pc = { 16, 4 },
 	},
 	{
 		.name = "1.2", .magic = 0xfffffffb, .first_minor = 13,
@@ -65,7 +66,8 @@ static const struct go_pcln_format formats[] = {
 		.pcsp = { 20, 4 }, .pcfile = { 24, 4 }, .pcln = { 28, 4 },
 		.npcdata = { 32, 4 }, .id = { 36, 1 }, .nfuncdata = { 39, 1 },
 		.inline_pcdata = 2, .inline_funcdata = 4, .inline_bytes = 20,
-		.inline_name = { 12, 4 }, .inline_parent_pc = { 16, 4 },
+		.inline_id = { 2, 1 }, .inline_name = { 12, 4 },
+		.inline_parent_pc = { 16, 4 },
 	},
 	{
 		// The byte of the flags is padding, 0, in 1.16.
@@ -79,7 +81,8 @@ static const struct go_pcln_format formats[] = {
 		.cu = { 36, 4 }, .id = { 40, 1 }, .flag = { 41, 1 },
 		.nfuncdata = { 43, 1 }, .inline_pcdata = 2,
 		.inline_funcdata = 3, .inline_bytes = 20,
-		.inline_name = { 12, 4 }, .inline_parent_pc = { 16, 4 },
+		.inline_id = { 2, 1 }, .inline_name = { 12, 4 },
+		.inline_parent_pc = { 16, 4 },
 	},
 	{
 		.name = "1.18", .magic = 0xfffffff0, .first_minor = 18,
@@ -92,7 +95,8 @@ static const struct go_pcln_format formats[] = {
 		.cu = { 32, 4 }, .id = { 36, 1 }, .flag = { 37, 1 },
 		.nfuncdata = { 39, 1 }, .inline_pcdata = 2,
 		.inline_funcdata = 3, .inline_bytes = 20,
-		.inline_name = { 12, 4 }, .inline_parent_pc = { 16, 4 },
+		.inline_id = { 2, 1 }, .inline_name = { 12, 4 },
+		.inline_parent_pc = { 16, 4 },
 	},
 	{
 		.name = "1.20", .magic = 0xfffffff1, .first_minor = 20,
@@ -105,7 +109,8 @@ static const struct go_pcln_format formats[] = {
 		.cu = { 32, 4 }, .start_line = { 36, 4 }, .id = { 40, 1 },
 		.flag = { 41, 1 }, .nfuncdata = { 43, 1 },
 		.inline_pcdata = 2, .inline_funcdata = 3, .inline_bytes = 16,
-		.inline_name = { 4, 4 }, .inline_parent_pc = { 8, 4 },
+		.inline_id = { 0, 1 }, .inline_name = { 4, 4 },
+		.inline_parent_pc = { 8, 4 },
 	},
 };
 

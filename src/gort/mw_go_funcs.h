@@ -117,6 +117,13 @@ bool mw_go_func_named(struct mw_go_funcs *funcs, const char *name,
 const char *mw_go_func_name(struct mw_go_funcs *funcs,
 			    const struct mw_go_func *func);
 
+/**
+ * Whether the compiler made the function only to call another: a method of an
+ * embedded field, or what a go statement with arguments begins with.
+ */
+bool mw_go_func_is_wrapper(struct mw_go_funcs *funcs,
+			   const struct mw_go_func *func);
+
 /** The line of the func keyword, from the line table where need be; or 0. */
 uint32_t mw_go_func_start_line(struct mw_go_funcs *funcs,
 			       const struct mw_go_func *func);
@@ -135,6 +142,7 @@ struct mw_go_line {
 	const char *file; /* "?" when not known */
 	uint32_t line;
 	bool is_inlined; /* into the function of the next line */
+	bool is_wrapper; /* the compiler made it, only to call another */
 };
 
 #define MW_GO_MAX_LINES 64

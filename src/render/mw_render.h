@@ -51,6 +51,9 @@ const char *mw_unit_name(enum mw_unit unit);
  */
 const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact);
 
+/** The same for a time: "830 ms", "12.3 s", "5.0 min", "3.2 h", "12 d". */
+const char *mw_format_ns(char text[static 32], uint64_t ns, bool exact);
+
 /**
  * Write @text so that a terminal shows it and obeys nothing in it: control
  * characters, those that turn the direction of text, and bytes that are not

@@ -76,3 +76,35 @@ const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact)
 			 units[unit]);
 	return text;
 }
+
+const char *mw_format_ns(char text[static 32], uint64_t ns, bool exact)
+{
+	// A unit is used up to where the next one begins.
+	static const struct {
+		const char *name;
+		uint64_t ns, below;
+	} units[] = {
+		{ "ns", 1, 1000 },
+		{ "us", 1000, 1000 },
+		{ "ms", 1000000, 1000 },
+		{ "s", 1000000000, 60 },
+		{ "min", UINT64_C(60) * 1000000000, 60 },
+		{ "h", UINT64_C(3600) * 1000000000, 48 },
+		{ "d", UINT64_C(86400) * 1000000000, UINT64_MAX },
+	};
+	size_t u = 0;
+
+	if (exact) {
+		group_digits(text, ns);
+		return text;
+	}
+	while (ns / units[u].ns >= units[u].below)
+		u++;
+	if (u == 0 || ns / units[u].ns >= 100)
+		snprintf(text, 32, "%lu %s", ns / units[u].ns, units[u].name);
+	else
+		snprintf(text, 32, "%.1f %s",
+			 (double)(ns / (units[u].ns / 10)) / 10,
+			 units[u].name);
+	return text;
+}

@@ -79,9 +79,10 @@ static const char *cell_text(const struct mw_column *column,
 		snprintf(buffer, 32, "%" PRIx64, cell->value);
 		return buffer;
 	case MW_UNIT_COUNT:
-	case MW_UNIT_NS:
 		snprintf(buffer, 32, "%" PRIu64, cell->value);
 		return buffer;
+	case MW_UNIT_NS:
+		return mw_format_ns(buffer, cell->value, exact);
 	}
 	return "";
 }

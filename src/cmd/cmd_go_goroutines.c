@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
+#include "cmd_go_goroutines.h"
+#include "mw_guard.h"
+#include "mw_kernel.h"
+
+static unsigned by;
+static bool backtrace, all;
+
+/** Figures of all goroutines together. */
+struct sums {
+	uint64_t user, system, dead, torn;
+	uint64_t stack_bytes, used_bytes, dead_stack_bytes;
+};
+
+static struct sums sum_up(const struct goroutines *g)
+{
+	struct sums s = { .torn = g->all.torn };
+
+	for (size_t i = 0; i < g->all.list.n; i++) {
+		const struct mw_go_goroutine *one = &g->all.list.v[i];
+		uint64_t bytes = one->stack_hi - one->stack_lo, used;
+
+		if (one->is_dead) {
+			s.dead++;
+			s.dead_stack_bytes += bytes;
+			continue;
+		}
+		s.user += !one->is_system;
+		s.system += one->is_system;
+		s.stack_bytes += bytes;
+		if (goroutines_used(one, &used))
+			s.used_bytes += used;
+	}
+	return s;
+}
+
+static void print_sums(const struct goroutines *g, const struct mw_style *style)
+{
+	struct sums s = sum_up(g);
+	char stacks[32], used[32], dead[32];
+
+	printf("goroutines %" PRIu64 "  of the runtime %" PRIu64
+	       "  stacks %s, used %s  dead %" PRIu64 ", stacks kept %s\n\n",
+	       s.user, s.system,
+	       mw_format_bytes(stacks, s.stack_bytes, style->exact_bytes),
+	       mw_format_bytes(used, s.used_bytes, style->exact_bytes), s.dead,
+	       mw_format_bytes(dead, s.dead_stack_bytes, style->exact_bytes));
+}
+
+static void json_sums(struct mw_json *json, const struct goroutines *g)
+{
+	struct sums s = sum_up(g);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} members[] = {
+		{ "goroutines", s.user },
+		{ "system_goroutines", s.system },
+		{ "dead_goroutines", s.dead },
+		{ "torn_goroutines", s.torn },
+		{ "stack_bytes", s.stack_bytes },
+		{ "stack_used_bytes", s.used_bytes },
+		{ "dead_stack_bytes", s.dead_stack_bytes },
+	};
+
+	mw_json_key(json, "totals");
+	mw_json_object(json);
+	for (size_t i = 0; i < MW_COUNT(members); i++) {
+		mw_json_key(json, members[i].name);
+		mw_json_u64(json, members[i].value);
+	}
+	mw_json_end(json);
+}
+
+static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
+			     struct mw_target *target, uint64_t stopped_ns,
+			     uint64_t begun_ns)
+{
+	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
+	struct mw_error *error;
+	struct mw_json json;
+
+	if (call->format == MW_FORMAT_TEXT)
+		print_sums(g, &call->style);
+	if (call->format == MW_FORMAT_TEXT && backtrace &&
+	    (by == BY_GOROUTINE || by == BY_STACK))
+		return goroutines_dump(g, all, call->verbose, by == BY_STACK);
+	goroutines_columns(by, &table, backtrace);
+	error = by == BY_GOROUTINE
+			? goroutines_fill(g, all, backtrace, &table)
+			: goroutines_fill_groups(g, by, all, backtrace, &table);
+	if (error)
+		return error;
+	if (call->format != MW_FORMAT_JSON) {
+		cmd_emit_table(call, &table, target, g->go, 0, 0);
+		return NULL;
+	}
+	cmd_json_begin(&json, call, target, g->go, stopped_ns,
+		       mw_kernel_now() - begun_ns);
+	json_sums(&json, g);
+	mw_json_table(&json, &table);
+	cmd_json_end(&json, target);
+	return NULL;
+}
+
+static struct mw_error *read_all(const struct cmd_call *call,
+				 struct goroutines *g,
+				 struct mw_target *target)
+{
+	struct mw_error *error = mw_go_open(target, &g->go);
+
+	if (error)
+		return error;
+	if (!g->go)
+		return mw_error_new(MW_E_NOT_FOUND,
+				    "%s: not a Go program, or its memory may "
+				    "not be read",
+				    call->target ? call->target : "it");
+	error = mw_go_goroutines_read(g->go, &g->all);
+	if (!error && g->all.torn)
+		mw_target_note(target, "%zu goroutines changed while they "
+			       "were read and are left out; --stop gives all",
+			       (size_t)g->all.torn);
+	return error;
+}
+
+static struct mw_error *run(const struct cmd_call *call)
+{
+	MW_CLEANUP(mw_target_closep) struct mw_target *target = NULL;
+	MW_CLEANUP(goroutines_free) struct goroutines g = { 0 };
+	uint64_t begun_ns = mw_kernel_now(), stopped_ns = 0;
+	struct mw_error *error = cmd_open_target(call, &target);
+
+	g.now_ns = mw_kernel_now();
+	if (!error)
+		error = read_all(call, &g, target);
+	// What is looked up later lies in the program's file.
+	if (target)
+		stopped_ns = mw_target_release(target);
+	if (error)
+		return error;
+	cmd_print_notes(target);
+	return emit(call, &g, target, stopped_ns, begun_ns);
+}
+
+static const char *const ways[] = { "goroutine", "state", "creator",
+				    "function",	 "stack", "size", NULL };
+
+static const struct cmd_option options[] = {
+	{ .name = "by",
+	  .argument = "goroutine|state|creator|function|stack|size",
+	  .choices = ways, .choice = &by,
+	  .help = "a row for each goroutine (default), or for all that\n"
+		  "share a state, the go statement that made them, the\n"
+		  "function they run, the backtrace, or the stack's size" },
+	{ .name = "backtrace", .flag = &backtrace,
+	  .help = "the backtraces, too; in text as Go prints them, which\n"
+		  "leaves out the runtime's inner frames but with --verbose" },
+	{ .name = "all", .flag = &all,
+	  .help = "also the runtime's own goroutines and dead ones, whose\n"
+		  "stacks are kept for the next" },
+	{ 0 },
+};
+
+const struct cmd_command cmd_go_goroutines = {
+	.name = "go goroutines",
+	.operands = "TARGET",
+	.summary = "goroutines: state, what they wait for, stacks, backtraces",
+	.shared = CMD_FORMAT | CMD_CSV | CMD_CAPTURE | CMD_VERBOSE,
+	.options = options,
+	.run = run,
+	.help = goroutines_help,
+};

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_go_goroutines.h"
+#include "mw_guard.h"
+
+/* A row for each goroutine */
+
+enum column {
+	ID, STATE, WAIT_REASON, WAITED, STACK, USED, FUNCTION, TOP, CREATOR,
+	CREATED_AT, PARENT, LARGEST, LARGEST_BYTES, THREAD, LOCKED, SYSTEM,
+	TRACE, BACKTRACE, COLUMNS,
+};
+
+static const struct mw_column columns[] = {
+	[ID] = { "id", "ID", MW_UNIT_COUNT, "number of the goroutine" },
+	[STATE] = { "state", "STATE", MW_UNIT_TEXT,
+		    "running, runnable, waiting, syscall, …" },
+	[WAIT_REASON] = { "wait_reason", "WAITS FOR", MW_UNIT_TEXT,
+			  "in the runtime's words: chan receive, IO wait, …" },
+	[WAITED] = { "waited_ns", "FOR", MW_UNIT_NS,
+		     "how long at least: a collection marks the time when it "
+		     "first meets a blocked goroutine" },
+	[STACK] = { "stack_bytes", "STACK", MW_UNIT_BYTES,
+		    "size of its stack" },
+	[USED] = { "stack_used_bytes", "USED", MW_UNIT_BYTES,
+		   "of which live frames take" },
+	[FUNCTION] = { "function", "FUNCTION", MW_UNIT_TEXT,
+		       "that it was started to run" },
+	[TOP] = { "top", "IS IN", MW_UNIT_TEXT,
+		  "innermost function outside the runtime" },
+	[CREATOR] = { "creator", "CREATED BY", MW_UNIT_TEXT,
+		      "function that has the go statement" },
+	[CREATED_AT] = { "created_at", NULL, MW_UNIT_TEXT,
+			 "file and line of the go statement" },
+	[PARENT] = { "parent_id", NULL, MW_UNIT_COUNT,
+		     "goroutine that ran it (known since Go 1.21)" },
+	[LARGEST] = { "largest_function", NULL, MW_UNIT_TEXT,
+		      "whose frames take most of the stack" },
+	[LARGEST_BYTES] = { "largest_bytes", NULL, MW_UNIT_BYTES,
+			    "how much they take" },
+	[THREAD] = { "thread", NULL, MW_UNIT_COUNT,
+		     "number of the thread that has it" },
+	[LOCKED] = { "locked", NULL, MW_UNIT_TEXT,
+		     "yes when it is bound to a thread" },
+	[SYSTEM] = { "system", NULL, MW_UNIT_TEXT,
+		     "yes when it is the runtime's own" },
+	[TRACE] = { "stack_id", NULL, MW_UNIT_COUNT,
+		    "the same number: the same backtrace" },
+	[BACKTRACE] = { "backtrace", NULL, MW_UNIT_TEXT,
+			"function, file and line of each frame, innermost "
+			"first (--backtrace)" },
+};
+
+static bool fill_trace(struct goroutines *g, uint32_t number, bool backtrace,
+		       struct mw_cell *cells)
+{
+	const struct mw_go_trace *trace;
+	const char *text = backtrace ? goroutines_text(g, number) : "";
+
+	if (number == MW_GO_NO_TRACE)
+		return true;
+	trace = &g->all.traces.v[number];
+	mw_cell_value(&cells[TRACE], number);
+	mw_cell_value(&cells[LARGEST_BYTES], trace->largest_bytes);
+	return text && (!backtrace || mw_cell_text(&cells[BACKTRACE], text)) &&
+	       mw_cell_text(&cells[LARGEST], trace->largest);
+}
+
+static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
+		     bool backtrace, struct mw_cell *cells)
+{
+	const char *top = goroutines_top(g, one->trace);
+	const char *place =
+		*one->creator ? goroutines_place(g, one->go_pc) : "";
+	uint64_t value;
+
+	mw_cell_value(&cells[ID], one->id);
+	mw_cell_value(&cells[STACK], one->stack_hi - one->stack_lo);
+	if (goroutines_used(one, &value))
+		mw_cell_value(&cells[USED], value);
+	if (goroutines_waited(g, one, &value))
+		mw_cell_value(&cells[WAITED], value);
+	if (one->parent_id)
+		mw_cell_value(&cells[PARENT], one->parent_id);
+	if (one->thread)
+		mw_cell_value(&cells[THREAD], one->thread);
+	return top && place &&
+	       mw_cell_text(&cells[STATE], mw_go_state_name(one->status)) &&
+	       mw_cell_text(&cells[WAIT_REASON], one->wait_reason) &&
+	       mw_cell_text(&cells[FUNCTION],
+			    one->is_dead ? "" : one->function) &&
+	       mw_cell_text(&cells[TOP], top) &&
+	       mw_cell_text(&cells[CREATOR], one->creator) &&
+	       mw_cell_text(&cells[CREATED_AT], place) &&
+	       mw_cell_text(&cells[LOCKED], one->is_locked ? "yes" : "") &&
+	       mw_cell_text(&cells[SYSTEM], one->is_system ? "yes" : "") &&
+	       fill_trace(g, one->trace, backtrace, cells);
+}
+
+struct mw_error *goroutines_fill(struct goroutines *g, bool all,
+				 bool backtrace, struct mw_table *table)
+{
+	for (size_t i = 0; i < g->all.list.n; i++) {
+		const struct mw_go_goroutine *one = &g->all.list.v[i];
+		struct mw_cell *cells;
+
+		if (!goroutines_wanted(one, all))
+			continue;
+		cells = mw_table_add(table);
+		if (!cells || !fill_row(g, one, backtrace, cells))
+			return mw_error_nomem();
+	}
+	return NULL;
+}
+
+/* A row for each group */
+
+/** What all groups have, behind what names them. */
+enum { COUNT, SUM_STACK, SUM_USED, LONGEST, FIGURES };
+
+#define FIGURE_COLUMNS                                                     \
+	{ "goroutines", "GOROUTINES", MW_UNIT_COUNT, "how many there are" }, \
+	{ "stack_bytes", "STACKS", MW_UNIT_BYTES, "size of their stacks" }, \
+	{ "stack_used_bytes", "USED", MW_UNIT_BYTES,                       \
+	  "of which live frames take" },                                   \
+	{ "waited_ns", "LONGEST", MW_UNIT_NS,                              \
+	  "longest time that one of them has waited, at least" }
+
+static const struct mw_column state_columns[] = {
+	FIGURE_COLUMNS,
+	{ "state", "STATE", MW_UNIT_TEXT, NULL },
+	{ "wait_reason", "WAIT FOR", MW_UNIT_TEXT, NULL },
+};
+
+static const struct mw_column creator_columns[] = {
+	FIGURE_COLUMNS,
+	{ "creator", "CREATED BY", MW_UNIT_TEXT, NULL },
+	{ "created_at", "AT", MW_UNIT_TEXT, NULL },
+};
+
+static const struct mw_column function_columns[] = {
+	FIGURE_COLUMNS,
+	{ "function", "FUNCTION", MW_UNIT_TEXT, NULL },
+};
+
+static const struct mw_column stack_columns[] = {
+	{ "stack_id", NULL, MW_UNIT_COUNT, NULL },
+	FIGURE_COLUMNS,
+	{ "function", "FUNCTION", MW_UNIT_TEXT, NULL },
+	{ "top", "IS IN", MW_UNIT_TEXT, NULL },
+	{ "frames", "FRAMES", MW_UNIT_COUNT, NULL },
+	{ "largest_function", "LARGEST FRAMES", MW_UNIT_TEXT, NULL },
+	{ "largest_bytes", "TAKE", MW_UNIT_BYTES, NULL },
+	{ "end", NULL, MW_UNIT_TEXT, NULL },
+	{ "backtrace", NULL, MW_UNIT_TEXT, NULL },
+};
+
+static const struct mw_column size_columns[] = {
+	{ "size_bytes", "SIZE", MW_UNIT_BYTES, NULL },
+	FIGURE_COLUMNS,
+	{ "histogram", "", MW_UNIT_TEXT, NULL },
+};
+
+void goroutines_columns(enum goroutines_by by, struct mw_table *table,
+			bool backtrace)
+{
+	static const struct {
+		const struct mw_column *columns;
+		size_t count;
+	} kinds[] = {
+		[BY_GOROUTINE] = { columns, COLUMNS },
+		[BY_STATE] = { state_columns, MW_COUNT(state_columns) },
+		[BY_CREATOR] = { creator_columns, MW_COUNT(creator_columns) },
+		[BY_FUNCTION] = { function_columns,
+				  MW_COUNT(function_columns) },
+		[BY_STACK] = { stack_columns, MW_COUNT(stack_columns) },
+		[BY_SIZE] = { size_columns, MW_COUNT(size_columns) },
+	};
+
+	// The last column is the backtrace where there may be one.
+	mw_table_init(table, kinds[by].columns,
+		      kinds[by].count -
+			      (!backtrace &&
+			       (by == BY_GOROUTINE || by == BY_STACK)));
+}
+
+void goroutines_help(FILE *out)
+{
+	cmd_print_columns(out, columns, MW_COUNT(columns));
+}
+
+struct group {
+	uint64_t key;
+	const struct mw_go_goroutine *first;
+	uint64_t figures[FIGURES];
+};
+
+static uint64_t key_of(const struct mw_go_goroutine *one, enum goroutines_by by)
+{
+	switch (by) {
+	case BY_STATE:
+		return (uint64_t)one->status << 8 | one->wait;
+	case BY_CREATOR:
+		return *one->creator ? one->go_pc : 0;
+	case BY_FUNCTION:
+		return (uintptr_t)one->function;
+	case BY_STACK:
+		return one->trace;
+	case BY_SIZE:
+		return one->stack_hi - one->stack_lo;
+	case BY_GOROUTINE:
+		break;
+	}
+	return one->id;
+}
+
+static void add_to_group(const struct goroutines *g,
+			 const struct mw_go_goroutine *one, struct group *group)
+{
+	uint64_t value;
+
+	if (!group->first)
+		group->first = one;
+	group->figures[COUNT]++;
+	group->figures[SUM_STACK] += one->stack_hi - one->stack_lo;
+	if (goroutines_used(one, &value))
+		group->figures[SUM_USED] += value;
+	if (goroutines_waited(g, one, &value))
+		group->figures[LONGEST] =
+			mw_max(group->figures[LONGEST], value);
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	if (x->figures[COUNT] != y->figures[COUNT])
+		return x->figures[COUNT] > y->figures[COUNT] ? -1 : 1;
+	return x->first->id < y->first->id ? -1 : x->first->id > y->first->id;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static bool fill_group(struct goroutines *g, enum goroutines_by by,
+		       bool backtrace, uint64_t most,
+		       const struct group *group, struct mw_cell *cells)
+{
+	const struct mw_go_goroutine *one = group->first;
+	size_t at = by == BY_STACK || by == BY_SIZE;
+	const struct mw_go_trace *trace =
+		by == BY_STACK && one->trace != MW_GO_NO_TRACE
+			? &g->all.traces.v[one->trace]
+			: NULL;
+	char bar[64] = "";
+
+	for (size_t i = 0; i < FIGURES; i++)
+		if (i != LONGEST || group->figures[i])
+			mw_cell_value(&cells[at + i], group->figures[i]);
+	at += FIGURES;
+	switch (by) {
+	case BY_STATE:
+		return mw_cell_text(&cells[at],
+				    mw_go_state_name(one->status)) &&
+		       mw_cell_text(&cells[at + 1], one->wait_reason);
+	case BY_CREATOR:
+		return mw_cell_text(&cells[at], one->creator) &&
+		       (!*one->creator ||
+			mw_cell_text(&cells[at + 1],
+				     goroutines_place(g, one->go_pc)));
+	case BY_FUNCTION:
+		return mw_cell_text(&cells[at], one->function);
+	case BY_SIZE:
+		mw_cell_value(&cells[0], group->key);
+		memset(bar, '#', 1 + group->figures[COUNT] * 39 / most);
+		return mw_cell_text(&cells[at], bar);
+	case BY_STACK:
+	case BY_GOROUTINE:
+		break;
+	}
+	if (!mw_cell_text(&cells[at], one->function) || !trace)
+		return true;
+	mw_cell_value(&cells[0], one->trace);
+	mw_cell_value(&cells[at + 2], trace->count);
+	mw_cell_value(&cells[at + 4], trace->largest_bytes);
+	return mw_cell_text(&cells[at + 1], goroutines_top(g, one->trace)) &&
+	       mw_cell_text(&cells[at + 3], trace->largest) &&
+	       mw_cell_text(&cells[at + 5], trace->end) &&
+	       (!backtrace ||
+		mw_cell_text(&cells[at + 6], goroutines_text(g, one->trace)));
+}
+
+struct mw_error *goroutines_fill_groups(struct goroutines *g,
+					enum goroutines_by by, bool all,
+					bool backtrace, struct mw_table *table)
+{
+	MW_VEC(struct group) groups = { 0 };
+	struct mw_map64 numbers = { 0 };
+	bool done = true;
+	uint64_t most = 1;
+
+	for (size_t i = 0; i < g->all.list.n && done; i++) {
+		const struct mw_go_goroutine *one = &g->all.list.v[i];
+		uint64_t key = key_of(one, by), *number;
+		struct group *group;
+
+		if (!goroutines_wanted(one, all))
+			continue;
+		number = mw_map64_at(&numbers, key);
+		if (number && !*number) {
+			group = mw_vec_push(&groups);
+			if (group)
+				*group = (struct group){ .key = key };
+			*number = groups.n;
+		}
+		done = number && *number;
+		if (done)
+			add_to_group(g, one, &groups.v[*number - 1]);
+	}
+	if (groups.n > 0)
+		qsort(groups.v, groups.n, sizeof(*groups.v),
+		      by == BY_SIZE ? by_key : by_count);
+	for (size_t i = 0; i < groups.n; i++)
+		most = mw_max(most, groups.v[i].figures[COUNT]);
+	for (size_t i = 0; i < groups.n && done; i++) {
+		struct mw_cell *cells = mw_table_add(table);
+
+		done = cells && fill_group(g, by, backtrace, most,
+					   &groups.v[i], cells);
+	}
+	mw_vec_free(&groups);
+	mw_map64_free(&numbers);
+	return done ? NULL : mw_error_nomem();
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_go_goroutines.h"
+#include "mw_guard.h"
+
+void goroutines_free(struct goroutines *g)
+{
+	for (size_t i = 0; g->texts && i < g->all.traces.n; i++)
+		mw_free(g->texts[i]);
+	mw_free(g->texts);
+	mw_free(g->tops);
+	for (size_t i = 0; i < g->place_texts.n; i++)
+		mw_free(g->place_texts.v[i]);
+	mw_vec_free(&g->place_texts);
+	mw_map64_free(&g->places);
+	mw_go_goroutines_free(&g->all);
+	mw_go_close(g->go);
+}
+
+bool goroutines_wanted(const struct mw_go_goroutine *g, bool all)
+{
+	return all || (!g->is_dead && !g->is_system);
+}
+
+bool goroutines_waited(const struct goroutines *g,
+		       const struct mw_go_goroutine *one, uint64_t *ret)
+{
+	if (!one->waiting_since_ns || one->waiting_since_ns > g->now_ns)
+		return false;
+	*ret = g->now_ns - one->waiting_since_ns;
+	return true;
+}
+
+bool goroutines_used(const struct mw_go_goroutine *one, uint64_t *ret)
+{
+	if (one->sp < one->stack_lo || one->sp > one->stack_hi || !one->sp)
+		return false;
+	*ret = one->stack_hi - one->sp;
+	return true;
+}
+
+const char *goroutines_place(struct goroutines *g, uint64_t pc)
+{
+	uint64_t *known = mw_map64_find(&g->places, pc);
+	struct mw_go_line line = { .file = "?" };
+	struct mw_go_funcs *funcs;
+	struct mw_go_func func;
+	char *text, **place;
+
+	if (known)
+		return g->place_texts.v[*known - 1];
+	mw_error_free(mw_go_functions(g->go, &funcs));
+	if (mw_go_func_of(funcs, pc - 1, &func)) {
+		struct mw_go_line lines[MW_GO_MAX_LINES];
+
+		mw_go_lines(funcs, &func, pc - 1, lines, MW_GO_MAX_LINES);
+		line = lines[0];
+	}
+	text = mw_format("%s:%u", line.file, line.line);
+	place = text ? mw_vec_push(&g->place_texts) : NULL;
+	known = place ? mw_map64_at(&g->places, pc) : NULL;
+	if (!known) {
+		if (place)
+			g->place_texts.n--;
+		mw_free(text);
+		return NULL;
+	}
+	*place = text;
+	*known = g->place_texts.n;
+	return text;
+}
+
+/* Traces as text */
+
+struct text {
+	MW_VEC(char) bytes;
+	bool failed;
+};
+
+static void append(struct text *t, const char *more)
+{
+	for (; *more && !t->failed; more++) {
+		char *c = mw_vec_push(&t->bytes);
+
+		if (c)
+			*c = *more;
+		else
+			t->failed = true;
+	}
+}
+
+static bool append_line(const struct mw_go_line *line, void *ctx)
+{
+	struct text *t = ctx;
+	char number[16];
+
+	snprintf(number, sizeof(number), ":%u", line->line);
+	if (t->bytes.n > 0)
+		append(t, "\n");
+	append(t, line->function);
+	append(t, " ");
+	append(t, line->file);
+	append(t, number);
+	return !t->failed;
+}
+
+static bool is_goexit(const char *function)
+{
+	return strcmp(function, "runtime.goexit") == 0;
+}
+
+static bool append_shown(const struct mw_go_line *line, void *ctx)
+{
+	return is_goexit(line->function) || append_line(line, ctx);
+}
+
+const char *goroutines_text(struct goroutines *g, uint32_t trace)
+{
+	struct text t = { 0 };
+	struct mw_error *error;
+
+	if (trace == MW_GO_NO_TRACE)
+		return "";
+	if (!g->texts)
+		g->texts = mw_calloc(g->all.traces.n, sizeof(*g->texts));
+	if (!g->texts || g->texts[trace])
+		return g->texts ? g->texts[trace] : NULL;
+	error = mw_go_trace_lines(g->go, &g->all, &g->all.traces.v[trace],
+				  append_shown, &t);
+	mw_error_free(error);
+	if (!error && !t.failed)
+		g->texts[trace] = mw_strndup(t.bytes.v ? t.bytes.v : "",
+					     t.bytes.n);
+	mw_vec_free(&t.bytes);
+	return g->texts[trace];
+}
+
+struct top {
+	const char *first, *outside;
+};
+
+static bool note_top(const struct mw_go_line *line, void *ctx)
+{
+	struct top *top = ctx;
+
+	if (!top->first)
+		top->first = line->function;
+	if (strncmp(line->function, "runtime.", 8) == 0)
+		return true;
+	top->outside = line->function;
+	return false;
+}
+
+const char *goroutines_top(struct goroutines *g, uint32_t trace)
+{
+	struct top top = { 0 };
+
+	if (trace == MW_GO_NO_TRACE)
+		return "";
+	if (!g->tops)
+		g->tops = mw_calloc(g->all.traces.n, sizeof(*g->tops));
+	if (!g->tops)
+		return NULL;
+	if (!g->tops[trace]) {
+		mw_error_free(mw_go_trace_lines(g->go, &g->all,
+						&g->all.traces.v[trace],
+						note_top, &top));
+		g->tops[trace] = top.outside ? top.outside
+				 : top.first ? top.first
+					     : "";
+	}
+	return g->tops[trace];
+}
+
+/* Dumps */
+
+static bool is_exported(const char *name)
+{
+	return *name >= 'A' && *name <= 'Z';
+}
+
+/** "runtime.GC", "runtime.(*Func).Entry" */
+static bool is_exported_of_runtime(const char *name)
+{
+	const char *rest = name + strlen("runtime.");
+	const char *dot = strrchr(rest, '.');
+
+	if (!dot)
+		return is_exported(rest);
+	return is_exported(dot + 1) &&
+	       is_exported(rest + (strncmp(rest, "(*", 2) == 0 ? 2 : 0));
+}
+
+/**
+ * Whether Go itself prints a frame (runtime/traceback.go: showfuncinfo): the
+ * runtime's inner ones would only hide what the program does.
+ */
+static bool is_shown(const char *name, bool is_first)
+{
+	if (strncmp(name, "runtime.", strlen("runtime.")) != 0)
+		return strchr(name, '.') != NULL;
+	return strcmp(name, "runtime.runFinalizers") == 0 ||
+	       strcmp(name, "runtime.runCleanups") == 0 ||
+	       (strcmp(name, "runtime.gopanic") == 0 && !is_first) ||
+	       is_exported_of_runtime(name);
+}
+
+struct dump {
+	bool whole; /* print all frames */
+	unsigned printed;
+};
+
+static bool print_line(const struct mw_go_line *line, void *ctx)
+{
+	struct dump *dump = ctx;
+	const char *name = line->function;
+
+	if (is_goexit(name) ||
+	    !(dump->whole || is_shown(name, dump->printed == 0)))
+		return true;
+	dump->printed++;
+	mw_print_escaped(stdout,
+			 strcmp(name, "runtime.gopanic") == 0 ? "panic" : name);
+	fputs("(...)\n\t", stdout);
+	mw_print_escaped(stdout, line->file);
+	printf(":%u\n", line->line);
+	return true;
+}
+
+static struct mw_error *print_trace(struct goroutines *g, uint32_t number,
+				    bool whole)
+{
+	struct dump dump = { .whole = whole };
+	const struct mw_go_trace *trace;
+	struct mw_error *error;
+
+	if (number == MW_GO_NO_TRACE) {
+		puts("\t(its stack is not known: it runs just now)");
+		return NULL;
+	}
+	trace = &g->all.traces.v[number];
+	error = mw_go_trace_lines(g->go, &g->all, trace, print_line, &dump);
+	if (!error && !trace->is_whole)
+		printf("\t(%s)\n", trace->end);
+	return error;
+}
+
+static struct mw_error *print_creator(struct goroutines *g,
+				      const struct mw_go_goroutine *one,
+				      bool whole)
+{
+	const char *place;
+
+	if (!*one->creator || !(whole || is_shown(one->creator, false)))
+		return NULL;
+	place = goroutines_place(g, one->go_pc);
+	if (!place)
+		return mw_error_nomem();
+	fputs("created by ", stdout);
+	mw_print_escaped(stdout, one->creator);
+	if (one->parent_id)
+		printf(" in goroutine %" PRIu64, one->parent_id);
+	fputs("\n\t", stdout);
+	mw_print_escaped(stdout, place);
+	putchar('\n');
+	return NULL;
+}
+
+static void print_state(const struct goroutines *g,
+			const struct mw_go_goroutine *one)
+{
+	const char *state = mw_go_state_name(one->status);
+	uint64_t waited;
+
+	mw_print_escaped(stdout, *one->wait_reason ? one->wait_reason : state);
+	if (goroutines_waited(g, one, &waited) &&
+	    waited >= UINT64_C(60000000000))
+		printf(", %" PRIu64 " minutes",
+		       waited / UINT64_C(60000000000));
+	if (one->is_locked)
+		fputs(", locked to thread", stdout);
+}
+
+static struct mw_error *dump_each(struct goroutines *g, bool all,
+				  bool whole)
+{
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < g->all.list.n && !error; i++) {
+		const struct mw_go_goroutine *one = &g->all.list.v[i];
+
+		if (!goroutines_wanted(one, all) || one->is_dead)
+			continue;
+		printf("goroutine %" PRIu64 " [", one->id);
+		print_state(g, one);
+		puts("]:");
+		error = print_trace(g, one->trace, whole || one->is_system);
+		if (!error)
+			error = print_creator(g, one, whole || one->is_system);
+		putchar('\n');
+	}
+	return error;
+}
+
+static struct mw_error *dump_stacks(struct goroutines *g, bool all,
+				    bool whole)
+{
+	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
+	struct mw_error *error;
+
+	// The order of the table, most goroutines first.
+	goroutines_columns(BY_STACK, &table, false);
+	error = goroutines_fill_groups(g, BY_STACK, all, false, &table);
+	for (size_t at = 0; at < table.cells.n && !error;
+	     at += table.column_count) {
+		const struct mw_cell *row = &table.cells.v[at];
+
+		printf("%" PRIu64 " goroutine%s:\n", row[1].value,
+		       row[1].value == 1 ? "" : "s");
+		error = print_trace(g, row[0].empty ? MW_GO_NO_TRACE
+						    : (uint32_t)row[0].value,
+				    whole);
+		putchar('\n');
+	}
+	return error;
+}
+
+struct mw_error *goroutines_dump(struct goroutines *g, bool all, bool whole,
+				 bool by_stack)
+{
+	return by_stack ? dump_stacks(g, all, whole)
+			: dump_each(g, all, whole);
+}
