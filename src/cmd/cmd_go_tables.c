@@ -94,8 +94,8 @@ static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
 	       mw_cell_text(&cells[TOP], top) &&
 	       mw_cell_text(&cells[CREATOR], one->creator) &&
 	       mw_cell_text(&cells[CREATED_AT], place) &&
-	       mw_cell_text(&cells[LOCKED], one->is_locked ? "yes" : "") &&
-	       mw_cell_text(&cells[SYSTEM], one->is_system ? "yes" : "") &&
+	       (!one->is_locked || mw_cell_text(&cells[LOCKED], "yes")) &&
+	       (!one->is_system || mw_cell_text(&cells[SYSTEM], "yes")) &&
 	       fill_trace(g, one->trace, backtrace, cells);
 }
 

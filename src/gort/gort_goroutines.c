@@ -91,35 +91,85 @@ static struct mw_error *describe(struct reading *r, struct mw_go_goroutine *g)
 
 /* One goroutine */
 
-/** The thread that runs on the stack of @g just now, or NULL. */
-static const struct mw_thread *thread_on(const struct reading *r,
-					 const struct mw_go_goroutine *g)
+/** The thread that has its stack pointer in [@lo, @hi) just now, or NULL. */
+static const struct mw_thread *thread_on(const struct reading *r, uint64_t lo,
+					 uint64_t hi)
 {
 	size_t count;
 	const struct mw_thread *threads =
 		mw_target_threads(r->go->target, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (threads[i].has_sp && threads[i].sp >= g->stack_lo &&
-		    threads[i].sp < g->stack_hi)
+		if (threads[i].has_sp && threads[i].sp >= lo &&
+		    threads[i].sp < hi)
 			return &threads[i];
 	return NULL;
 }
 
+static bool start_at(const struct mw_thread *thread, uint64_t g,
+		     struct mw_go_start *ret)
+{
+	if (!thread)
+		return false;
+	*ret = (struct mw_go_start){ thread->pc, thread->sp, g, true };
+	return true;
+}
+
+/** Where the thread of a running goroutine is: on its stack, or in a signal. */
+static bool find_thread(struct reading *r, const struct mw_go_goroutine *g,
+			struct mw_go_start *ret)
+{
+	struct mw_go *go = r->go;
+	uint64_t signal, lo, hi;
+
+	if (start_at(thread_on(r, g->stack_lo, g->stack_hi), g->address, ret))
+		return true;
+	return go_read(go, get(r, GO_g_m), GO_m_gsignal, &signal) && signal &&
+	       go_read(go, signal, GO_g_stack_lo, &lo) &&
+	       go_read(go, signal, GO_g_stack_hi, &hi) &&
+	       start_at(thread_on(r, lo, hi), signal, ret);
+}
+
+/**
+ * A goroutine that asks the vdso for the time does so on its thread's stack;
+ * m.vdsoSP and vdsoPC, side by side, tell the caller. They are told by what
+ * they hold: the pc is the return address below the sp.
+ */
+static bool find_vdso_caller(struct reading *r,
+			     const struct mw_go_goroutine *g,
+			     struct mw_go_start *start)
+{
+	struct mw_go *go = r->go;
+	uint64_t m = get(r, GO_g_m), size = go_size(go, GO_m), below;
+	uint64_t words[512];
+
+	size = mw_min(size, sizeof(words)) & ~UINT64_C(7);
+	if (!m || !mw_target_read(go->target, m, words, size))
+		return false;
+	for (size_t i = 0; i + 1 < size / 8; i++) {
+		uint64_t sp = words[i], pc = words[i + 1];
+
+		if (sp < g->stack_lo + 8 || sp >= g->stack_hi ||
+		    !mw_target_read_u64(go->target, sp - 8, &below) ||
+		    below != pc || !go_look_up(go, pc))
+			continue;
+		start->sp = sp;
+		start->pc = pc;
+		return true;
+	}
+	return false;
+}
+
 /** Where to begin the walk; false when nothing tells. */
-static bool find_start(const struct reading *r,
+static bool find_start(struct reading *r,
 		       const struct mw_go_goroutine *g,
 		       struct mw_go_start *ret)
 {
 	struct mw_go_start start = { .g = g->address };
-	const struct mw_thread *thread =
-		g->status == GO_G_RUNNING ? thread_on(r, g) : NULL;
 
-	if (thread) {
-		start.pc = thread->pc;
-		start.sp = thread->sp;
-		start.is_interrupted = true;
-	} else if (g->status == GO_G_SYSCALL && get(r, GO_g_syscallsp)) {
+	if (g->status == GO_G_RUNNING && find_thread(r, g, ret))
+		return true;
+	if (g->status == GO_G_SYSCALL && get(r, GO_g_syscallsp)) {
 		start.pc = get(r, GO_g_syscallpc);
 		start.sp = get(r, GO_g_syscallsp);
 	} else {
@@ -128,7 +178,8 @@ static bool find_start(const struct reading *r,
 		start.pc = get(r, GO_g_sched_pc);
 		start.sp = get(r, GO_g_sched_sp);
 	}
-	if (start.sp < g->stack_lo || start.sp > g->stack_hi)
+	if ((start.sp < g->stack_lo || start.sp > g->stack_hi) &&
+	    !find_vdso_caller(r, g, &start))
 		return false;
 	*ret = start;
 	return true;
@@ -237,10 +288,8 @@ static struct mw_error *walk_all(struct reading *r)
 		    !mw_target_read(r->go->target, g->address, r->bytes,
 				    go_size(r->go, GO_g)))
 			continue;
-		if (find_start(r, g, &start)) {
-			g->sp = start.sp;
-			error = go_trace(r->go, &r->set, g, &start, &g->trace);
-		}
+		if (find_start(r, g, &start))
+			error = go_trace(r->go, &r->set, g, &start);
 		if (!error)
 			error = describe(r, g);
 	}

@@ -32,18 +32,18 @@ struct go_trace_set {
 	MW_VEC(uint64_t) pcs; /* of the stack being walked */
 	MW_VEC(uint64_t) bytes; /* of each frame */
 	uint64_t lo, hi; /* its bounds */
+	uint64_t sp;	 /* of its innermost frame */
 	bool short_of_memory;
 };
 
 /**
- * Walk the stack of @g from @start, and keep it.
- * *@ret is MW_GO_NO_TRACE when there is not one frame.
+ * Walk the stack of @g from @start, which may be in a signal handler; keep it,
+ * and note its number and where it begins in @g.
  */
 MW_MUST_USE struct mw_error *go_trace(struct mw_go *go,
 				      struct go_trace_set *set,
-				      const struct mw_go_goroutine *g,
-				      const struct mw_go_start *start,
-				      uint32_t *ret);
+				      struct mw_go_goroutine *g,
+				      const struct mw_go_start *start);
 /** The function that a goroutine with this stack was started to run. */
 const char *go_outermost(struct mw_go *go, const struct mw_go_goroutines *all,
 			 const struct mw_go_trace *trace);

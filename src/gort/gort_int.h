@@ -351,6 +351,8 @@ MW_MUST_USE struct mw_error *go_find_grown(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_stacks(struct mw_go *go);
 /** The g whose stack holds @va; 0 if it is none in the heap. */
 uint64_t go_stack_owner(const struct mw_go *go, uint64_t va);
+/** Whether @va lies in a goroutine's stack, and not in a thread's. */
+bool go_is_user_stack(const struct mw_go *go, uint64_t va);
 /**
  * Look the instruction at @pc up, once; go->funcs is open. NULL when it is not
  * Go's. Good until the next call.

@@ -148,6 +148,13 @@ uint64_t go_stack_owner(const struct mw_go *go, uint64_t va)
 	return stack ? stack->g : 0;
 }
 
+bool go_is_user_stack(const struct mw_go *go, uint64_t va)
+{
+	const struct go_stack *stack = find_stack(go, va);
+
+	return stack && stack->runs_user_g;
+}
+
 /**
  * Threads tell where the stacks they run on are live, and the runtime tells
  * where they left their own.

@@ -17,6 +17,8 @@ static bool note_frame(const struct mw_go_frame *frame, void *ctx)
 	// It may begin on the stack of a signal handler.
 	if (frame->sp < set->lo || frame->sp >= set->hi)
 		return true;
+	if (set->pcs.n == 0)
+		set->sp = frame->sp;
 	pc = mw_vec_push(&set->pcs);
 	bytes = mw_vec_push(&set->bytes);
 	if (!pc || !bytes) {
@@ -127,8 +129,8 @@ static struct mw_error *intern(struct mw_go *go, struct go_trace_set *set,
 }
 
 struct mw_error *go_trace(struct mw_go *go, struct go_trace_set *set,
-			  const struct mw_go_goroutine *g,
-			  const struct mw_go_start *start, uint32_t *ret)
+			  struct mw_go_goroutine *g,
+			  const struct mw_go_start *start)
 {
 	uint64_t max = set->all->pcs.n < MAX_PCS ? MAX_FRAMES : SHORT_FRAMES;
 	enum mw_go_end end;
@@ -140,13 +142,10 @@ struct mw_error *go_trace(struct mw_go *go, struct go_trace_set *set,
 	error = mw_go_unwind(go, start, max, note_frame, set, &end);
 	if (!error && set->short_of_memory)
 		error = mw_error_nomem();
-	if (error)
+	if (error || set->pcs.n == 0)
 		return error;
-	if (set->pcs.n == 0) {
-		*ret = MW_GO_NO_TRACE;
-		return NULL;
-	}
-	return intern(go, set, end, ret);
+	g->sp = set->sp;
+	return intern(go, set, end, &g->trace);
 }
 
 void go_trace_set_free(struct go_trace_set *set)

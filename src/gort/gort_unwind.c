@@ -211,14 +211,18 @@ static bool is_top(const struct go_known_pc *known)
 /** Whether the frame's size may be wrong, as the code moves sp at will. */
 static bool is_unsure(const struct walk *w, const struct go_known_pc *known)
 {
-	bool moves_sp = (known->func.flags & MW_GO_FUNC_SP_WRITE) ||
-			known->role == ROLE_ASMCGOCALL;
-
-	if (!moves_sp || w->has_crossed || known->role == ROLE_CGOCALLBACK)
+	if (w->has_crossed || known->role == ROLE_CGOCALLBACK)
 		return false;
-	// Where a goroutine was left, it had not moved sp yet.
+	// Called back from C, a goroutine's stack goes on below it (to 1.16).
+	if (known->role == ROLE_ASMCGOCALL)
+		return !go_is_user_stack(w->go, w->sp);
+	if (!(known->func.flags & MW_GO_FUNC_SP_WRITE))
+		return false;
+	// Where a goroutine was left it had not moved sp yet; and one that
+	// moves it goes to its thread's stack.
 	return !w->is_innermost ||
-	       (w->is_trap && w->pc != known->func.entry);
+	       (w->is_trap && w->pc != known->func.entry &&
+		!go_is_user_stack(w->go, w->sp));
 }
 
 /** Visit the frame at pc and step out of it; true ends the walk. */

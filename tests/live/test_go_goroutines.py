@@ -154,3 +154,60 @@ def test_no_go_program(start):
     assert "not a Go program" in done.stderr
     done = run("go", "goroutines", "--by=colour", target.pid)
     assert done.returncode == 2
+
+
+def functions_of(row):
+    return [line.rsplit(" ", 1)[0]
+            for line in (row["backtrace"] or "").split("\n")]
+
+
+def check_whole(row):
+    """It goes down to where the goroutine began; or that has returned."""
+    assert row["stack_id"] is not None, row
+    assert functions_of(row)[-1] in (row["function"], "runtime.goexit1",
+                                     "runtime.goexit0"), row
+
+
+@pytest.mark.parametrize("version", ["1.16.15", "1.18.10", "1.20.14",
+                                     "1.23.12", "1.26.8", "1.27.4"])
+def test_running(start, version):
+    """Stopped at any instruction: in loops, prologues, the allocator, the
+    vdso, system calls, signal handlers."""
+    target = start(go_program("busy", version))
+    seen = set()
+    for _ in range(30):
+        for row in rows(target, "--stop", "--backtrace")["rows"]:
+            check_whole(row)
+            if row["state"] == "running":
+                seen.add(row["function"])
+    assert len(seen) > 3
+    # Not stopped, it may be caught in a change, but never fails.
+    for _ in range(30):
+        assert len(rows(target, "--backtrace")["rows"]) >= 10
+
+
+@pytest.mark.parametrize("version", CGO_RELEASES)
+def test_cgo(start, version):
+    target = start(go_program("busycgo", version, cgo=True))
+    seen = set()
+
+    def both_blocked():
+        listed = {r["function"]: r for r in rows(target, "--stop",
+                                                 "--backtrace")["rows"]}
+        return listed["main.blockedInGo"]["state"] == "waiting" and \
+            listed["main.blockedInC"]["state"] == "syscall" and listed
+
+    # From Go to C and back to Go.
+    listed = wait_for(both_blocked, "both to block")
+    chain = functions_of(listed["main.blockedInGo"])
+    at = [chain.index(name) for name in (
+        "runtime.chanrecv1", "main.goBack", "runtime.cgocallback",
+        "runtime.cgocall", "main.blockedInGo")]
+    assert at == sorted(at)
+    assert functions_of(listed["main.blockedInC"])[0] == "runtime.cgocall"
+    for _ in range(30):
+        for row in rows(target, "--stop", "--backtrace")["rows"]:
+            check_whole(row)
+            seen.update(functions_of(row)[:1])
+    assert len(seen) > 3
+
