@@ -78,9 +78,9 @@ TEST(text_is_aligned_under_its_headings)
 
 	make(&table);
 	check_text(&table, &(struct mw_style){ .width = 20 },
-		   "PATH              START       RSS       NS  NOTE\n"
-		   "/bin/true  7f0000001000  4.00 KiB  1000000  text\n"
-		   "[heap]                0       0 B        0\n"
+		   "PATH              START       RSS      NS  NOTE\n"
+		   "/bin/true  7f0000001000  4.00 KiB  1.0 ms  text\n"
+		   "[heap]                0       0 B    0 ns\n"
 		   "\n"
 		   "a, \"b\"                1  8.00 PiB\n");
 	mw_table_deinit(&table);
@@ -92,11 +92,11 @@ TEST(exact_bytes_have_all_their_digits)
 
 	make(&table);
 	check_text(&table, &(struct mw_style){ .exact_bytes = true },
-		   "PATH              START                    RSS       NS"
+		   "PATH              START                    RSS         NS"
 		   "  NOTE\n"
-		   "/bin/true  7f0000001000                  4,096  1000000"
+		   "/bin/true  7f0000001000                  4,096  1,000,000"
 		   "  text\n"
-		   "[heap]                0                      0        0\n"
+		   "[heap]                0                      0          0\n"
 		   "\n"
 		   "a, \"b\"                1  9,007,199,254,740,993\n");
 	mw_table_deinit(&table);
@@ -189,10 +189,10 @@ TEST(empty_cells_leave_their_columns_blank)
 	add(&table, (struct value[]){ TEXT("d"), NONE, NONE, NONE, NONE,
 				      TEXT("e") });
 	check_text(&table, &(struct mw_style){ 0 },
-		   "PATH  START  RSS  NS  NOTE\n"
-		   "a      1234  5 B   6  b\n"
-		   "          1        2  c\n"
-		   "d                     e\n");
+		   "PATH  START  RSS    NS  NOTE\n"
+		   "a      1234  5 B  6 ns  b\n"
+		   "          1       2 ns  c\n"
+		   "d                       e\n");
 	mw_table_deinit(&table);
 }
 
