@@ -20,7 +20,7 @@
 struct mw_elf_segment {
 	uint32_t type;	/* PT_LOAD, … */
 	uint32_t flags; /* PF_R, PF_W, PF_X */
-	uint64_t offset, vaddr, filesz, memsz, align;
+	uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
 struct mw_elf_section {
