@@ -3,6 +3,7 @@
 #define CMD_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "mw_error.h"
 #include "mw_render.h"
@@ -62,6 +63,7 @@ struct cmd_command {
 	void (*help)(FILE *out); /* more than the options; may be NULL */
 };
 
+extern const struct cmd_command cmd_elf;
 extern const struct cmd_command cmd_go_goroutines;
 extern const struct cmd_command cmd_ledger;
 extern const struct cmd_command cmd_maps;
@@ -90,7 +92,16 @@ void cmd_emit_table(const struct cmd_call *call, const struct mw_table *table,
 void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,
 		    const struct mw_target *target, const struct mw_go *go,
 		    uint64_t stopped_ns, uint64_t wall_ns);
+/** Begin one, but for all behind the schema. */
+void cmd_json_schema(struct mw_json *json, const struct cmd_call *call);
 void cmd_json_end(struct mw_json *json, const struct mw_target *target);
+
+/**
+ * The process that call->target stands for (NULL: the largest); 0 when it is
+ * the name of a file.
+ */
+MW_MUST_USE struct mw_error *cmd_find_target(const struct cmd_call *call,
+					     pid_t *ret_pid);
 
 /** Open call->target (NULL: the largest process). */
 MW_MUST_USE struct mw_error *cmd_open_target(const struct cmd_call *call,

@@ -8,6 +8,7 @@
 static const struct cmd_command *const commands[] = {
 	&cmd_ledger,
 	&cmd_maps,
+	&cmd_elf,
 	&cmd_go_goroutines,
 };
 

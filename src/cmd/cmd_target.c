@@ -21,26 +21,37 @@ static struct mw_error *open_file(const struct cmd_call *call,
 	return mw_target_open_file(call->target, ret);
 }
 
-struct mw_error *cmd_open_target(const struct cmd_call *call,
-				 struct mw_target **ret)
+struct mw_error *cmd_find_target(const struct cmd_call *call, pid_t *ret_pid)
 {
 	struct mw_error *error;
-	pid_t pid;
 
+	*ret_pid = 0;
 	if (call->target && strchr(call->target, '/'))
-		return open_file(call, ret);
-	error = call->target ? mw_kernel_find(call->target, &pid)
-			     : mw_kernel_find_largest(&pid);
+		return NULL;
+	error = call->target ? mw_kernel_find(call->target, ret_pid)
+			     : mw_kernel_find_largest(ret_pid);
 	if (error && error->code == MW_E_NOT_FOUND && call->target &&
 	    access(call->target, F_OK) == 0) {
 		mw_error_free(error);
-		return open_file(call, ret);
+		*ret_pid = 0;
+		return NULL;
 	}
+	if (!error && !call->target)
+		fprintf(stderr, "memwhy: no target given: the process with the "
+			"largest RSS, %d\n", *ret_pid);
+	return error;
+}
+
+struct mw_error *cmd_open_target(const struct cmd_call *call,
+				 struct mw_target **ret)
+{
+	pid_t pid;
+	struct mw_error *error = cmd_find_target(call, &pid);
+
 	if (error)
 		return error;
-	if (!call->target)
-		fprintf(stderr, "memwhy: no target given: the process with the "
-			"largest RSS, %d\n", pid);
+	if (pid == 0)
+		return open_file(call, ret);
 	return mw_target_open(pid, &call->capture, ret);
 }
 
@@ -149,13 +160,18 @@ static void json_schema(struct mw_json *json, const struct cmd_command *command)
 	mw_json_text(json, schema);
 }
 
-void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,
-		    const struct mw_target *target, const struct mw_go *go,
-		    uint64_t stopped_ns, uint64_t wall_ns)
+void cmd_json_schema(struct mw_json *json, const struct cmd_call *call)
 {
 	mw_json_init(json, stdout);
 	mw_json_object(json);
 	json_schema(json, call->command);
+}
+
+void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,
+		    const struct mw_target *target, const struct mw_go *go,
+		    uint64_t stopped_ns, uint64_t wall_ns)
+{
+	cmd_json_schema(json, call);
 	json_target(json, target, go);
 	json_capture(json, target, stopped_ns, wall_ns);
 }

@@ -107,6 +107,14 @@ mw_process_pages(struct mw_process *process, struct mw_mappings *mappings,
 		 enum mw_page_source best, bool tell_file,
 		 struct mw_pages *ret, enum mw_page_source *ret_used);
 
+/**
+ * Add to @ret the pages of [@start, @end) that are present here and mapped by
+ * another process, too. Page aligned, behind all that @ret has.
+ */
+MW_MUST_USE struct mw_error *
+mw_process_shared_pages(struct mw_process *process, uint64_t start,
+			uint64_t end, struct mw_pages *ret);
+
 /** One mapping's figures of smaps, in bytes (proc_pid_smaps(5)). */
 struct mw_smaps {
 	uint64_t start, end;

@@ -40,6 +40,7 @@ enum mw_unit {
 	MW_UNIT_COUNT,
 	MW_UNIT_ADDRESS,
 	MW_UNIT_NS,
+	MW_UNIT_OFFSET, /* in a file, in bytes: hexadecimal in text */
 };
 
 /** The unit's name in JSON. */

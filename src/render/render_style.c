@@ -32,7 +32,7 @@ const char *mw_unit_name(enum mw_unit unit)
 	static const char *const names[] = {
 		[MW_UNIT_TEXT] = "text",     [MW_UNIT_BYTES] = "bytes",
 		[MW_UNIT_COUNT] = "count",   [MW_UNIT_ADDRESS] = "address",
-		[MW_UNIT_NS] = "ns",
+		[MW_UNIT_NS] = "ns",	     [MW_UNIT_OFFSET] = "bytes",
 	};
 
 	return names[unit];

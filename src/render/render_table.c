@@ -76,6 +76,7 @@ static const char *cell_text(const struct mw_column *column,
 	case MW_UNIT_BYTES:
 		return mw_format_bytes(buffer, cell->value, exact);
 	case MW_UNIT_ADDRESS:
+	case MW_UNIT_OFFSET:
 		snprintf(buffer, 32, "%" PRIx64, cell->value);
 		return buffer;
 	case MW_UNIT_COUNT:

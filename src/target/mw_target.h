@@ -143,6 +143,17 @@ struct mw_smaps_figures {
 MW_MUST_USE struct mw_error *
 mw_target_smaps(struct mw_target *target, struct mw_smaps_figures **ret);
 
+/**
+ * Add to @ret the pages of [@start, @end) that are present and mapped by
+ * another process, too. Page aligned, behind all that @ret has.
+ *
+ * Errors: MW_E_UNSUPPORTED for targets that do not know.
+ */
+MW_MUST_USE struct mw_error *mw_target_shared_pages(struct mw_target *target,
+						    uint64_t start,
+						    uint64_t end,
+						    struct mw_pages *ret);
+
 /* Images */
 
 enum mw_image_kind {

@@ -175,3 +175,13 @@ struct mw_error *mw_target_smaps(struct mw_target *target,
 	*ret = mw_steal(figures);
 	return NULL;
 }
+
+struct mw_error *mw_target_shared_pages(struct mw_target *target,
+					uint64_t start, uint64_t end,
+					struct mw_pages *ret)
+{
+	if (!target->source->shared_pages)
+		return mw_error_new(MW_E_UNSUPPORTED, "%s: which pages are "
+				    "shared is not known", target->exe);
+	return target->source->shared_pages(target, start, end, ret);
+}

@@ -55,6 +55,13 @@ struct target_source {
 	/** What smaps tells. */
 	struct mw_error *(*smaps)(struct mw_target *target,
 				  struct mw_smaps_list *ret);
+	/**
+	 * Which pages others map, too, as mw_process_shared_pages(); NULL
+	 * where that is not known.
+	 */
+	struct mw_error *(*shared_pages)(struct mw_target *target,
+					 uint64_t start, uint64_t end,
+					 struct mw_pages *ret);
 	/** Let the target run on; how long it was held, in ns. */
 	uint64_t (*release)(struct mw_target *target);
 	/** Free what target->of has. */

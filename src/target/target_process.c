@@ -52,6 +52,12 @@ static struct mw_error *smaps(struct mw_target *target,
 	return mw_process_smaps(target->of.process, ret);
 }
 
+static struct mw_error *shared_pages(struct mw_target *target, uint64_t start,
+				     uint64_t end, struct mw_pages *ret)
+{
+	return mw_process_shared_pages(target->of.process, start, end, ret);
+}
+
 static uint64_t release(struct mw_target *target)
 {
 	return mw_stop_end(mw_steal(target->of.stop));
@@ -67,6 +73,7 @@ static const struct target_source process_source = {
 	.read_absent = read_absent,
 	.open_file = open_file,
 	.smaps = smaps,
+	.shared_pages = shared_pages,
 	.release = release,
 	.close = close_process,
 };

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd_elf.h"
+#include "mw_guard.h"
+
+/** An image that has no file is read from memory, up to this. */
+#define MOST_MEMORY MW_MIB(64)
+
+static struct mw_error *open_path(const char *path, int *ret_fd)
+{
+	// A FIFO without a writer would block.
+	MW_CLEANUP(mw_closep) int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return mw_error_errno(errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return mw_error_new(MW_E_FORMAT, "%s: not a regular file",
+				    path);
+	*ret_fd = fd;
+	fd = -1;
+	return NULL;
+}
+
+static bool is_called(const struct mw_image *image, const char *name)
+{
+	const char *slash = strrchr(image->path, '/');
+
+	return strcmp(image->name, name) == 0 ||
+	       strcmp(image->path, name) == 0 ||
+	       (slash && strcmp(slash + 1, name) == 0);
+}
+
+static struct mw_error *find_image(const struct mw_target *target,
+				   const char *name,
+				   const struct mw_image **ret)
+{
+	size_t count;
+	const struct mw_image *images = mw_target_images(target, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (name ? is_called(&images[i], name)
+			 : images[i].kind == MW_IMAGE_EXECUTABLE) {
+			*ret = &images[i];
+			return NULL;
+		}
+	return mw_error_new(MW_E_NOT_FOUND, "%s: no image called %s is mapped",
+			    mw_target_info(target)->exe,
+			    name ? name : "as the executable");
+}
+
+/** What of the image can be read, from its beginning on. */
+static struct mw_error *read_memory(struct cmd_elf *elf, uint64_t start,
+				    uint64_t end, uint64_t *ret_bytes)
+{
+	uint64_t room = mw_min(end - start, MOST_MEMORY), bytes = 0;
+
+	elf->memory = mw_calloc(room, 1);
+	if (!elf->memory)
+		return mw_error_nomem();
+	while (bytes < room &&
+	       mw_target_read(elf->target, start + bytes, elf->memory + bytes,
+			      mw_min(room - bytes, MW_PAGE_BYTES)))
+		bytes += mw_min(room - bytes, MW_PAGE_BYTES);
+	*ret_bytes = bytes;
+	return NULL;
+}
+
+static struct mw_error *open_memory(struct cmd_elf *elf, uint64_t start,
+				    uint64_t end)
+{
+	uint64_t bytes = 0;
+	struct mw_error *error = read_memory(elf, start, end, &bytes);
+
+	return error ? error
+		     : mw_elf_file_open_memory(elf->memory, bytes, &elf->file);
+}
+
+/** Which pages of the image others map; a target that cannot tell is fine. */
+static struct mw_error *load_shared(struct cmd_elf *elf)
+{
+	const struct mw_mappings *maps = mw_target_mappings(elf->target);
+	struct mw_error *error = NULL;
+
+	for (size_t i = mw_mappings_after(maps, elf->image->start);
+	     !error && i < maps->list.n &&
+	     maps->list.v[i].start < elf->image->end;
+	     i++)
+		error = mw_target_shared_pages(elf->target,
+					       maps->list.v[i].start,
+					       maps->list.v[i].end,
+					       &elf->shared);
+	elf->has_shared = !error;
+	if (error && error->code != MW_E_NOMEM) {
+		mw_error_free(error);
+		error = NULL;
+	}
+	return error;
+}
+
+/** The vdso is no image of a file, but there is an ELF file in memory. */
+static struct mw_error *open_vdso(struct cmd_elf *elf)
+{
+	const struct mw_mappings *maps = mw_target_mappings(elf->target);
+
+	for (size_t i = 0; i < maps->list.n; i++) {
+		const struct mw_mapping *m = &maps->list.v[i];
+
+		if (strcmp(mw_mapping_path(maps, m), "[vdso]") == 0) {
+			elf->path = "[vdso]";
+			return open_memory(elf, m->start, m->end);
+		}
+	}
+	return mw_error_new(MW_E_NOT_FOUND, "no vdso is mapped");
+}
+
+static struct mw_error *open_process(const char *image, pid_t pid,
+				     struct cmd_elf *elf)
+{
+	struct mw_target_options capture = elf->call->capture;
+	struct mw_error *error;
+
+	capture.file_pages = true;
+	error = mw_target_open(pid, &capture, &elf->target);
+	if (error)
+		return error;
+	if (image && (strcmp(image, "vdso") == 0 ||
+		      strcmp(image, "[vdso]") == 0))
+		return open_vdso(elf);
+	error = find_image(elf->target, image, &elf->image);
+	if (error)
+		return error;
+	elf->path = elf->image->path;
+	error = load_shared(elf);
+	if (error)
+		return error;
+	error = mw_target_open_image(elf->target, elf->image, &elf->fd);
+	if (!error)
+		return mw_elf_file_open(elf->fd, &elf->file);
+	mw_target_note(elf->target, "%s: %s; what memory has of it is shown",
+		       elf->path, error->message);
+	mw_error_free(error);
+	return open_memory(elf, elf->image->start, elf->image->end);
+}
+
+struct mw_error *cmd_elf_open(const struct cmd_call *call, const char *image,
+			      struct cmd_elf *elf)
+{
+	const struct mw_elf_dynamic_entry *flags;
+	struct mw_error *error;
+	pid_t pid;
+
+	elf->call = call;
+	elf->fd = -1;
+	error = cmd_find_target(call, &pid);
+	if (error)
+		return error;
+	if (pid) {
+		error = open_process(image, pid, elf);
+	} else if (image) {
+		return mw_error_new(MW_E_USAGE, "--image is for processes; %s "
+				    "is a file", call->target);
+	} else {
+		elf->path = call->target;
+		error = open_path(elf->path, &elf->fd);
+		if (error)
+			return error;
+		error = mw_elf_file_open(elf->fd, &elf->file);
+	}
+	if (error)
+		return elf->path ? mw_error_prefix(error, "%s", elf->path)
+				 : error;
+	error = mw_elf_dynamic_load(elf->file, true, &elf->dynamic);
+	if (!error)
+		error = mw_elf_notes_load(elf->file, MW_ELF_NOTES_ANY,
+					  &elf->notes);
+	if (!error)
+		error = mw_elf_layout_build(elf->file, &elf->layout);
+	if (error)
+		return error;
+	flags = mw_elf_dynamic_find(&elf->dynamic, DT_FLAGS_1);
+	elf->is_pie = flags && (flags->value & DF_1_PIE);
+	return NULL;
+}
+
+void cmd_elf_close(struct cmd_elf *elf)
+{
+	mw_elf_layout_free(&elf->layout);
+	mw_elf_notes_free(&elf->notes);
+	mw_elf_dynamic_free(&elf->dynamic);
+	mw_pages_free(&elf->shared);
+	mw_elf_file_close(elf->file);
+	mw_free(elf->memory);
+	if (elf->call)
+		mw_closep(&elf->fd);
+	mw_target_close(elf->target);
+}

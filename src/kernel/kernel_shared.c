@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "kernel_int.h"
+
+/*
+ * /proc/PID/pagemap: bit 63 of a page's word tells that it is present, bit 56
+ * that no other process maps it (Linux 4.2).
+ */
+#define PM_PRESENT (UINT64_C(1) << 63)
+#define PM_EXCLUSIVE (UINT64_C(1) << 56)
+#define WORDS 8192
+
+struct mw_error *mw_process_shared_pages(struct mw_process *process,
+					 uint64_t start, uint64_t end,
+					 struct mw_pages *ret)
+{
+	MW_CLEANUP(mw_closep) int fd =
+		openat(process->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC);
+	MW_CLEANUP(mw_freep) uint64_t *words =
+		mw_calloc(WORDS, sizeof(*words));
+
+	if (fd < 0)
+		return mw_error_errno(errno, "/proc/%d/pagemap", process->pid);
+	if (!words)
+		return mw_error_nomem();
+	while (start < end) {
+		uint64_t want = mw_min((end - start) >> MW_PAGE_SHIFT, WORDS);
+		ssize_t got = pread(fd, words, want * sizeof(*words),
+				    (off_t)(start >> MW_PAGE_SHIFT) * 8);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return mw_error_errno(errno, "/proc/%d/pagemap",
+					      process->pid);
+		if (got < 8)
+			break; // the mapping is gone
+		for (size_t i = 0; i < (size_t)got / 8; i++) {
+			uint64_t va = start + (i << MW_PAGE_SHIFT);
+
+			if ((words[i] & (PM_PRESENT | PM_EXCLUSIVE)) ==
+				    PM_PRESENT &&
+			    !mw_pages_add(ret, va, va + MW_PAGE_BYTES,
+					  MW_PAGE_PRESENT))
+				return mw_error_nomem();
+		}
+		start += (uint64_t)got / 8 << MW_PAGE_SHIFT;
+	}
+	return NULL;
+}
