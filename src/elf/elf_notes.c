@@ -95,14 +95,10 @@ static struct mw_error *load_block(struct mw_elf_file *file,
 	struct mw_error *error;
 	uint8_t *copy;
 
-	// As readelf has it: less than 4 is 4, 8 is 8, nothing else is known.
-	if (block.align < 4)
+	// Go 1.9 aligned its section to 32, and meant 4. (readelf leaves such
+	// notes out.)
+	if (block.align != 8)
 		block.align = 4;
-	if (block.align != 4 && block.align != 8)
-		return mw_error_at(MW_E_FORMAT, block.offset, "the notes at "
-				   "offset 0x%" PRIx64 " are aligned to %" PRIu64
-				   " bytes, not 4 or 8",
-				   block.offset, block.align);
 	error = mw_elf_file_copy(file, block.offset, block.size, MAX_BLOCK,
 				 "notes", &copy);
 	if (error)
@@ -214,6 +210,14 @@ void mw_elf_notes_free(struct mw_elf_notes *notes)
 bool mw_elf_note_is(const struct mw_elf_note *note, const char *owner,
 		    uint32_t type)
 {
-	return note->type == type && note->owner_bytes == strlen(owner) + 1 &&
-	       memcmp(note->owner, owner, note->owner_bytes) == 0;
+	uint32_t bytes = (uint32_t)strlen(owner) + 1;
+
+	if (note->type != type || note->owner_bytes < bytes ||
+	    memcmp(note->owner, owner, bytes) != 0)
+		return false;
+	// Go counts the NULs that align the description, too.
+	for (uint32_t i = bytes; i < note->owner_bytes; i++)
+		if (note->owner[i])
+			return false;
+	return true;
 }

@@ -39,7 +39,7 @@ MW_MUST_USE struct mw_error *mw_elf_notes_load(struct mw_elf_file *file,
 					       struct mw_elf_notes *ret);
 void mw_elf_notes_free(struct mw_elf_notes *notes);
 
-/** Whether the owner is @owner, which is all of it. */
+/** Whether it is of @type and its owner, but for NULs behind it, @owner. */
 bool mw_elf_note_is(const struct mw_elf_note *note, const char *owner,
 		    uint32_t type);
 
