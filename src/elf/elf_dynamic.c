@@ -6,9 +6,9 @@
 #include "mw_guard.h"
 #include "mw_num.h"
 
-/* The largest seen is of 40 entries; a string table of 20 MB is in Chromium. */
+/* The largest seen has 40 entries. */
 #define MAX_DYNAMIC MW_MIB(1)
-#define MAX_STRINGS MW_MIB(1024)
+#define MAX_STRING 8192
 
 bool mw_elf_tag_is_string(const struct mw_elf_file *file, int64_t tag)
 {
@@ -28,43 +28,76 @@ bool mw_elf_tag_is_string(const struct mw_elf_file *file, int64_t tag)
 	return false;
 }
 
-/** A string with its end in the table, or NULL. */
-static const char *string_at(const struct mw_elf_dynamic *dynamic,
-			     uint64_t at)
+/** Where the string table lies in the file; false if there is none. */
+static bool find_strings(const struct mw_elf_file *file,
+			 const struct mw_elf_section *section,
+			 const struct mw_elf_dynamic *dynamic,
+			 uint64_t *ret_offset, uint64_t *ret_bytes)
 {
-	return dynamic->strings && at < dynamic->string_bytes
-		       ? (const char *)dynamic->strings + at
-		       : NULL;
+	const struct mw_elf_dynamic_entry *table =
+		mw_elf_dynamic_find(dynamic, DT_STRTAB);
+	const struct mw_elf_dynamic_entry *bytes =
+		mw_elf_dynamic_find(dynamic, DT_STRSZ);
+
+	if (table && mw_elf_file_offset(file, table->value, ret_offset)) {
+		*ret_bytes = bytes ? bytes->value : UINT64_MAX;
+		return true;
+	}
+	if (!section || section->link >= file->sections.n ||
+	    file->sections.v[section->link].type != SHT_STRTAB)
+		return false;
+	*ret_offset = file->sections.v[section->link].offset;
+	*ret_bytes = file->sections.v[section->link].size;
+	return true;
+}
+
+/**
+ * The string at @offset, of which no more than @room bytes can be; each one is
+ * read on its own, since the table can be large. NULL in *@ret when it has no
+ * end there.
+ */
+static struct mw_error *read_string(const struct mw_elf_file *file,
+				    uint64_t offset, uint64_t room, char **ret)
+{
+	char text[MAX_STRING];
+	uint64_t bytes = 0, left;
+
+	if (offset >= file->bytes)
+		return NULL;
+	left = mw_min(mw_min(room, sizeof(text)), file->bytes - offset);
+	while (left > 0) {
+		uint64_t part = mw_min(left, 128);
+
+		if (!mw_elf_file_read(file, offset + bytes, text + bytes, part))
+			return NULL;
+		if (memchr(text + bytes, '\0', part)) {
+			*ret = mw_strdup(text);
+			return *ret ? NULL : mw_error_nomem();
+		}
+		bytes += part;
+		left -= part;
+	}
+	return NULL;
 }
 
 static struct mw_error *load_strings(const struct mw_elf_file *file,
 				     const struct mw_elf_section *section,
 				     struct mw_elf_dynamic *dynamic)
 {
-	const struct mw_elf_dynamic_entry *table =
-		mw_elf_dynamic_find(dynamic, DT_STRTAB);
-	const struct mw_elf_dynamic_entry *bytes =
-		mw_elf_dynamic_find(dynamic, DT_STRSZ);
-	uint64_t offset, count;
-	struct mw_error *error;
+	uint64_t offset, bytes, at;
+	struct mw_error *error = NULL;
 
-	if (table && mw_elf_file_offset(file, table->value, &offset)) {
-		// Without a size, as far as the file goes.
-		count = offset >= file->bytes ? 0
-			: bytes ? bytes->value
-				: mw_min(file->bytes - offset, MW_MIB(1));
-	} else if (section && section->link < file->sections.n &&
-		   file->sections.v[section->link].type == SHT_STRTAB) {
-		offset = file->sections.v[section->link].offset;
-		count = file->sections.v[section->link].size;
-	} else {
+	if (!find_strings(file, section, dynamic, &offset, &bytes))
 		return NULL;
+	for (size_t i = 0; !error && i < dynamic->list.n; i++) {
+		struct mw_elf_dynamic_entry *entry = &dynamic->list.v[i];
+
+		if (mw_elf_tag_is_string(file, entry->tag) &&
+		    entry->value < bytes &&
+		    mw_end(offset, entry->value, &at))
+			error = read_string(file, at, bytes - entry->value,
+					    &entry->text);
 	}
-	error = mw_elf_file_copy(file, offset, count, MAX_STRINGS,
-				 "the strings of the dynamic section",
-				 &dynamic->strings);
-	if (!error)
-		dynamic->string_bytes = count;
 	return error;
 }
 
@@ -117,13 +150,7 @@ static struct mw_error *load(const struct mw_elf_file *file, bool with_strings,
 		return NULL;
 	if (!error && with_strings)
 		error = load_strings(file, section, dynamic);
-	if (error)
-		return error;
-	for (size_t i = 0; i < dynamic->list.n; i++)
-		if (mw_elf_tag_is_string(file, dynamic->list.v[i].tag))
-			dynamic->list.v[i].text = string_at(
-				dynamic, dynamic->list.v[i].value);
-	return NULL;
+	return error;
 }
 
 struct mw_error *mw_elf_dynamic_load(struct mw_elf_file *file,
@@ -145,9 +172,9 @@ struct mw_error *mw_elf_dynamic_load(struct mw_elf_file *file,
 
 void mw_elf_dynamic_free(struct mw_elf_dynamic *dynamic)
 {
+	for (size_t i = 0; i < dynamic->list.n; i++)
+		mw_free(dynamic->list.v[i].text);
 	mw_vec_free(&dynamic->list);
-	mw_free(dynamic->strings);
-	dynamic->strings = NULL;
 }
 
 const struct mw_elf_dynamic_entry *

@@ -9,20 +9,17 @@
 struct mw_elf_dynamic_entry {
 	int64_t tag; /* DT_NEEDED, …; as the file has it */
 	uint64_t value;
-	const char *text; /* what the value names in the string table, or NULL */
+	char *text; /* what the value names in the string table, or NULL */
 };
 
 struct mw_elf_dynamic {
 	uint64_t offset; /* of the first entry in the file */
 	MW_VEC(struct mw_elf_dynamic_entry) list; /* to DT_NULL, inclusive */
-	uint8_t *strings;
-	uint64_t string_bytes;
 };
 
 /**
- * Read the entries; none for a file without them. Their texts are left out
- * unless @with_strings: the string table can be large. What is damaged is added
- * to the problems of @file.
+ * Read the entries; none for a file without them. Their texts are read only
+ * @with_strings. What is damaged is added to the problems of @file.
  *
  * Errors: MW_E_NOMEM.
  */
