@@ -84,7 +84,7 @@ static struct mw_error *load_strings(const struct mw_elf_file *file,
 				     const struct mw_elf_section *section,
 				     struct mw_elf_dynamic *dynamic)
 {
-	uint64_t offset, bytes, at;
+	uint64_t offset, bytes, at, left = file->bytes;
 	struct mw_error *error = NULL;
 
 	if (!find_strings(file, section, dynamic, &offset, &bytes))
@@ -97,6 +97,10 @@ static struct mw_error *load_strings(const struct mw_elf_file *file,
 		    mw_end(offset, entry->value, &at))
 			error = read_string(file, at, bytes - entry->value,
 					    &entry->text);
+		// Strings may lie over each other, but not without end.
+		if (entry->text && strlen(entry->text) >= left)
+			break;
+		left -= entry->text ? strlen(entry->text) : 0;
 	}
 	return error;
 }
