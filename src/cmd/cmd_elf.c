@@ -7,7 +7,7 @@
 #include "mw_guard.h"
 
 static bool show_header, show_sections, show_segments, show_dynamic,
-	show_notes, show_layout, show_symbols;
+	show_notes, show_layout, show_symbols, show_go;
 static const char *image_name;
 
 static const struct cmd_option options[] = {
@@ -24,6 +24,8 @@ static const struct cmd_option options[] = {
 	  .help = "what each byte of the file is for" },
 	{ .name = "symbols", .letter = 's', .flag = &show_symbols,
 	  .help = "the symbol tables (not shown unless asked for)" },
+	{ .name = "go", .flag = &show_go,
+	  .help = "of a Go program: version, modules, build settings" },
 	{ .name = "image", .argument = "NAME", .text = &image_name,
 	  .help = "of a process: this shared object (or vdso) instead of\n"
 		  "the executable" },
@@ -42,6 +44,8 @@ static const struct {
 	{ &cmd_elf_notes, &show_notes, true },
 	{ &cmd_elf_layout, &show_layout, true },
 	{ &cmd_elf_symbols, &show_symbols, false },
+	{ &cmd_elf_go_modules, &show_go, true },
+	{ &cmd_elf_go_settings, &show_go, true },
 };
 
 /** How many parts are asked for; 0: those that are shown unasked. */
@@ -49,13 +53,16 @@ static unsigned asked_count(void)
 {
 	unsigned count = show_header;
 
-	for (size_t i = 0; i < MW_COUNT(tables); i++)
+	// The last two go together.
+	for (size_t i = 0; i + 1 < MW_COUNT(tables); i++)
 		count += *tables[i].asked;
 	return count;
 }
 
-static bool is_shown(size_t i)
+static bool is_shown(const struct cmd_elf *elf, size_t i)
 {
+	if (tables[i].asked == &show_go && !elf->go && !show_go)
+		return false;
 	return *tables[i].asked || (tables[i].unasked && asked_count() == 0);
 }
 
@@ -135,9 +142,14 @@ static struct mw_error *emit_tables(const struct cmd_elf *elf,
 {
 	struct mw_error *error = NULL;
 
-	for (size_t i = 0; !error && i < MW_COUNT(tables); i++)
-		if (is_shown(i))
-			error = emit_table(elf, tables[i].table, json);
+	for (size_t i = 0; !error && i < MW_COUNT(tables); i++) {
+		if (!is_shown(elf, i))
+			continue;
+		error = emit_table(elf, tables[i].table, json);
+		// CSV has room for one.
+		if (elf->call->format == MW_FORMAT_CSV)
+			break;
+	}
 	return error;
 }
 
@@ -179,6 +191,10 @@ static void json_begin(const struct cmd_elf *elf, struct mw_json *json)
 	mw_json_text(json, elf->path);
 	mw_json_key(json, "summary");
 	cmd_elf_summary_json(elf, json);
+	if (show_go || asked_count() == 0) {
+		mw_json_key(json, "go");
+		cmd_elf_go_json(elf, json);
+	}
 	if (show_header || asked_count() == 0) {
 		mw_json_key(json, "header");
 		cmd_elf_header_json(elf, json);
@@ -221,6 +237,10 @@ static struct mw_error *emit(const struct cmd_elf *elf)
 		}
 		if (show_header || asked_count() == 0)
 			cmd_elf_header_text(elf, stdout);
+		if (elf->go && asked_count() == 0)
+			puts("\nGo");
+		if (elf->go || show_go)
+			cmd_elf_go_text(elf, stdout);
 		break;
 	}
 	return emit_tables(elf, NULL);
@@ -260,6 +280,10 @@ static struct mw_error *run(const struct cmd_call *call)
 		return mw_error_new(MW_E_USAGE, "--format=csv is for one table: "
 				    "--sections, --segments, …");
 	error = cmd_elf_open(call, image_name, &elf);
+	if (error)
+		return error;
+	if (show_go || (asked_count() == 0 && cmd_elf_looks_go(&elf)))
+		error = cmd_elf_load_go(&elf);
 	if (error)
 		return error;
 	if (elf.target) {

@@ -9,6 +9,7 @@
 #include "mw_elf_names.h"
 #include "mw_elf_notes.h"
 #include "mw_elf_symbols.h"
+#include "mw_go_buildinfo.h"
 
 /* What the files of `elf` share. */
 
@@ -29,6 +30,9 @@ struct cmd_elf {
 	struct mw_pages shared; /* of the image, those that others map, too */
 	bool has_shared;
 	uint64_t wall_ns;
+	/* Of a Go program, when that is to be shown. */
+	struct mw_target *go_target; /* the file as if it was loaded */
+	struct mw_go_buildinfo *go;
 };
 
 /**
@@ -54,7 +58,8 @@ struct cmd_elf_table {
 };
 
 extern const struct cmd_elf_table cmd_elf_sections, cmd_elf_segments,
-	cmd_elf_dynamic, cmd_elf_notes, cmd_elf_layout, cmd_elf_symbols;
+	cmd_elf_dynamic, cmd_elf_notes, cmd_elf_layout, cmd_elf_symbols,
+	cmd_elf_go_modules, cmd_elf_go_settings;
 
 /** How many pages of a range of the image there are, by state. */
 struct cmd_elf_pages {
@@ -99,6 +104,15 @@ bool cmd_elf_fill_pages(const struct cmd_elf *elf, uint64_t vaddr,
 void cmd_elf_header_text(const struct cmd_elf *elf, FILE *out);
 void cmd_elf_header_json(const struct cmd_elf *elf, struct mw_json *json);
 void cmd_elf_header_csv(const struct cmd_elf *elf, FILE *out);
+
+/* Go */
+
+/** Whether it has what only a Go linker makes. */
+bool cmd_elf_looks_go(const struct cmd_elf *elf);
+/** Read elf->go. What is wrong with it becomes a problem of the file. */
+MW_MUST_USE struct mw_error *cmd_elf_load_go(struct cmd_elf *elf);
+void cmd_elf_go_text(const struct cmd_elf *elf, FILE *out);
+void cmd_elf_go_json(const struct cmd_elf *elf, struct mw_json *json);
 
 /* The summary */
 

@@ -191,6 +191,8 @@ struct mw_error *cmd_elf_open(const struct cmd_call *call, const char *image,
 
 void cmd_elf_close(struct cmd_elf *elf)
 {
+	mw_go_buildinfo_free(elf->go);
+	mw_target_close(elf->go_target);
 	mw_elf_layout_free(&elf->layout);
 	mw_elf_notes_free(&elf->notes);
 	mw_elf_dynamic_free(&elf->dynamic);

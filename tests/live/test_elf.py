@@ -227,3 +227,43 @@ def test_files_of_the_system(patterns):
         pytest.skip(f"no ELF file is called {patterns}")
     for path in files:
         compare(path)
+
+
+# Go
+
+def go_version(path):
+    """What `go version -m` says: the version, and lines of fields."""
+    done = subprocess.run(["go", "version", "-m", path], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, *lines = done.stdout.splitlines()
+    return first.rsplit(": ", 1)[1], [
+        line[1:].split("\t") for line in lines if line.strip()]
+
+
+def go_lines(answer):
+    """The same from what memwhy says."""
+    lines = []
+    if answer["go"]["path"]:
+        lines.append(["path", answer["go"]["path"]])
+    for row in answer["go_modules"]["rows"]:
+        lines.append([row["kind"], row["path"], row["version"], row["sum"]])
+        if row["replaced_by_path"]:
+            lines.append(["=>", row["replaced_by_path"],
+                          row["replaced_by_version"], row["replaced_by_sum"]])
+    for row in answer["go_settings"]["rows"]:
+        lines.append(["build", f'{row["key"]}={row["value"]}'])
+    return lines
+
+
+def compare_go(path):
+    version, lines = go_version(path)
+    answer = elf(path, "--go")
+    assert not answer["problems"]
+    assert answer["go"]["version"] == version
+    trimmed = [[f for f in line] for line in lines]
+    for line in trimmed:
+        while line[0] in ("mod", "dep", "=>") and len(line) < 4:
+            line.append("")
+    assert go_lines(answer) == trimmed
+    return answer

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "cmd_elf.h"
+#include "mw_guard.h"
+
+/* What a Go binary says of how it was built. */
+
+bool cmd_elf_looks_go(const struct cmd_elf *elf)
+{
+	static const char *const names[] = {
+		".go.buildinfo", ".gopclntab", ".data.rel.ro.gopclntab",
+		".note.go.buildid",
+	};
+
+	for (size_t i = 0; i < MW_COUNT(names); i++)
+		if (mw_elf_file_section(elf->file, names[i]))
+			return true;
+	for (size_t i = 0; i < elf->notes.list.n; i++)
+		if (mw_elf_note_is(&elf->notes.list.v[i], "Go", 4))
+			return true;
+	return false;
+}
+
+/** The image to read: of the process, or of the file as if it was loaded. */
+static struct mw_error *find_image(struct cmd_elf *elf,
+				   const struct mw_image **ret)
+{
+	struct mw_error *error;
+	size_t count;
+
+	*ret = elf->image;
+	if (elf->target || elf->file->segments.n == 0)
+		return NULL;
+	error = mw_target_open_file(elf->path, &elf->go_target);
+	if (error)
+		return error;
+	*ret = mw_target_images(elf->go_target, &count);
+	if (count == 0)
+		*ret = NULL;
+	return NULL;
+}
+
+struct mw_error *cmd_elf_load_go(struct cmd_elf *elf)
+{
+	const struct mw_image *image = NULL;
+	struct mw_error *error = find_image(elf, &image);
+
+	if (!error && image)
+		error = mw_go_buildinfo_read(elf->target ? elf->target
+							 : elf->go_target,
+					     image, &elf->go);
+	if (error && error->code != MW_E_NOMEM) {
+		mw_elf_file_problem(elf->file, error);
+		error = NULL;
+	}
+	return error;
+}
+
+static const char *const forms[] = {
+	[MW_GO_BUILDINFO_NONE] = "none",
+	[MW_GO_BUILDINFO_POINTERS] = "pointers",
+	[MW_GO_BUILDINFO_INLINE] = "inline",
+};
+
+static const struct mw_go_dependency *
+main_module(const struct mw_go_buildinfo *info)
+{
+	for (size_t i = 0; i < info->modules.n; i++)
+		if (info->modules.v[i].is_main)
+			return &info->modules.v[i];
+	return NULL;
+}
+
+static void print_labelled(FILE *out, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	fprintf(out, "%-26s ", label);
+	mw_print_escaped(out, text);
+	putc('\n', out);
+}
+
+void cmd_elf_go_text(const struct cmd_elf *elf, FILE *out)
+{
+	const struct mw_go_dependency *module;
+
+	if (!elf->go) {
+		fputs("Not a Go program.\n", out);
+		return;
+	}
+	module = main_module(elf->go);
+	print_labelled(out, "Go version", elf->go->version);
+	print_labelled(out, "Build info", forms[elf->go->form]);
+	if (elf->go->path)
+		print_labelled(out, "Main package", elf->go->path);
+	if (module) {
+		print_labelled(out, "Main module", module->module.path);
+		print_labelled(out, "Its version", module->module.version);
+		print_labelled(out, "Its sum", module->module.sum);
+	}
+}
+
+void cmd_elf_go_json(const struct cmd_elf *elf, struct mw_json *json)
+{
+	const struct mw_go_buildinfo *info = elf->go;
+	const struct mw_go_dependency *module;
+
+	if (!info) {
+		mw_json_null(json);
+		return;
+	}
+	module = main_module(info);
+	mw_json_object(json);
+	mw_json_key(json, "version");
+	mw_json_text(json, info->version);
+	mw_json_key(json, "build_info");
+	mw_json_text(json, forms[info->form]);
+	mw_json_key(json, "address");
+	if (info->address)
+		mw_json_address(json, info->address);
+	else
+		mw_json_null(json);
+	mw_json_key(json, "path");
+	mw_json_text(json, info->path && *info->path ? info->path : NULL);
+	mw_json_key(json, "main_module");
+	mw_json_text(json, module ? module->module.path : NULL);
+	mw_json_key(json, "main_version");
+	mw_json_text(json, module ? module->module.version : NULL);
+	mw_json_end(json);
+}
+
+enum module_column {
+	M_KIND, M_PATH, M_VERSION, M_SUM, M_BY_PATH, M_BY_VERSION, M_BY_SUM,
+};
+
+static const struct mw_column module_columns[] = {
+	[M_KIND] = { "kind", "KIND", MW_UNIT_TEXT,
+		     "mod: the main module; dep: a dependency" },
+	[M_PATH] = { "path", "MODULE", MW_UNIT_TEXT, "its path" },
+	[M_VERSION] = { "version", "VERSION", MW_UNIT_TEXT, "its version" },
+	[M_SUM] = { "sum", "SUM", MW_UNIT_TEXT, "its checksum" },
+	[M_BY_PATH] = { "replaced_by_path", "REPLACED BY", MW_UNIT_TEXT,
+			"what was used instead" },
+	[M_BY_VERSION] = { "replaced_by_version", "VERSION", MW_UNIT_TEXT,
+			   "its version" },
+	[M_BY_SUM] = { "replaced_by_sum", "SUM", MW_UNIT_TEXT,
+		       "its checksum" },
+};
+
+static bool fill_module(const struct mw_go_dependency *d,
+			struct mw_cell *cells)
+{
+	const struct mw_go_build_module *by = &d->replacement;
+
+	return mw_cell_text(&cells[M_KIND], d->is_main ? "mod" : "dep") &&
+	       mw_cell_text(&cells[M_PATH], d->module.path) &&
+	       mw_cell_text(&cells[M_VERSION], d->module.version) &&
+	       mw_cell_text(&cells[M_SUM], d->module.sum) &&
+	       (!*by->path || (mw_cell_text(&cells[M_BY_PATH], by->path) &&
+			       mw_cell_text(&cells[M_BY_VERSION],
+					    by->version) &&
+			       mw_cell_text(&cells[M_BY_SUM], by->sum)));
+}
+
+static struct mw_error *fill_modules(const struct cmd_elf *elf,
+				     struct mw_table *table)
+{
+	for (size_t i = 0; elf->go && i < elf->go->modules.n; i++) {
+		struct mw_cell *cells = mw_table_add(table);
+
+		if (!cells || !fill_module(&elf->go->modules.v[i], cells))
+			return mw_error_nomem();
+	}
+	return NULL;
+}
+
+const struct cmd_elf_table cmd_elf_go_modules = {
+	.key = "go_modules",
+	.title = "Go modules",
+	.columns = module_columns,
+	.column_count = MW_COUNT(module_columns),
+	.fill = fill_modules,
+};
+
+static const struct mw_column setting_columns[] = {
+	{ "key", "KEY", MW_UNIT_TEXT, "a flag of go build or a variable" },
+	{ "value", "VALUE", MW_UNIT_TEXT, "what it was" },
+};
+
+static struct mw_error *fill_settings(const struct cmd_elf *elf,
+				      struct mw_table *table)
+{
+	for (size_t i = 0; elf->go && i < elf->go->settings.n; i++) {
+		const struct mw_go_setting *s = &elf->go->settings.v[i];
+		struct mw_cell *cells = mw_table_add(table);
+
+		if (!cells || !mw_cell_text(&cells[0], s->key) ||
+		    !mw_cell_text(&cells[1], s->value))
+			return mw_error_nomem();
+	}
+	return NULL;
+}
+
+const struct cmd_elf_table cmd_elf_go_settings = {
+	.key = "go_settings",
+	.title = "Go build settings",
+	.columns = setting_columns,
+	.column_count = MW_COUNT(setting_columns),
+	.fill = fill_settings,
+};
