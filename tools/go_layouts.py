@@ -2,36 +2,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the tables of src/gort/layouts from real Go toolchains.
 
-For each minor version of Go the first and the last patch release are fetched
-as modules, a probe program is built with each, and tools/go-layout reads from
-its DWARF where the members of fields.def lie. Where the two differ, the patch
-releases between are bisected, so that each table says for which releases it
-was seen to hold.
+This is the one step for a new release of Go:
 
-    tools/go_layouts.py [--go GO] [--build BUILD] [MINOR …]
+    tools/go_layouts.py 1.28.3
 
-Without arguments all minors are made anew; MINOR is a number such as 26.
+For the minor version of each RELEASE, the first patch release and RELEASE are
+fetched as modules, a probe program is built with each, and tools/go-layout
+reads from its DWARF where the members of fields.def lie. Where the two differ,
+the patch releases between are bisected, so that each table says for which
+releases it was seen to hold. Then tables.def is written anew, which names all
+tables. Without arguments all minors are made anew, each up to the last release
+that it was made with.
+
+    tools/go_layouts.py [--go GO] [--build BUILD] [RELEASE …]
+
 Needs the go command and the network, and about 500 MB of disk a toolchain
-that is not in the module cache yet.
+that is not in the module cache yet. `meson test -C build layouts` says what
+is missing in the new table that a walker needs; tests/live/test_go_versions.py
+has the releases to be tried.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLES = ROOT / "src" / "gort" / "layouts"
-
-# The last patch release of each minor that this was run with.
-LAST_PATCH = {
-    9: 7, 10: 8, 11: 13, 12: 17, 13: 15, 14: 15, 15: 15, 16: 15, 17: 13,
-    18: 10, 19: 13, 20: 14, 21: 13, 22: 12, 23: 12, 24: 13, 25: 14, 26: 11,
-    27: 4,
-}
 
 PROBE = """package main
 
@@ -48,8 +49,17 @@ func main() {
 	c := make(chan *node, 1)
 	go func() { c <- n }()
 	fmt.Println(<-c, map[string]int{"a": 1})
+	runtime.BlockProfile(nil)
 }
 """
+
+
+def last_patches():
+    """{minor: the last patch release that its table was made with}."""
+    return {int(path.stem[4:]):
+            max(int(last) for last in re.findall(
+                r"^GO_LAYOUT\(\d+, \d+, (\d+),", path.read_text(), re.M))
+            for path in TABLES.glob("go1_*.def")}
 
 
 def release(minor, patch):
@@ -101,14 +111,15 @@ def measure(go, layout, name, seen):
     return result
 
 
-def tables_of(go, layout, minor):
+def tables_of(go, layout, minor, last):
     """[(first patch, last patch, table, [releases read])] of a minor."""
     seen = {}
-    last = LAST_PATCH[minor]
 
     def at(patch):
         return measure(go, layout, release(minor, patch), seen)
 
+    if at(last) is None:
+        sys.exit(f"go{release(minor, last)} is not to be had as a module")
     first = next(p for p in range(last + 1) if at(p) is not None)
 
     def split(low, high):
@@ -152,11 +163,29 @@ def write(minor, runs, symbols):
     print(f"{path.relative_to(ROOT)}: {len(runs)} tables", file=sys.stderr)
 
 
+def write_list():
+    names = sorted(path.name for path in TABLES.glob("go1_*.def"))
+    (TABLES / "tables.def").write_text("\n".join([
+        "/* SPDX-License-Identifier: Apache-2.0 */",
+        "/* Made by tools/go_layouts.py: do not edit. */",
+        *(f'#include "{name}"' for name in names)]) + "\n")
+
+
+def minor_and_patch(text):
+    found = re.fullmatch(r"1\.(\d+)(?:\.(\d+))?", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text}: not a release like 1.28.3")
+    return int(found[1]), int(found[2] or 0)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--go", default="go")
     parser.add_argument("--build", default=ROOT / "build")
-    parser.add_argument("minors", nargs="*", type=int)
+    parser.add_argument("releases", nargs="*", type=minor_and_patch,
+                        metavar="RELEASE")
     arguments = parser.parse_args()
     layout = pathlib.Path(arguments.build).resolve() / "tools" / "go-layout"
     fields = (TABLES / "fields.def").read_text()
@@ -164,8 +193,9 @@ def main():
                for line in fields.splitlines()
                if line.startswith("GO_MEMBER(")]
 
-    for minor in arguments.minors or LAST_PATCH:
-        write(minor, tables_of(arguments.go, layout, minor), symbols)
+    for minor, last in arguments.releases or sorted(last_patches().items()):
+        write(minor, tables_of(arguments.go, layout, minor, last), symbols)
+    write_list()
 
 
 if __name__ == "__main__":

@@ -139,11 +139,12 @@ static struct mw_error *add_span_sets(struct mw_go *go)
 static struct mw_error *add_sweep_block(struct mw_go *go, uint64_t index,
 					uint64_t block, void *ctx)
 {
+	enum { BLOCK = 512 * 8 }; // gcSweepBlockEntries pointers
+
 	(void)index;
 	(void)ctx;
 	return go_in_chunk(go, block)
-		       ? mw_part_list_add(&go->parts, block,
-					  go_size(go, GO_gcSweepBlock),
+		       ? mw_part_list_add(&go->parts, block, BLOCK,
 					  go->accounts.span_sets)
 		       : NULL;
 }

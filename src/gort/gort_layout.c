@@ -8,25 +8,7 @@
 #define GO_LAYOUT_END } },
 
 static const struct go_layout layouts[] = {
-#include "layouts/go1_09.def"
-#include "layouts/go1_10.def"
-#include "layouts/go1_11.def"
-#include "layouts/go1_12.def"
-#include "layouts/go1_13.def"
-#include "layouts/go1_14.def"
-#include "layouts/go1_15.def"
-#include "layouts/go1_16.def"
-#include "layouts/go1_17.def"
-#include "layouts/go1_18.def"
-#include "layouts/go1_19.def"
-#include "layouts/go1_20.def"
-#include "layouts/go1_21.def"
-#include "layouts/go1_22.def"
-#include "layouts/go1_23.def"
-#include "layouts/go1_24.def"
-#include "layouts/go1_25.def"
-#include "layouts/go1_26.def"
-#include "layouts/go1_27.def"
+#include "layouts/tables.def"
 };
 
 const struct go_layout *go_layouts(size_t *ret_count)

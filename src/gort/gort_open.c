@@ -89,44 +89,61 @@ static struct mw_error *unsupported(const struct mw_go *go)
 			   "are damaged or not set up yet", go->version);
 }
 
-static struct mw_error *choose_layout(struct mw_go *go)
+/** Where a layout may come from, in the order in which that is tried. */
+enum step {
+	STEP_EXACT, /* the table of the release */
+	STEP_NEAR,  /* the nearest of its minor, put right by the types */
+	STEP_ANY,   /* without a release (garble: "unknown"), any table */
+	STEP_DWARF, /* last, since that means to decompress and walk it all */
+	STEPS,
+};
+
+static bool try_step(struct mw_go *go, enum step step)
 {
 	bool exact, complete;
 	unsigned score;
 	const struct go_layout *table = go_nearest_table(go, &exact);
 
-	if (table && exact && try_table(go, table, false, &score)) {
+	switch (step) {
+	case STEP_EXACT:
 		go->info.layout = MW_GO_LAYOUT_TABLE;
-		return NULL;
-	}
-	if (table && try_table(go, table, true, &score)) {
+		return table && exact && try_table(go, table, false, &score);
+	case STEP_NEAR:
 		go->info.layout = MW_GO_LAYOUT_RTYPE;
-		return NULL;
-	}
-	// garble writes "unknown" for the version.
-	if (go->minor == 0 && try_all_tables(go)) {
+		return table && try_table(go, table, true, &score);
+	case STEP_ANY:
 		go->info.layout = MW_GO_LAYOUT_RTYPE;
-		return NULL;
+		return go->minor == 0 && try_all_tables(go);
+	case STEP_DWARF:
+	case STEPS:
+		break;
 	}
-	// Last, since reading it means to decompress and walk all of it.
-	if (go_apply_dwarf(go) && fits(go, &complete, &score) && complete) {
-		go->info.layout = MW_GO_LAYOUT_DWARF;
-		return NULL;
-	}
+	go->info.layout = MW_GO_LAYOUT_DWARF;
+	return go_apply_dwarf(go) && fits(go, &complete, &score) && complete;
+}
+
+/**
+ * Find a version and a layout that go together. There is more than one version
+ * to be tried where several strings look like one.
+ */
+static struct mw_error *choose_layout(struct mw_go *go)
+{
+	enum { TRIED = 8 };
+
+	for (enum step step = 0; step < STEPS; step++)
+		for (unsigned i = 0; i < (step == STEP_DWARF ? 1 : TRIED); i++)
+			if (!go_find_version(go, i))
+				break;
+			else if (try_step(go, step))
+				return NULL;
+	go_find_version(go, 0);
 	return unsupported(go);
 }
 
 static struct mw_error *open_image(struct mw_go *go)
 {
-	enum { TRIED = 8 };
-	struct mw_error *error = NULL;
+	struct mw_error *error = choose_layout(go);
 
-	for (unsigned i = 0; i < TRIED && go_find_version(go, i); i++) {
-		mw_error_free(error);
-		error = choose_layout(go);
-		if (!error)
-			break;
-	}
 	if (!error)
 		error = go_find_regions(go);
 	if (!error)

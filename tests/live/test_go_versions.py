@@ -2,6 +2,7 @@
 """Go programs of every minor release, built in every way: the ledger agrees
 with what the program itself says (runtime.ReadMemStats)."""
 
+import re
 import subprocess
 
 import pytest
@@ -52,7 +53,7 @@ def check_equal_to_program(result, figures):
     # released.
     reserved = vsz("go/heap/reserved")
     extra = 0 if scavenged == figures["HeapReleased"] else reserved
-    minor = int(result.go["version"].split(".")[1])
+    minor = int(re.match(r"go1\.(\d+)", result.go["version"])[1])
     assert 13 <= minor <= 16 or extra == 0
     assert scavenged + extra == figures["HeapReleased"]
     assert vsz("go/heap/idle") + scavenged + extra == figures["HeapIdle"]
@@ -131,6 +132,59 @@ def test_accounts_are_there(start, version):
         assert result.bytes(account, domain="vsz") > 0, account
     # What is given back is not resident.
     assert result.bytes("go/heap/scavenged", "go/heap/reserved") == 0
+
+
+@pytest.mark.parametrize("version", ["1.9.7", "1.12.17", "1.13.15", "1.26.8"])
+def test_strings_that_look_like_versions(start, version):
+    """To Go 1.12 the version has to be told from among the data's strings."""
+    result = ledger(start(go_program("decoys", version, "stripped")))
+    assert result.go["version"] == f"go{version}"
+    check_nothing_unknown(result)
+
+
+def renamed(tmp_path, version, name, variant="stripped"):
+    """objects.go, built with a release but saying that it is of another."""
+    old, new = (f"go{v}".encode() for v in (version, name))
+    assert len(old) == len(new)
+    program = tmp_path / "renamed"
+    program.write_bytes(go_program("objects", version, variant).read_bytes()
+                        .replace(old, new))
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("version, name", [
+    ("1.9.7", "1.9.9"), ("1.12.17", "1.12.99"), ("1.15.15", "1.15.99"),
+    ("1.27.4", "1.27.9")])
+def test_unknown_patch_release(start, tmp_path, version, name):
+    """The nearest table, put right by the program's own types."""
+    target = start(renamed(tmp_path, version, name))
+    result, figures = read_idle(target)
+    assert result.go["version"] == f"go{name}"
+    assert result.go["layout"] == "rtype"
+    check_nothing_unknown(result)
+    check_equal_to_program(result, figures)
+
+
+def test_development_version(start, tmp_path):
+    """One that no table is for is not guessed at; the kernel's view stays."""
+    target = start(renamed(tmp_path, "1.27.4", "1.28-d"))
+    with Frozen(target.pid):
+        result = ledger(target)
+        check_against_smaps(target.pid, result)
+    assert result.go is None
+    assert "go1.28-d" in result.stderr
+    assert result.audit["balanced"] is True
+    assert result.bytes("anonymous/private") > 8_000_000
+    assert result.bytes("binary/.text") > 0
+
+
+def test_development_version_with_dwarf(start, tmp_path):
+    target = start(renamed(tmp_path, "1.27.4", "1.28-d", "dwarf"))
+    result, figures = read_idle(target)
+    assert result.go["layout"] == "dwarf"
+    check_nothing_unknown(result)
+    check_equal_to_program(result, figures)
 
 
 def test_goroutine_stacks_are_divided(start):

@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Check the tables of src/gort/layouts against what the walkers read.
+
+A member that a walker names is in every table, but for those that CHANGES
+names. So the table of a new release that has lost one fails here: the walker
+has to be taught what took its place, and then the member gets its last release
+below. Prints TAP.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOM = pathlib.Path(__file__).resolve().parents[2] / "src" / "gort"
+
+# Members that not every release has: {first minor, last minor: symbols}. The
+# release in which one came or went may have tables with and without it.
+CHANGES = {
+    (None, 9): "schedt_mcount",
+    # One arena with its table and bitmap.
+    (None, 10): """mheap_spans mheap_bitmap mheap_bitmap_mapped
+        mheap_arena_start mheap_arena_used""",
+    # Free pages in spans; all spans in buffers.
+    (None, 11): "mheap_freelarge mspan_npreleased",
+    (12, 12): "mheap_scav",
+    (12, 13): "mspan_scavenged",
+    (None, 13): """mheap_free mheap_treapalloc treapNode treapNode_left
+        treapNode_right""",
+    (None, 15): """mheap_sweepSpans gcSweepBuf gcSweepBuf_spine
+        gcSweepBuf_spineLen gcSweepBuf_spineCap""",
+    (10, None): """schedt_mnext specialfinalizer itabTable_size
+        itabTable_count itabTable_entries""",
+    # Arenas anywhere.
+    (11, None): """mheap_arenas mheap_arenaHints mheap_arenaHintAlloc
+        arenaHint arenaHint_next heapArena heapArena_spans specialprofile""",
+    (11, 21): "heapArena_bitmap",
+    (12, None): "mheap_sweepArenas",
+    (12, 24): "mheap_allArenas",
+    (13, None): "mheap_curArena_base mheap_curArena_end",
+    # The page allocator.
+    (14, None): """mheap_pages pageAlloc_summary pageAlloc_chunks
+        pageAlloc_inUse pallocData pageCache_base pageCache_cache
+        pageCache_scav p_pcache""",
+    (15, None): """mheap_markArenas mcentral_partial mcentral_full spanSet
+        spanSet_spine spanSet_spineLen spanSet_spineCap spanSetBlock""",
+    (15, 18): "pageAlloc_scav_inUse",
+    (17, None): "mheap_specialReachableAlloc",
+    (19, None): "pageAlloc_scav_index_chunks scavChunk",
+    (20, None): "mheap_userArena_arenaHints mspan_isUserArenaChunk",
+    (20, 21): "heapArena_noMorePtrs",
+    (21, None): "mheap_specialPinCounterAlloc",
+    (23, None): "mheap_specialWeakHandleAlloc",
+    (24, None): "m_vgetrandomState mheap_specialCleanupAlloc",
+    (25, None): """mheap_heapArenas mheap_userArenaArenas p_gcw_ptrBuf
+        mheap_specialCheckFinalizerAlloc mheap_specialTinyBlockAlloc
+        mheap_specialBubbleAlloc""",
+    # Queues of spans in the collector.
+    (26, None): """mheap_spanSPMCAlloc mheap_specialSecretAlloc
+        p_gcw_spanq_head p_gcw_spanq_tail spanSPMC spanSPMC_allnode_next
+        spanSPMC_cap spanSPMC_ring""",
+}
+
+
+class Table:
+    def __init__(self, text):
+        head = re.match(r'(\d+), (\d+), (\d+), "([^"]*)"\)', text)
+        self.minor, self.first, self.last = (int(head[i]) for i in (1, 2, 3))
+        self.source = head[4]
+        self.symbols = re.findall(r"^GO_AT\((\w+), \d+, \d+\)$", text, re.M)
+        self.name = f"1.{self.minor}.{self.first} to .{self.last}"
+
+
+def read_tables():
+    return [Table(text) for path in sorted(ROOM.glob("layouts/go1_*.def"))
+            for text in path.read_text().split("GO_LAYOUT(")[1:]]
+
+
+def read_fields():
+    return re.findall(r"^GO_MEMBER\((\w+),",
+                      (ROOM / "layouts" / "fields.def").read_text(), re.M)
+
+
+def read_by_walkers(fields):
+    """{symbol: the files that name it}."""
+    users = {}
+    for path in sorted(ROOM.glob("*.[ch]")):
+        for symbol in set(re.findall(r"\bGO_(\w+)", path.read_text())):
+            if symbol in fields:
+                users.setdefault(symbol, []).append(path.name)
+    return users
+
+
+def all_tables_are_compiled():
+    listed = re.findall(r'^#include "(\w+\.def)"$',
+                        (ROOM / "layouts" / "tables.def").read_text(), re.M)
+    made = sorted(path.name for path in ROOM.glob("layouts/go1_*.def"))
+    if listed != made:
+        yield "tables.def does not name the tables: run tools/go_layouts.py"
+
+
+def tables_are_in_order():
+    last = (0, -1)
+    for table in read_tables():
+        if not last < (table.minor, table.first) <= (table.minor, table.last):
+            yield f"{table.name} does not follow 1.{last[0]}.{last[1]}"
+        if f"go1.{table.minor}" not in table.source:
+            yield f"{table.name} does not say which release was read"
+        last = (table.minor, table.last)
+
+
+def no_minor_is_left_out():
+    minors = sorted({table.minor for table in read_tables()})
+    if minors != list(range(minors[0], minors[-1] + 1)):
+        yield f"there are only {minors}"
+
+
+def tables_know_only_what_is_in_fields():
+    fields = read_fields()
+    if len(fields) != len(set(fields)):
+        yield "fields.def has a member twice"
+    for table in read_tables():
+        for symbol in sorted(set(table.symbols) - set(fields)):
+            yield f"{table.name} has {symbol}"
+
+
+def ranges(fields):
+    """{symbol: (first minor, last minor)} of CHANGES."""
+    found = {}
+    for (first, last), symbols in CHANGES.items():
+        for symbol in symbols.split():
+            assert symbol in fields and symbol not in found, symbol
+            found[symbol] = (first or 0, last or 1000)
+    return found
+
+
+def walkers_find_what_they_read():
+    fields = set(read_fields())
+    users = read_by_walkers(fields)
+    known = ranges(fields)
+    for table in read_tables():
+        for symbol, files in sorted(users.items()):
+            first, last = known.get(symbol, (0, 1000))
+            has = symbol in table.symbols
+            if table.minor in (first, last) and first != last:
+                continue
+            if has != (first <= table.minor <= last):
+                yield (f"{table.name} {'has' if has else 'lacks'} {symbol}, "
+                       f"which {' and '.join(files)} read")
+
+
+def no_change_is_out_of_date():
+    fields = set(read_fields())
+    for symbol, (first, last) in ranges(fields).items():
+        have = [table.minor for table in read_tables()
+                if symbol in table.symbols]
+        if not have or (first and first != have[0]) or \
+                (last < 1000 and last != have[-1]):
+            yield f"{symbol} is in the tables of {sorted(set(have))}"
+
+
+def main():
+    checks = [all_tables_are_compiled, tables_are_in_order,
+              no_minor_is_left_out, tables_know_only_what_is_in_fields,
+              walkers_find_what_they_read, no_change_is_out_of_date]
+    failed = False
+    print(f"1..{len(checks)}")
+    for number, check in enumerate(checks, 1):
+        problems = list(check())
+        for problem in problems:
+            print(f"# {problem}")
+        print(f"{'not ' if problems else ''}ok {number} - {check.__name__}")
+        failed |= bool(problems)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
