@@ -84,8 +84,11 @@ static struct mw_error *describe(struct reading *r, struct mw_go_goroutine *g)
 		g->is_system = !in_user_code;
 	}
 	// A go statement with arguments begins in a function of its own.
-	if (trace && trace->is_whole && is_wrapper)
-		g->function = go_outermost(r->go, r->all, trace);
+	if (trace && trace->is_whole && is_wrapper) {
+		const char *inner = go_outermost(r->go, r->all, trace);
+
+		g->function = inner ? inner : g->function;
+	}
 	return error;
 }
 

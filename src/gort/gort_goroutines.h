@@ -44,7 +44,10 @@ MW_MUST_USE struct mw_error *go_trace(struct mw_go *go,
 				      struct go_trace_set *set,
 				      struct mw_go_goroutine *g,
 				      const struct mw_go_start *start);
-/** The function that a goroutine with this stack was started to run. */
+/**
+ * The function that a goroutine with this stack was started to run; NULL for
+ * one that has not got further than a wrapper.
+ */
 const char *go_outermost(struct mw_go *go, const struct mw_go_goroutines *all,
 			 const struct mw_go_trace *trace);
 void go_trace_set_free(struct go_trace_set *set);

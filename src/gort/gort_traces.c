@@ -173,7 +173,7 @@ const char *go_outermost(struct mw_go *go, const struct mw_go_goroutines *all,
 			    strcmp(lines[n].function, "runtime.goexit") != 0)
 				return lines[n].function;
 	}
-	return "?";
+	return NULL;
 }
 
 /** A wrapper that itself panicked is of interest. */

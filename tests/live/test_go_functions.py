@@ -17,9 +17,8 @@ from test_real_programs import PROGRAMS
 
 FUNCS = os.environ.get("MEMWHY_TESTS", str(ROOT / "build" / "tests")) + \
     "/tools/go-funcs"
-OLD_RELEASES = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
-                "1.15.15"]
-ALL_RELEASES = OLD_RELEASES + RELEASES
+OLD_RELEASES = [r for r in RELEASES if int(r.split(".")[1]) < 15]
+NEW_RELEASES = [r for r in RELEASES if r not in OLD_RELEASES]
 # Their tools read the binaries of all.
 TOOLS = "1.22.12"
 
@@ -127,7 +126,7 @@ def check_against_nm(target, exe):
     assert compared > 0.95 * len(at)
 
 
-@pytest.mark.parametrize("version", ALL_RELEASES)
+@pytest.mark.parametrize("version", RELEASES)
 def test_names_as_nm_has_them(start, version):
     exe = go_program("objects", version, "dwarf")
     check_against_nm(start(exe), exe)
@@ -173,19 +172,19 @@ def check_against_gosym(target, exe):
                                  int(line.split(":")[-1]) <= 0)
 
 
-@pytest.mark.parametrize("version", ALL_RELEASES)
+@pytest.mark.parametrize("version", RELEASES)
 def test_stripped_as_gosym_has_it(start, version):
     exe = go_program("objects", version, "stripped")
     check_against_gosym(start(exe), exe)
 
 
-@pytest.mark.parametrize("version", ["1.15.15"] + RELEASES)
+@pytest.mark.parametrize("version", NEW_RELEASES)
 def test_pie_as_gosym_has_it(start, version):
     exe = go_program("objects", version, "pie")
     check_against_gosym(start(exe), exe)
 
 
-@pytest.mark.parametrize("version", OLD_RELEASES[:-1])
+@pytest.mark.parametrize("version", OLD_RELEASES)
 def test_old_pie_as_nm_has_it(start, version):
     """They are made by an external linker, and have no section for it."""
     exe = go_program("objects", version, "dwarf", flags=["-buildmode=pie"])
@@ -213,8 +212,7 @@ def symbolize(exe, pcs):
 
 # Before them Go's DWARF does not tell of inlined calls, or LLVM does not
 # understand it.
-@pytest.mark.parametrize("version", ["1.11.13", "1.13.15", "1.15.15"] +
-                         RELEASES)
+@pytest.mark.parametrize("version", ["1.11.13", "1.13.15"] + NEW_RELEASES)
 def test_inlined_calls_as_dwarf_has_them(start, version):
     need("llvm-symbolizer")
     exe = go_program("objects", version, "dwarf")
