@@ -2,17 +2,59 @@
 #ifndef MW_ALLOC_H
 #define MW_ALLOC_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "mw_error.h"
 #include "mw_facts.h"
 #include "mw_target.h"
 
 /*
- * Native allocators. For now only the extents of glibc's thread arenas are
- * found; what is in them is not told apart.
+ * Native allocators: found in a process without symbols, by what their
+ * structures must look like, and walked block by block. A process may hold
+ * several; each detector looks at every process.
  */
+struct mw_alloc;
 
-/** Claim what native allocators own. */
+/** One arena, or what an allocator has instead. Bytes of address space. */
+struct mw_alloc_arena {
+	const char *allocator; /* static */
+	char name[32];
+	uint64_t in_use_bytes, in_use_blocks;
+	uint64_t free_bytes, free_blocks; /* without cache and top */
+	uint64_t largest_free_bytes;
+	uint64_t cache_bytes, cache_blocks; /* free, kept for one thread */
+	uint64_t top_bytes; /* never handed out since it was last got */
+	uint64_t metadata_bytes;
+	uint64_t foreign_bytes; /* inside, but got by somebody else */
+	uint64_t torn_bytes;	/* could not be made out */
+	uint64_t reserved_bytes;
+	uint64_t resident_bytes;  /* of all of it */
+	uint64_t trimmable_bytes; /* resident ones that it could give back */
+	uint64_t system_bytes; /* what the arena says that it holds */
+	uint64_t threads;      /* that allocate from it */
+	uint64_t unsettled;    /* free blocks caught in a change */
+	bool is_locked;	       /* a thread is at work in it */
+};
+
+/**
+ * Find the allocators of @target and claim what they own. The result backs the
+ * claims: free it after the ledger.
+ *
+ * Cost: reads all data of the images, and the structures it finds; the blocks
+ *       are read when the ledger is settled.
+ */
 MW_MUST_USE struct mw_error *mw_alloc_claim(struct mw_target *target,
-					    const struct mw_sink *sink);
+					    const struct mw_sink *sink,
+					    struct mw_alloc **ret);
+void mw_alloc_free(struct mw_alloc *alloc);
+
+/** The arenas, whose figures are complete once the ledger is settled. */
+const struct mw_alloc_arena *const *
+mw_alloc_arenas(const struct mw_alloc *alloc, size_t *ret_count);
+
+/** Leave notes at the target about what could not be made out. */
+void mw_alloc_note_drift(const struct mw_alloc *alloc);
 
 #endif

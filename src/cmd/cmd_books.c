@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd_books.h"
 
-#include "mw_alloc.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
 
@@ -106,7 +105,8 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 		error = claim_go(books);
 	if (!error)
 		error = mw_alloc_claim(books->target,
-				       mw_ledger_sink(books->ledger));
+				       mw_ledger_sink(books->ledger),
+				       &books->alloc);
 	if (!error)
 		error = mw_native_claim(books->target,
 					mw_ledger_sink(books->ledger),
@@ -117,6 +117,8 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 		error = take_audit(books);
 	if (!error && books->go)
 		note_drift(books);
+	if (!error)
+		mw_alloc_note_drift(books->alloc);
 	if (books->target)
 		books->stopped_ns = mw_target_release(books->target);
 	if (!error && (flags & CMD_BOOKS_PSS))
@@ -129,6 +131,7 @@ void cmd_books_free(struct cmd_books *books)
 {
 	mw_ledger_free(books->ledger);
 	mw_native_free(books->native);
+	mw_alloc_free(books->alloc);
 	mw_go_close(books->go);
 	mw_free(books->smaps);
 	mw_target_close(books->target);

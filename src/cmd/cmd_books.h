@@ -3,6 +3,7 @@
 #define CMD_BOOKS_H
 
 #include "cmd.h"
+#include "mw_alloc.h"
 #include "mw_gort.h"
 #include "mw_ledger.h"
 #include "mw_native.h"
@@ -12,6 +13,7 @@ struct cmd_books {
 	struct mw_target *target;
 	struct mw_go *go; /* NULL: no Go runtime */
 	struct mw_native *native;
+	struct mw_alloc *alloc;
 	struct mw_ledger *ledger;
 	struct mw_audit audit;
 	struct mw_smaps_figures *smaps; /* per mapping, NULL if not asked */

@@ -168,10 +168,45 @@ static const struct {
 	{ "stack/threads/tls", "thread-local variables and descriptors", NULL },
 
 	{ "malloc", "the C library's heap", NULL },
+	{ "malloc/glibc", "the GNU C library's malloc",
+	  "Arenas, in which blocks are cut one behind the other; blocks of "
+	  "128 KiB and more get mappings of their own." },
+	{ "malloc/*/*/in-use", "blocks that the program has",
+	  "Blocks that were handed out and not freed, with what malloc needs "
+	  "for each (8 bytes a block in glibc) and what rounding adds." },
+	{ "malloc/*/*/free", "holes between blocks",
+	  "Freed blocks that malloc keeps for new ones: they stay because "
+	  "something behind them is in use, or because nobody asked for them "
+	  "back (`memwhy malloc` tells what malloc_trim would return)." },
+	{ "malloc/*/*/cache", "free blocks, kept for one thread",
+	  "Freed blocks in the cache of a thread (glibc's tcache), which only "
+	  "that thread will use again. They are no leak." },
+	{ "malloc/*/*/top", "the end of the heap, not handed out",
+	  "Room behind the last block. It is given back when it is large, or "
+	  "by malloc_trim." },
+	{ "malloc/*/*/metadata", "the allocator's own structures",
+	  "Descriptions of arenas and heaps, the threads' caches." },
+	{ "malloc/*/*/mmapped", "large blocks with mappings of their own",
+	  "Blocks above the threshold (128 KiB at first, it grows to 32 MiB as "
+	  "such blocks are freed): free() gives each back at once." },
+	{ "malloc/*/*/reserved", "address space that was never used",
+	  "glibc reserves 64 MiB for each heap of a thread's arena and makes of "
+	  "it usable what is needed. It costs nothing but address space." },
+	{ "malloc/*/*/foreign", "in the program break, not malloc's",
+	  "Parts of the program break that somebody else got with sbrk, or the "
+	  "C library before malloc began." },
+	{ "malloc/*/main", "the first arena",
+	  "The main thread's arena, which grows with the program break; other "
+	  "threads use it, too, when there are more threads than arenas." },
+	{ "malloc/*/libc*", "arena of another copy of the C library",
+	  "A second C library in the process (dlmopen) has its own arenas." },
+	{ "malloc/*/thread-*", "an arena of threads",
+	  "glibc gives threads arenas of their own, up to eight a processor, so "
+	  "that they need not wait for each other; by age." },
 	{ "malloc/unwalked", "not told apart further",
 	  "Memory of malloc whose blocks are not told apart." },
 	{ "malloc/unwalked/brk", "[heap]: the program break",
-	  "The main arena of the C library's malloc." },
+	  "The break of a program whose malloc was not recognised." },
 	{ "malloc/unwalked/arenas", "arenas of threads",
 	  "glibc gives threads arenas of their own, of 64 MiB each, so that "
 	  "they need not wait for each other." },
@@ -192,6 +227,12 @@ static const struct {
 	{ "unknown/go-torn", "changed while it was read",
 	  "Pages of the Go heap that the program was just changing; --stop "
 	  "gives exact books." },
+	{ "unknown/malloc-torn", "changed while it was read, or damaged",
+	  "Parts of a malloc arena to which no chain of blocks leads; --stop "
+	  "gives exact books, unless the heap is damaged." },
+	{ "unknown/unreadable", "could not be read",
+	  "Memory that would have told more could not be read: it is swapped "
+	  "out, or has gone." },
 	{ "unknown/contested", "claimed twice: please report", NULL },
 	{ "unknown/unplaced", "resident, but the kernel tells not where", NULL },
 	{ "unknown/*", "could not be resolved", NULL },

@@ -51,7 +51,7 @@ def test_every_kind_of_mapping(kinds):
     # private, none, zero, locked, lazy, huge pages, and what surrounds them.
     assert result.bytes("anonymous/private") >= \
         half + half + half + (2 << 20)
-    assert result.bytes("malloc/unwalked/brk") > 0
+    assert result.bytes("malloc/glibc/main/in-use") > 0
     with Frozen(kinds.pid):
         check_against_smaps(kinds.pid, ledger(kinds))
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "alloc_int.h"
+#include "mw_guard.h"
+
+static const struct alloc_detector *const detectors[] = {
+	&alloc_glibc,
+};
+
+struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,
+				       const char *allocator,
+				       const char *name)
+{
+	struct mw_alloc_arena *arena = mw_calloc(1, sizeof(*arena));
+	struct mw_alloc_arena **place =
+		arena ? mw_vec_push(&alloc->arenas) : NULL;
+
+	if (!place) {
+		mw_free(arena);
+		return NULL;
+	}
+	*place = arena;
+	arena->allocator = allocator;
+	snprintf(arena->name, sizeof(arena->name), "%s", name);
+	return arena;
+}
+
+static void freep(struct mw_alloc **alloc)
+{
+	mw_alloc_free(*alloc);
+}
+
+struct mw_error *mw_alloc_claim(struct mw_target *target,
+				const struct mw_sink *sink,
+				struct mw_alloc **ret)
+{
+	MW_CLEANUP(freep) struct mw_alloc *alloc =
+		mw_calloc(1, sizeof(*alloc));
+
+	if (!alloc)
+		return mw_error_nomem();
+	alloc->target = target;
+	alloc->sink = sink;
+	for (size_t i = 0; i < MW_COUNT(detectors); i++) {
+		void **state = mw_vec_push(&alloc->states);
+		struct mw_error *error;
+
+		if (!state)
+			return mw_error_nomem();
+		*state = NULL;
+		// Allocators are known by what stands in memory.
+		if (!mw_target_info(target)->can_read ||
+		    !mw_target_info(target)->is_64)
+			continue;
+		error = detectors[i]->claim(alloc, state);
+		if (error)
+			return error;
+	}
+	*ret = mw_steal(alloc);
+	return NULL;
+}
+
+void mw_alloc_free(struct mw_alloc *alloc)
+{
+	if (!alloc)
+		return;
+	for (size_t i = 0; i < alloc->states.n; i++)
+		if (alloc->states.v[i])
+			detectors[i]->free(alloc->states.v[i]);
+	for (size_t i = 0; i < alloc->arenas.n; i++)
+		mw_free(alloc->arenas.v[i]);
+	mw_vec_free(&alloc->states);
+	mw_vec_free(&alloc->arenas);
+	mw_free(alloc);
+}
+
+const struct mw_alloc_arena *const *
+mw_alloc_arenas(const struct mw_alloc *alloc, size_t *ret_count)
+{
+	*ret_count = alloc->arenas.n;
+	return (const struct mw_alloc_arena *const *)alloc->arenas.v;
+}
+
+void mw_alloc_note_drift(const struct mw_alloc *alloc)
+{
+	uint64_t torn = 0, arenas = 0;
+
+	for (size_t i = 0; i < alloc->arenas.n; i++) {
+		torn += alloc->arenas.v[i]->torn_bytes;
+		arenas += alloc->arenas.v[i]->torn_bytes > 0;
+	}
+	if (arenas > 0)
+		mw_target_note(alloc->target, "%zu bytes of %zu malloc arenas "
+			       "could not be made out (unknown/malloc-torn): "
+			       "%s", (size_t)torn, (size_t)arenas,
+			       mw_target_info(alloc->target)->mode ==
+					       MW_CAPTURE_LIVE
+				       ? "they changed while they were read, "
+					 "or are damaged"
+				       : "they are damaged");
+}

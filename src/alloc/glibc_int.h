@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GLIBC_INT_H
+#define GLIBC_INT_H
+
+#include "alloc_int.h"
+#include "mw_map64.h"
+#include "mw_num.h"
+
+/* Layouts: see layouts/glibc.def */
+
+#define GLIBC_NONE UINT32_MAX
+
+struct glibc_arena_layout {
+	const char *source;
+	uint32_t bytes, fastbins, fast_count, top, bins, next, next_free;
+	uint32_t attached, system_mem, max_system_mem, mmapped_tail;
+};
+
+struct glibc_heap_layout {
+	const char *source;
+	uint32_t bytes;
+};
+
+struct glibc_params_layout {
+	const char *source;
+	uint32_t bytes, mmap_threshold, arena_test, thp_pagesize, hp_pagesize;
+	uint32_t n_mmaps, n_mmaps_max, max_n_mmaps, mmapped_mem;
+	uint32_t max_mmapped_mem, sbrk_base, tcache_bins, tcache_max_bytes;
+	uint32_t tcache_count;
+};
+
+struct glibc_tcache_layout {
+	const char *source;
+	uint32_t bytes, bins, count_bytes, entries;
+	bool counts_room;
+};
+
+const struct glibc_arena_layout *glibc_arena_layouts(size_t *ret_count);
+const struct glibc_heap_layout *glibc_heap_layouts(size_t *ret_count);
+const struct glibc_params_layout *glibc_params_layouts(size_t *ret_count);
+const struct glibc_tcache_layout *glibc_tcache_layouts(size_t *ret_count);
+
+/*
+ * A chunk (struct malloc_chunk):
+ *	0	u64 prev_size: size of the chunk before, when that is free
+ *	8	u64 size, with flags in its low bits
+ *	16	u64 fd, 24 u64 bk: links, when free; else the user's
+ */
+#define CHUNK_SIZE 8
+#define CHUNK_FD 16
+#define CHUNK_ALIGN 16
+#define CHUNK_MIN 32
+#define CHUNK_HEAD_BYTES 16 /* also of a fencepost */
+#define PREV_INUSE 1
+#define IS_MMAPPED 2
+#define NON_MAIN_ARENA 4
+#define SIZE_FLAGS 7
+
+/** What a stretch of an arena is. */
+enum glibc_kind {
+	GLIBC_IN_USE,
+	GLIBC_FREE,
+	GLIBC_FAST, /* in a fastbin: free, but not merged yet */
+	GLIBC_CACHE,
+	GLIBC_TOP,
+	GLIBC_METADATA,
+	GLIBC_RESERVED,
+	GLIBC_FOREIGN,
+	GLIBC_TORN,
+	GLIBC_UNREADABLE,
+	GLIBC_KINDS,
+};
+
+/** Chunks that look in use but are not, or are not the user's. */
+enum glibc_mark {
+	GLIBC_UNMARKED,
+	GLIBC_MARK_FAST,
+	GLIBC_MARK_CACHE,
+	GLIBC_MARK_TCACHE, /* a tcache_perthread_struct */
+};
+
+#define MARK_LEAF_SHIFT 20 /* 1 MiB of heap a leaf */
+#define MARK_LEAF_BYTES ((1u << MARK_LEAF_SHIFT) / CHUNK_ALIGN / 4)
+
+/** Two bits for each 16 bytes of a region. */
+struct glibc_marks {
+	uint8_t **leaves; /* NULL: nothing is marked in that MiB */
+	size_t count;
+};
+
+struct glibc_arena {
+	struct glibc *glibc;
+	uint64_t va;
+	bool is_main;
+	uint64_t top;
+	struct mw_alloc_arena *figures;
+	mw_account_id accounts[GLIBC_KINDS];
+	char what[64];
+};
+
+/** A stretch of chunks: the main heap, or one heap of a thread arena. */
+struct glibc_region {
+	struct glibc_arena *arena;
+	uint64_t start;	 /* of what is claimed */
+	uint64_t chunks; /* the first chunk */
+	uint64_t end;	 /* of the chunks */
+	uint64_t limit;	 /* of what is claimed: reserved behind @end */
+	struct glibc_marks marks;
+};
+
+/** An mmapped block. */
+struct glibc_block {
+	uint64_t start, bytes;
+};
+
+/** What mp_ says; all 0 when it was not found. */
+struct glibc_params {
+	uint64_t va;
+	uint64_t n_mmaps, mmapped_mem;
+	uint64_t sbrk_base, thp_pagesize, hp_pagesize;
+};
+
+enum glibc_linking {
+	GLIBC_LINKS_UNSEEN,
+	GLIBC_LINKS_PLAIN,
+	GLIBC_LINKS_SAFE, /* 2.32: XORed with their place >> 12 */
+};
+
+/** One copy of the C library in the process. */
+struct glibc {
+	struct mw_alloc *alloc;
+	struct mw_target *target;
+	unsigned number; /* 1 for the first */
+	const struct glibc_arena_layout *layout;
+	const struct glibc_heap_layout *heap_layout; /* NULL: no thread arena */
+	uint64_t heap_max;
+	uint64_t main_arena;
+	struct glibc_params params;
+	enum glibc_linking linking;
+	MW_VEC(struct glibc_arena *) arenas; /* main first, then by age */
+	MW_VEC(struct glibc_region *) regions; /* ascending */
+	struct mw_map64 by_va; /* arena -> 1 + index */
+	struct mw_map64 heaps; /* heaps that are known */
+	uint64_t last_node;
+	MW_VEC(struct glibc_block) blocks; /* mmapped */
+	mw_account_id mmapped;
+};
+
+/* Finding */
+
+/** Call @visit(ctx, arena, layout) for each main arena. */
+MW_MUST_USE struct mw_error *
+glibc_find_main(struct mw_target *target,
+		struct mw_error *(*visit)(void *ctx, uint64_t arena,
+					  const struct glibc_arena_layout *l),
+		void *ctx);
+
+/** Read a word of an arena or the like: false when it cannot be had. */
+bool glibc_word(struct glibc *glibc, uint64_t va, uint64_t *ret);
+
+/** Follow the ring from the main arena: glibc->arenas. */
+MW_MUST_USE struct mw_error *glibc_find_arenas(struct glibc *glibc);
+void glibc_find_params(struct glibc *glibc);
+/** The heaps of all arenas: glibc->regions. */
+MW_MUST_USE struct mw_error *glibc_find_regions(struct glibc *glibc);
+const struct glibc_region *glibc_region_of(const struct glibc *glibc,
+					   uint64_t va);
+
+/** Claim heaps of thread arenas that no arena of @known leads to. */
+MW_MUST_USE struct mw_error *
+glibc_claim_unwalked(struct mw_alloc *alloc, struct glibc *const *known,
+		     size_t count);
+
+/** Whether a heap_info of glibc stands at @va, whichever its arena. */
+bool glibc_is_heap(struct mw_target *target, uint64_t va, uint64_t heap_max,
+		   uint64_t *ret_arena);
+
+/* Lists */
+
+/** Mark the chunk at @va; false when it lies nowhere or is marked already. */
+MW_MUST_USE struct mw_error *glibc_mark(struct glibc *glibc, uint64_t va,
+					enum glibc_mark mark, bool *ret_new);
+enum glibc_mark glibc_mark_at(const struct glibc_region *region, uint64_t va);
+MW_MUST_USE struct mw_error *glibc_mark_fastbins(struct glibc *glibc);
+/** Mark what is in the tcache at @va, of which the chunk has @chunk_bytes. */
+MW_MUST_USE struct mw_error *glibc_mark_tcache(struct glibc *glibc,
+					       uint64_t va);
+/** Whether a tcache_perthread_struct may stand at @va; how much speaks so. */
+unsigned glibc_rate_tcache(struct glibc *glibc, uint64_t va);
+/** Threads: which arena each uses, and its tcache. */
+MW_MUST_USE struct mw_error *glibc_find_threads(struct glibc *glibc);
+
+/* Walking */
+
+/** Parts of a region's claim: an mw_refine_fn; ctx is the region. */
+struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,
+			      struct mw_parts *parts);
+
+MW_MUST_USE struct mw_error *glibc_claim_mmapped(struct glibc *glibc);
+
+#endif

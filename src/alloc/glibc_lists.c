@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "glibc_int.h"
+
+/*
+ * Chunks that are free but look in use to their neighbours: those in fastbins
+ * and in the threads' caches. They are marked before the arenas are walked.
+ *
+ * malloc_state.fastbinsY[i] leads to the first chunk of 32 + 16i bytes, whose
+ * fd leads on. tcache_perthread_struct.entries[i] leads to the memory of the
+ * first chunk of 32 + 16i bytes (beyond the 64th, of a size class), whose
+ * first word leads on. Since 2.32 ("safe-linking") these words are XORed with
+ * their own address >> 12; which it is, the last word of a list tells: 0, or
+ * its address >> 12.
+ */
+#define MAX_TCACHE_STRUCT 768
+
+/* Marks */
+
+struct mw_error *glibc_mark(struct glibc *glibc, uint64_t va,
+			    enum glibc_mark mark, bool *ret_new)
+{
+	const struct glibc_region *region = glibc_region_of(glibc, va);
+	uint8_t **leaf;
+	uint64_t at;
+
+	*ret_new = false;
+	if (!region || !mw_is_aligned(va, CHUNK_ALIGN))
+		return NULL;
+	at = (va - region->chunks) / CHUNK_ALIGN;
+	leaf = &region->marks.leaves[at / (MARK_LEAF_BYTES * 4)];
+	if (!*leaf)
+		*leaf = mw_calloc(1, MARK_LEAF_BYTES);
+	if (!*leaf)
+		return mw_error_nomem();
+	at %= MARK_LEAF_BYTES * 4;
+	if ((*leaf)[at / 4] >> at % 4 * 2 & 3)
+		return NULL;
+	(*leaf)[at / 4] |= (uint8_t)(mark << at % 4 * 2);
+	*ret_new = true;
+	return NULL;
+}
+
+enum glibc_mark glibc_mark_at(const struct glibc_region *region, uint64_t va)
+{
+	uint64_t at = (va - region->chunks) / CHUNK_ALIGN;
+	const uint8_t *leaf =
+		region->marks.leaves[at / (MARK_LEAF_BYTES * 4)];
+
+	at %= MARK_LEAF_BYTES * 4;
+	return leaf ? leaf[at / 4] >> at % 4 * 2 & 3 : GLIBC_UNMARKED;
+}
+
+/* Links */
+
+/**
+ * Read the two words at @va, a node of a list. Nodes close to the last one are
+ * read by the block, others by themselves.
+ */
+static bool read_node(struct glibc *glibc, uint64_t va, uint64_t words[2])
+{
+	bool is_near = va - glibc->last_node + MW_KIB(64) < MW_KIB(128);
+
+	glibc->last_node = va;
+	return mw_is_aligned(va, 8) &&
+	       (is_near ? mw_target_read(glibc->target, va, words, 16)
+			: mw_target_peek(glibc->target, va, words, 16));
+}
+
+/** Whether a chunk may begin at @va: in a heap, and aligned. */
+static bool may_be_chunk(const struct glibc *glibc, uint64_t va)
+{
+	return mw_is_aligned(va, CHUNK_ALIGN) && glibc_region_of(glibc, va);
+}
+
+/**
+ * The link @stored at @place, which leads to @offset bytes behind a chunk's
+ * start: where it leads, 0 at the end. False when it leads nowhere.
+ */
+static bool follow(struct glibc *glibc, uint64_t place, uint64_t stored,
+		   uint64_t offset, uint64_t *ret)
+{
+	uint64_t safe = stored ^ place >> 12;
+
+	if (glibc->linking != GLIBC_LINKS_SAFE &&
+	    (stored == 0 || may_be_chunk(glibc, stored - offset))) {
+		glibc->linking = GLIBC_LINKS_PLAIN;
+		*ret = stored;
+		return true;
+	}
+	if (glibc->linking != GLIBC_LINKS_PLAIN &&
+	    (safe == 0 || may_be_chunk(glibc, safe - offset))) {
+		glibc->linking = GLIBC_LINKS_SAFE;
+		*ret = safe;
+		return true;
+	}
+	return false;
+}
+
+/* Fastbins */
+
+/** Mark the list of chunks of @bytes that begins with @chunk. */
+static struct mw_error *mark_fastbin(struct glibc *glibc, uint64_t chunk,
+				     uint64_t bytes)
+{
+	struct mw_error *error = NULL;
+	bool is_new = true;
+
+	// A list ends in 0, in what makes no sense, or in itself.
+	while (chunk && may_be_chunk(glibc, chunk)) {
+		uint64_t words[2], fd[2];
+
+		if (!read_node(glibc, chunk, words) ||
+		    (words[1] & ~(uint64_t)SIZE_FLAGS) != bytes ||
+		    !read_node(glibc, chunk + CHUNK_FD, fd))
+			break;
+		error = glibc_mark(glibc, chunk, GLIBC_MARK_FAST, &is_new);
+		if (error || !is_new ||
+		    !follow(glibc, chunk + CHUNK_FD, fd[0], 0, &chunk))
+			break;
+	}
+	return error;
+}
+
+struct mw_error *glibc_mark_fastbins(struct glibc *glibc)
+{
+	const struct glibc_arena_layout *l = glibc->layout;
+	struct mw_error *error = NULL;
+
+	for (size_t a = 0; a < glibc->arenas.n; a++)
+		for (uint32_t i = 0; !error && i < l->fast_count; i++) {
+			uint64_t head;
+
+			if (glibc_word(glibc,
+				       glibc->arenas.v[a]->va + l->fastbins +
+					       8 * i, &head))
+				error = mark_fastbin(glibc, head,
+						     CHUNK_MIN +
+							     CHUNK_ALIGN * i);
+		}
+	return error;
+}
+
+/* Thread caches */
+
+/** A tcache_perthread_struct as it is read. */
+struct tcache {
+	const struct glibc_tcache_layout *layout;
+	uint64_t most; /* with counts_room: what an empty list counts */
+	uint8_t bytes[MAX_TCACHE_STRUCT];
+};
+
+static uint64_t raw_count(const struct tcache *t, uint32_t bin)
+{
+	return t->layout->count_bytes == 1 ? t->bytes[bin]
+					   : mw_u16(t->bytes + 2 * bin);
+}
+
+static uint64_t count_of(const struct tcache *t, uint32_t bin)
+{
+	uint64_t raw = raw_count(t, bin);
+
+	return !t->layout->counts_room ? raw
+	       : raw <= t->most	       ? t->most - raw
+				       : 0;
+}
+
+static uint64_t entry_of(const struct tcache *t, uint32_t bin)
+{
+	return mw_u64(t->bytes + t->layout->entries + 8 * bin);
+}
+
+/** Whether the list's head may be right: empty, or a chunk of its size. */
+static bool is_sound_bin(struct glibc *glibc, const struct tcache *t,
+			 uint32_t bin)
+{
+	uint64_t entry = entry_of(t, bin), head[2];
+
+	if ((count_of(t, bin) == 0) != (entry == 0))
+		return false;
+	if (entry == 0)
+		return true;
+	if (!may_be_chunk(glibc, entry - CHUNK_FD) ||
+	    !mw_target_peek(glibc->target, entry - CHUNK_FD, head,
+			    sizeof(head)))
+		return false;
+	head[1] &= ~(uint64_t)SIZE_FLAGS;
+	return bin < 64 ? head[1] == CHUNK_MIN + CHUNK_ALIGN * bin
+			: head[1] > CHUNK_MIN + CHUNK_ALIGN * 63;
+}
+
+/**
+ * Read the tcache at @va, memory of a chunk whose size tells the layout: a
+ * rest too small for a chunk of its own may have been left with it. Returns how
+ * much speaks for it: 0 it is none, 1 an empty one.
+ */
+static unsigned read_tcache(struct glibc *glibc, uint64_t va,
+			    struct tcache *t)
+{
+	size_t count;
+	const struct glibc_tcache_layout *layouts =
+		glibc_tcache_layouts(&count);
+	uint64_t size;
+
+	if (!mw_is_aligned(va, CHUNK_ALIGN) ||
+	    !may_be_chunk(glibc, va - CHUNK_FD) ||
+	    !mw_target_peek(glibc->target, va - 8, &size, sizeof(size)))
+		return 0;
+	size &= ~(uint64_t)SIZE_FLAGS;
+	for (size_t i = 0; i < count; i++) {
+		const struct glibc_tcache_layout *l = &layouts[i];
+		unsigned sound = 1;
+
+		if (size < l->bytes + 8 || size > l->bytes + 48 ||
+		    l->bytes > sizeof(t->bytes) ||
+		    !mw_target_read(glibc->target, va, t->bytes, l->bytes))
+			continue;
+		t->layout = l;
+		t->most = 0;
+		for (uint32_t b = 0; l->counts_room && b < l->bins; b++)
+			if (entry_of(t, b) == 0)
+				t->most = mw_max(t->most, raw_count(t, b));
+		for (uint32_t b = 0; sound && b < l->bins; b++) {
+			if (!is_sound_bin(glibc, t, b))
+				sound = 0;
+			else
+				sound += entry_of(t, b) != 0;
+		}
+		if (sound)
+			return sound;
+	}
+	return 0;
+}
+
+unsigned glibc_rate_tcache(struct glibc *glibc, uint64_t va)
+{
+	struct tcache t;
+
+	return read_tcache(glibc, va, &t);
+}
+
+/** Mark the list that begins with the memory at @entry. */
+static struct mw_error *mark_list(struct glibc *glibc, uint64_t entry,
+				  uint64_t count)
+{
+	struct mw_error *error = NULL;
+	bool is_new = true;
+
+	for (; !error && entry && count > 0; count--) {
+		uint64_t next;
+
+		if (!may_be_chunk(glibc, entry - CHUNK_FD))
+			break;
+		error = glibc_mark(glibc, entry - CHUNK_FD, GLIBC_MARK_CACHE,
+				   &is_new);
+		if (!is_new ||
+		    !mw_target_peek(glibc->target, entry, &next, 8) ||
+		    !follow(glibc, entry, next, CHUNK_FD, &entry))
+			break;
+	}
+	return error;
+}
+
+struct mw_error *glibc_mark_tcache(struct glibc *glibc, uint64_t va)
+{
+	struct mw_error *error;
+	struct tcache t;
+	bool is_new;
+
+	if (!read_tcache(glibc, va, &t))
+		return NULL;
+	error = glibc_mark(glibc, va - CHUNK_FD, GLIBC_MARK_TCACHE, &is_new);
+	if (!is_new)
+		return error;
+	for (uint32_t b = 0; !error && b < t.layout->bins; b++)
+		error = mark_list(glibc, entry_of(&t, b), count_of(&t, b));
+	return error;
+}

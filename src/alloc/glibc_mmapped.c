@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "glibc_int.h"
+
+/*
+ * Large blocks that malloc took from mmap, one by one. No list has them; each
+ * begins with a chunk with IS_MMAPPED:
+ *
+ *	0	u64 prev_size: how far behind the mapping's start the chunk is
+ *		(for memalign), since 2.43 with bit 0 for huge pages
+ *	8	u64 size, with IS_MMAPPED and no other flag
+ *
+ * prev_size, size and what layout.mmapped_tail says are the whole block, which
+ * is made of whole pages. mp_ has their number and the sum of their bytes: when
+ * both are met, the list is right.
+ *
+ * The kernel joins mappings that adjoin, so a block can begin anywhere in one;
+ * but most begin with it, or behind another block. Hence three passes, each of
+ * which looks at more than the last one, until number and sum are met. New
+ * mappings lie below old ones, so those at high addresses come first.
+ */
+enum pass {
+	AT_STARTS, /* of mappings and behind other blocks */
+	AT_PAGES,
+	AT_ALIGNED, /* and where memalign puts them */
+	PASSES,
+};
+
+#define MAX_PAGES (1 << 21) /* looked at in one pass */
+#define MAX_BLOCKS (1 << 20)
+
+struct search {
+	struct glibc *glibc;
+	enum pass pass;
+	uint64_t pages; /* that may still be looked at */
+	uint64_t sum;	/* of all blocks found */
+	struct mw_error *error;
+};
+
+static bool is_complete(const struct search *s)
+{
+	return s->glibc->blocks.n == s->glibc->params.n_mmaps &&
+	       s->sum == s->glibc->params.mmapped_mem;
+}
+
+/**
+ * Whether a block has its chunk at @va: it lies in [@from, @to), part of one
+ * mapping.
+ */
+static bool is_block(struct search *s, uint64_t va, uint64_t from, uint64_t to,
+		     struct glibc_block *ret)
+{
+	uint64_t head[2], offset, start, bytes, end;
+
+	if (!mw_target_copy(s->glibc->target, va, head, sizeof(head)) ||
+	    (head[1] & SIZE_FLAGS) != IS_MMAPPED)
+		return false;
+	// Where blocks have a tail, prev_size has a flag.
+	offset = s->glibc->layout->mmapped_tail ? head[0] & ~UINT64_C(1)
+						: head[0];
+	start = va - offset;
+	bytes = head[1] - IS_MMAPPED;
+	if (offset > va - from || bytes < CHUNK_MIN ||
+	    !mw_is_aligned(bytes, CHUNK_ALIGN) ||
+	    !mw_end(bytes, offset + s->glibc->layout->mmapped_tail, &bytes) ||
+	    !mw_is_aligned(start | bytes, MW_PAGE_BYTES) || bytes == 0 ||
+	    !mw_end(start, bytes, &end) || end > to ||
+	    bytes > s->glibc->params.mmapped_mem)
+		return false;
+	*ret = (struct glibc_block){ start, bytes };
+	return true;
+}
+
+/** The block that has its chunk on the page at @page. */
+static bool find_on_page(struct search *s, uint64_t page, uint64_t from,
+			 uint64_t to, struct glibc_block *ret)
+{
+	if (is_block(s, page, from, to, ret))
+		return true;
+	if (s->pass < AT_ALIGNED)
+		return false;
+	for (uint64_t align = 64; align <= MW_PAGE_BYTES; align *= 2)
+		if (is_block(s, page + align - CHUNK_HEAD_BYTES, from, to, ret))
+			return true;
+	return false;
+}
+
+/** The first page at or behind @va that is present; UINT64_MAX: none. */
+static uint64_t present_from(struct glibc *glibc, uint64_t va)
+{
+	const struct mw_pages *pages = mw_target_pages(glibc->target);
+
+	for (size_t i = mw_pages_after(pages, va); i < pages->runs.n; i++)
+		if (mw_run_state(pages->runs.v[i]) & MW_PAGE_PRESENT)
+			return mw_max(va, mw_run_start(pages->runs.v[i]));
+	return UINT64_MAX;
+}
+
+static void add_block(struct search *s, const struct glibc_block *block)
+{
+	struct glibc_block *place = mw_vec_push(&s->glibc->blocks);
+
+	if (!place) {
+		s->error = mw_error_nomem();
+		return;
+	}
+	*place = *block;
+	s->sum += block->bytes;
+}
+
+/** Look through [@from, @to), part of one mapping. */
+static void search_range(struct search *s, uint64_t from, uint64_t to)
+{
+	uint64_t va = from;
+
+	while (!s->error && va < to && s->pages > 0 &&
+	       s->glibc->blocks.n < MAX_BLOCKS && !is_complete(s)) {
+		struct glibc_block block;
+
+		if (s->pass > AT_STARTS)
+			va = present_from(s->glibc, va);
+		if (va >= to)
+			break;
+		s->pages--;
+		if (find_on_page(s, va, from, to, &block)) {
+			add_block(s, &block);
+			va = from = block.start + block.bytes;
+		} else if (s->pass > AT_STARTS) {
+			va += MW_PAGE_BYTES;
+		} else {
+			break;
+		}
+	}
+}
+
+/** Look through a mapping, but for the heaps in it. */
+static void search_mapping(struct search *s, const struct mw_mapping *m)
+{
+	const struct glibc *glibc = s->glibc;
+	uint64_t from = m->start;
+
+	for (size_t i = 0; i < glibc->regions.n && from < m->end; i++) {
+		const struct glibc_region *r = glibc->regions.v[i];
+
+		if (r->limit <= from || r->start >= m->end)
+			continue;
+		if (r->start > from)
+			search_range(s, from, mw_align_down(r->start,
+							    MW_PAGE_BYTES));
+		from = mw_align_up(r->limit, MW_PAGE_BYTES);
+	}
+	if (from < m->end)
+		search_range(s, from, m->end);
+}
+
+/** Plain memory, or such that glibc or somebody else has named. */
+static bool may_hold_blocks(const struct mw_mappings *maps,
+			    const struct mw_mapping *m)
+{
+	const char *path = mw_mapping_path(maps, m);
+
+	return mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W) &&
+	       (m->perms & MW_PERM_R) && !(m->perms & MW_PERM_X) &&
+	       (!*path || strncmp(path, "[anon:", 6) == 0);
+}
+
+static struct mw_error *search(struct glibc *glibc, struct search *s)
+{
+	const struct mw_mappings *maps = mw_target_mappings(glibc->target);
+
+	for (int pass = 0; pass < PASSES; pass++) {
+		glibc->blocks.n = 0;
+		*s = (struct search){
+			.glibc = glibc,
+			.pass = (enum pass)pass,
+			.pages = MAX_PAGES,
+		};
+		for (size_t i = maps->list.n; i > 0 && !is_complete(s); i--)
+			if (may_hold_blocks(maps, &maps->list.v[i - 1]))
+				search_mapping(s, &maps->list.v[i - 1]);
+		if (s->error || is_complete(s))
+			break;
+	}
+	return s->error;
+}
+
+struct mw_error *glibc_claim_mmapped(struct glibc *glibc)
+{
+	struct mw_alloc_arena *figures;
+	struct mw_error *error;
+	struct search s;
+	size_t hint = 0;
+
+	if (glibc->params.n_mmaps == 0)
+		return NULL;
+	figures = alloc_add_arena(glibc->alloc, "glibc",
+				  glibc->number > 1 ? "libc2-mmapped"
+						    : "mmapped");
+	if (!figures)
+		return mw_error_nomem();
+	error = search(glibc, &s);
+	figures->system_bytes = glibc->params.mmapped_mem;
+	for (size_t i = 0; !error && i < glibc->blocks.n; i++) {
+		const struct glibc_block *b = &glibc->blocks.v[i];
+		struct mw_tally tally = { 0 };
+
+		mw_pages_tally(mw_target_pages(glibc->target), &hint, b->start,
+			       b->start + b->bytes, &tally);
+		figures->in_use_bytes += b->bytes;
+		figures->in_use_blocks++;
+		figures->resident_bytes += tally.rss_bytes;
+		error = mw_sink_claim(glibc->alloc->sink, &(struct mw_claim){
+			.start = b->start,
+			.bytes = b->bytes,
+			// A list that is not met by mp_ may have something in
+			// it that belongs to somebody else.
+			.layer = is_complete(&s) ? MW_LAYER_OWNER
+						 : MW_LAYER_REMAINDER,
+			.account = glibc->mmapped,
+			.walker = "glibc malloc",
+			.what = "glibc mmapped block",
+		});
+	}
+	return error;
+}

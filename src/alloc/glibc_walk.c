@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "glibc_post.h"
+
+/*
+ * The walk through the chunks of a region, in ascending order. A chunk's size
+ * leads to the next one, whose PREV_INUSE tells whether the first is in use; so
+ * a chunk is posted when the next one is met.
+ *
+ * A chain that leads to something which is no chunk was changed while it was
+ * read, or is damaged. It is read again, a few times; then the walk goes on
+ * where a chain begins that holds for some chunks, and what lies between is
+ * posted as torn.
+ */
+#define READ_AGAIN 3
+#define REREADS 1000	 /* in one region */
+#define CHAIN_LENGTH 24	 /* chunks that must follow where the walk goes on */
+
+struct walk {
+	struct glibc_post post;
+	struct mw_target *target;
+	const struct glibc_region *region;
+	uint64_t end;
+	uint64_t top;	   /* 0: in another region */
+	uint64_t wrong;	   /* bits of a size that no chunk here has */
+	uint64_t pending;  /* chunk before the current address, or 0 */
+	uint64_t reread;   /* chunk that was read again last */
+	unsigned times;	   /* how often */
+	unsigned rereads;  /* in all */
+	unsigned fences;   /* in a row, just before */
+	uint64_t budget;   /* headers that may be read in search of a chain */
+	uint64_t unsettled;
+	/* Marks of the MiB that ends at leaf_end */
+	const uint8_t *leaf;
+	uint64_t leaf_start, leaf_end;
+};
+
+static bool is_size(const struct walk *w, uint64_t head, uint64_t va)
+{
+	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+
+	// Something always follows: the top, a fence.
+	return !(head & w->wrong) && size >= CHUNK_MIN && size < w->end - va;
+}
+
+/** Whether a fencepost stands at @va: a head without a body. */
+static bool is_fence(const struct walk *w, uint64_t head, uint64_t va)
+{
+	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+
+	return !(head & (w->wrong | NON_MAIN_ARENA)) &&
+	       (size == CHUNK_HEAD_BYTES ||
+		(size == 0 && va + CHUNK_HEAD_BYTES == w->end)) &&
+	       va + CHUNK_HEAD_BYTES <= w->end;
+}
+
+/* Posting */
+
+static void load_leaf(struct walk *w, uint64_t chunk)
+{
+	uint64_t at = (chunk - w->region->chunks) >> MARK_LEAF_SHIFT;
+
+	w->leaf = w->region->marks.leaves[at];
+	w->leaf_start = w->region->chunks + (at << MARK_LEAF_SHIFT);
+	w->leaf_end = w->leaf_start + (UINT64_C(1) << MARK_LEAF_SHIFT);
+}
+
+static inline enum glibc_kind kind_of(struct walk *w, uint64_t chunk)
+{
+	static const enum glibc_kind kinds[] = {
+		[GLIBC_UNMARKED] = GLIBC_IN_USE,
+		[GLIBC_MARK_FAST] = GLIBC_FAST,
+		[GLIBC_MARK_CACHE] = GLIBC_CACHE,
+		[GLIBC_MARK_TCACHE] = GLIBC_METADATA,
+	};
+	uint64_t at;
+
+	if (chunk >= w->leaf_end)
+		load_leaf(w, chunk);
+	if (!w->leaf)
+		return GLIBC_IN_USE;
+	at = (chunk - w->leaf_start) / CHUNK_ALIGN;
+	return kinds[w->leaf[at / 4] >> at % 4 * 2 & 3];
+}
+
+/** Post the chunk before @va, whose first words are given. */
+static inline void settle(struct walk *w, uint64_t va, uint64_t prev_size,
+			  uint64_t head)
+{
+	uint64_t chunk = w->pending;
+
+	if (chunk == 0)
+		return;
+	w->pending = 0;
+	if (head & PREV_INUSE) {
+		glibc_post(&w->post, kind_of(w, chunk), chunk, va);
+		return;
+	}
+	w->unsettled += prev_size != va - chunk;
+	glibc_post(&w->post, GLIBC_FREE, chunk, va);
+}
+
+/* When the chain breaks */
+
+static bool view_head(struct walk *w, uint64_t va, uint64_t head[2])
+{
+	const void *at = mw_target_view(w->target, va, 16);
+
+	if (!at)
+		return false;
+	head[0] = mw_u64(at);
+	head[1] = mw_u64((const uint8_t *)at + 8);
+	return true;
+}
+
+/** Whether a chain of chunks begins at @va. */
+static bool is_chain(struct walk *w, uint64_t va)
+{
+	uint64_t head[2], before = 0;
+
+	for (int i = 0; i < CHAIN_LENGTH && w->budget > 0; i++) {
+		w->budget--;
+		if (va == w->top)
+			return true;
+		if (!view_head(w, va, head))
+			return false;
+		// A free chunk's size stands behind it once more.
+		if (before && !(head[1] & PREV_INUSE) && head[0] != before)
+			return false;
+		if (is_fence(w, head[1], va))
+			return before != 0;
+		if (!is_size(w, head[1], va))
+			return false;
+		before = head[1] & ~(uint64_t)SIZE_FLAGS;
+		va += before;
+	}
+	return w->budget > 0;
+}
+
+/** Where a chain begins at or behind @va: the end if nowhere. */
+static uint64_t find_chain(struct walk *w, uint64_t va)
+{
+	for (va = mw_align_up(va, CHUNK_ALIGN); va < w->end; va += CHUNK_ALIGN)
+		if (w->budget == 0 || is_chain(w, va))
+			break;
+	return w->budget > 0 ? mw_min(va, w->end) : w->end;
+}
+
+/** Post what lies between @va and the next chain as @kind; where that is. */
+static uint64_t skip(struct walk *w, uint64_t va, enum glibc_kind kind)
+{
+	uint64_t next = find_chain(w, va);
+
+	if (w->pending) {
+		// Whether it is in use, what follows would have told.
+		glibc_post(&w->post, kind_of(w, w->pending), w->pending, va);
+		w->pending = 0;
+	}
+	if (next > va)
+		glibc_post(&w->post, kind, va, next);
+	return next;
+}
+
+/** The top, at @va with a size of @head; what lies behind is not malloc's. */
+static uint64_t post_top(struct walk *w, uint64_t va, uint64_t head)
+{
+	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+	uint64_t end = va + mw_min(size, w->end - va);
+
+	glibc_post_top(&w->post, va, end);
+	if (end < w->end)
+		glibc_post(&w->post,
+			   w->region->arena->is_main ? GLIBC_FOREIGN
+						     : GLIBC_RESERVED,
+			   end, w->end);
+	return w->end;
+}
+
+static bool is_live(const struct walk *w)
+{
+	return mw_target_info(w->target)->mode == MW_CAPTURE_LIVE;
+}
+
+/** Where the arena has its top by now. */
+static uint64_t read_top(struct walk *w)
+{
+	struct glibc *glibc = w->post.glibc;
+	uint64_t at = w->region->arena->va + glibc->layout->top, top = 0;
+
+	mw_target_forget(w->target, at, 8);
+	return glibc_word(glibc, at, &top) ? top : 0;
+}
+
+/**
+ * A chunk that was the top and may not be it any more: the top of the main
+ * arena ends at the break, others at the heap's end.
+ */
+static bool is_top(struct walk *w, uint64_t va, uint64_t head)
+{
+	if (!is_live(w) ||
+	    va + (head & ~(uint64_t)SIZE_FLAGS) == w->end ||
+	    read_top(w) == va)
+		return true;
+	w->top = 0;
+	return false;
+}
+
+/**
+ * A chunk at @va that reaches out of the region: the top has moved there, or
+ * beyond. Where the walk goes on, 0 when it is none of both.
+ */
+static uint64_t take_moved_top(struct walk *w, uint64_t va,
+			       const uint64_t head[2])
+{
+	uint64_t size = head[1] & ~(uint64_t)SIZE_FLAGS, top;
+
+	if (!is_live(w) || (head[1] & w->wrong) || size < CHUNK_MIN)
+		return 0;
+	top = read_top(w);
+	if (top != va && (top < w->end || size < w->end - va))
+		return 0;
+	settle(w, va, head[0], head[1]);
+	if (top == va)
+		return post_top(w, va, head[1]);
+	glibc_post(&w->post, GLIBC_IN_USE, va, w->end);
+	return w->end;
+}
+
+/** Go on where the chain does not: at @va stands @head. */
+static uint64_t take_odd(struct walk *w, uint64_t va, const uint64_t head[2])
+{
+	uint64_t chunk = w->pending ? w->pending : va, moved;
+
+	if (is_fence(w, head[1], va)) {
+		settle(w, va, head[0], head[1]);
+		glibc_post(&w->post, GLIBC_METADATA, va,
+			   va + CHUNK_HEAD_BYTES);
+		va += CHUNK_HEAD_BYTES;
+		// Behind the second one somebody else moved the break.
+		return ++w->fences >= 2 && va < w->end && va != w->top
+			       ? skip(w, va, GLIBC_FOREIGN)
+			       : va;
+	}
+	moved = take_moved_top(w, va, head);
+	if (moved)
+		return moved;
+	if (is_live(w) && w->rereads < REREADS &&
+	    (w->reread != chunk || w->times < READ_AGAIN)) {
+		w->times = w->reread == chunk ? w->times + 1 : 1;
+		w->reread = chunk;
+		w->rereads++;
+		mw_target_forget(w->target, chunk, va + 16 - chunk);
+		w->pending = 0;
+		return chunk;
+	}
+	return skip(w, va, GLIBC_TORN);
+}
+
+/* The walk */
+
+/**
+ * Walk the chunks whose heads lie in [@va, @end), bytes of the target at
+ * @bytes. Returns the address of the first chunk behind.
+ */
+static uint64_t walk_piece(struct walk *w, const uint8_t *bytes, uint64_t va,
+			   uint64_t end)
+{
+	uint64_t start = va;
+
+	while (va < end) {
+		const uint8_t *at = bytes + (va - start);
+		uint64_t prev_size = mw_u64(at), head = mw_u64(at + 8);
+
+		if (va == w->top && is_top(w, va, head)) {
+			settle(w, va, prev_size, head);
+			return post_top(w, va, head);
+		}
+		if (!is_size(w, head, va))
+			return take_odd(w, va,
+					(const uint64_t[]){ prev_size, head });
+		settle(w, va, prev_size, head);
+		w->fences = 0;
+		w->pending = va;
+		va += head & ~(uint64_t)SIZE_FLAGS;
+	}
+	return va;
+}
+
+/** The end of what can be viewed at once from @va on. */
+static uint64_t view(struct walk *w, uint64_t va, const uint8_t **ret)
+{
+	uint64_t end = mw_min(mw_align_down(va, MW_KIB(64)) + MW_KIB(64),
+			      w->end);
+
+	*ret = mw_target_view(w->target, va, end - va);
+	if (*ret)
+		return end;
+	end = mw_min(mw_align_down(va, MW_PAGE_BYTES) + MW_PAGE_BYTES, w->end);
+	*ret = mw_target_view(w->target, va, end - va);
+	return end;
+}
+
+static void walk(struct walk *w)
+{
+	uint64_t va = w->region->chunks;
+
+	if (!mw_is_aligned(w->end, CHUNK_ALIGN))
+		w->end = mw_align_down(w->end, CHUNK_ALIGN);
+	while (va < w->end) {
+		const uint8_t *bytes;
+		uint64_t end = view(w, va, &bytes);
+
+		va = bytes ? walk_piece(w, bytes, va, end)
+			   : skip(w, va, GLIBC_UNREADABLE);
+	}
+	// The chain ended without an end.
+	if (w->pending)
+		glibc_post(&w->post, GLIBC_TORN, w->pending, w->end);
+}
+
+struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,
+			      struct mw_parts *parts)
+{
+	const struct glibc_region *r = ctx;
+	struct glibc *glibc = r->arena->glibc;
+	struct walk w = {
+		.post = { .glibc = glibc, .region = r, .parts = parts },
+		.target = glibc->target,
+		.region = r,
+		.end = r->end,
+		.wrong = IS_MMAPPED | 8 | (r->arena->is_main ? NON_MAIN_ARENA
+							     : 0),
+		.budget = (r->end - r->chunks) / CHUNK_ALIGN * 2,
+	};
+
+	(void)claim;
+	w.top = is_live(&w) ? read_top(&w) : r->arena->top;
+	if (w.top < r->chunks || w.top >= r->end)
+		w.top = 0;
+	if (r->chunks > r->start)
+		glibc_post(&w.post, GLIBC_METADATA, r->start, r->chunks);
+	walk(&w);
+	if (r->limit > r->end)
+		glibc_post(&w.post, GLIBC_RESERVED, r->end, r->limit);
+	r->arena->figures->unsettled += w.unsettled;
+	glibc_post_finish(&w.post);
+	return NULL;
+}
