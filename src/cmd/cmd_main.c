@@ -10,6 +10,7 @@ static const struct cmd_command *const commands[] = {
 	&cmd_maps,
 	&cmd_elf,
 	&cmd_go_goroutines,
+	&cmd_malloc,
 };
 
 /**

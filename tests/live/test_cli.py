@@ -14,7 +14,7 @@ import pytest
 from conftest import (MEMWHY, ROOT, Ledger, c_program, go_program, ledger,
                       maps, run)
 
-COMMANDS = ["ledger", "maps"]
+COMMANDS = ["ledger", "maps", "malloc"]
 
 
 @pytest.fixture
