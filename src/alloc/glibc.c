@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <string.h>
 
 #include "glibc_int.h"
 #include "mw_guard.h"
@@ -24,6 +23,8 @@ static void free_glibc(struct glibc *glibc)
 		for (size_t k = 0; marks->leaves && k < marks->count; k++)
 			mw_free(marks->leaves[k]);
 		mw_free(marks->leaves);
+		mw_vec_free(&glibc->regions.v[i]->digest);
+		mw_error_free(glibc->regions.v[i]->error);
 		mw_free(glibc->regions.v[i]);
 	}
 	for (size_t i = 0; i < glibc->arenas.n; i++)
@@ -129,30 +130,6 @@ static void read_figures(struct glibc *glibc, struct glibc_arena *arena)
 		       mutex != 0;
 }
 
-/**
- * What of the program break lies before the main heap: in a static executable
- * the C library gets the main thread's TLS there, before malloc begins.
- */
-static struct mw_error *claim_before(struct glibc *glibc,
-				     const struct glibc_region *r)
-{
-	const struct mw_mapping *m = mw_mappings_find(
-		mw_target_mappings(glibc->target), r->start);
-
-	if (!r->arena->is_main || !m || m->start == r->start ||
-	    strcmp(mw_mapping_path(mw_target_mappings(glibc->target), m),
-		   "[heap]") != 0)
-		return NULL;
-	return mw_sink_claim(glibc->alloc->sink, &(struct mw_claim){
-		.start = m->start,
-		.bytes = r->start - m->start,
-		.layer = MW_LAYER_REMAINDER,
-		.account = r->arena->accounts[GLIBC_FOREIGN],
-		.walker = "glibc malloc",
-		.what = "program break before malloc",
-	});
-}
-
 static struct mw_error *claim_regions(struct glibc *glibc)
 {
 	struct mw_error *error = NULL;
@@ -170,8 +147,6 @@ static struct mw_error *claim_regions(struct glibc *glibc)
 			.refine = glibc_refine,
 			.ctx = r,
 		});
-		if (!error)
-			error = claim_before(glibc, r);
 	}
 	return error;
 }
@@ -191,9 +166,9 @@ static struct mw_error *walk_copy(struct glibc *glibc)
 			read_figures(glibc, glibc->arenas.v[i]);
 	}
 	if (!error)
-		error = glibc_mark_fastbins(glibc);
-	if (!error)
 		error = glibc_find_threads(glibc);
+	if (!error)
+		error = glibc_walk(glibc);
 	if (!error)
 		error = claim_regions(glibc);
 	return error ? error : glibc_claim_mmapped(glibc);

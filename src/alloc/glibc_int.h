@@ -88,14 +88,31 @@ struct glibc_marks {
 	size_t count;
 };
 
+#define GLIBC_FASTBINS 10
+
 struct glibc_arena {
 	struct glibc *glibc;
 	uint64_t va;
 	bool is_main;
 	uint64_t top;
+	uint64_t fastbins[GLIBC_FASTBINS]; /* the first chunk of each */
+	/*
+	 * Chunks of fastbins are told by their links, up to this size; 0 when
+	 * they are marked, or there are none.
+	 */
+	uint64_t linked_max;
 	struct mw_alloc_arena *figures;
 	mw_account_id accounts[GLIBC_KINDS];
 	char what[64];
+};
+
+/** What a walk adds up. */
+struct glibc_sums {
+	uint64_t bytes[GLIBC_KINDS], blocks[GLIBC_KINDS];
+	uint64_t largest_free, trimmable;
+	uint64_t unsettled; /* free chunks caught in a change */
+	uint64_t link_check; /* see glibc_links.h */
+	uint64_t link_ends;
 };
 
 /** A stretch of chunks: the main heap, or one heap of a thread arena. */
@@ -106,7 +123,19 @@ struct glibc_region {
 	uint64_t end;	 /* of the chunks */
 	uint64_t limit;	 /* of what is claimed: reserved behind @end */
 	struct glibc_marks marks;
+	struct glibc_sums sums;
+	/*
+	 * What was walked, for the ledger. A stretch of pages in one state is
+	 * a word with its bytes, marked GLIBC_STRETCH, and then one for each
+	 * kind in it: kind << 60 | bytes. Stretches follow each other from
+	 * start on.
+	 */
+	MW_VEC(uint64_t) digest;
+	struct mw_error *error; /* the walk's */
 };
+
+#define GLIBC_STRETCH 15
+#define GLIBC_DIGEST_SHIFT 60
 
 /** An mmapped block. */
 struct glibc_block {
@@ -181,8 +210,12 @@ bool glibc_is_heap(struct mw_target *target, uint64_t va, uint64_t heap_max,
 MW_MUST_USE struct mw_error *glibc_mark(struct glibc *glibc, uint64_t va,
 					enum glibc_mark mark, bool *ret_new);
 enum glibc_mark glibc_mark_at(const struct glibc_region *region, uint64_t va);
-MW_MUST_USE struct mw_error *glibc_mark_fastbins(struct glibc *glibc);
-/** Mark what is in the tcache at @va, of which the chunk has @chunk_bytes. */
+/** Read the heads of the fastbins, and see how lists are linked. */
+void glibc_read_fastbins(struct glibc *glibc);
+/** Mark what is in an arena's fastbins, node by node. */
+MW_MUST_USE struct mw_error *glibc_mark_fastbins(struct glibc *glibc,
+						 struct glibc_arena *arena);
+/** Mark what is in the tcache at @va, and itself. */
 MW_MUST_USE struct mw_error *glibc_mark_tcache(struct glibc *glibc,
 					       uint64_t va);
 /** Whether a tcache_perthread_struct may stand at @va; how much speaks so. */
@@ -191,6 +224,12 @@ unsigned glibc_rate_tcache(struct glibc *glibc, uint64_t va);
 MW_MUST_USE struct mw_error *glibc_find_threads(struct glibc *glibc);
 
 /* Walking */
+
+/** Walk all regions, and put the sums into the arenas' figures. */
+MW_MUST_USE struct mw_error *glibc_walk(struct glibc *glibc);
+
+/** Walk a region: its sums and digest, or, with @parts, only these. */
+void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts);
 
 /** Parts of a region's claim: an mw_refine_fn; ctx is the region. */
 struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,

@@ -55,17 +55,16 @@ enum glibc_mark glibc_mark_at(const struct glibc_region *region, uint64_t va)
 /* Links */
 
 /**
- * Read the two words at @va, a node of a list. Nodes close to the last one are
- * read by the block, others by themselves.
+ * Read the three words at @va, a node of a list. Nodes close to the last one
+ * are read by the block, others by themselves.
  */
-static bool read_node(struct glibc *glibc, uint64_t va, uint64_t words[2])
+static bool read_node(struct glibc *glibc, uint64_t va, uint64_t words[3])
 {
 	bool is_near = va - glibc->last_node + MW_KIB(64) < MW_KIB(128);
 
 	glibc->last_node = va;
-	return mw_is_aligned(va, 8) &&
-	       (is_near ? mw_target_read(glibc->target, va, words, 16)
-			: mw_target_peek(glibc->target, va, words, 16));
+	return is_near ? mw_target_read(glibc->target, va, words, 24)
+		       : mw_target_peek(glibc->target, va, words, 24);
 }
 
 /** Whether a chunk may begin at @va: in a heap, and aligned. */
@@ -100,6 +99,31 @@ static bool follow(struct glibc *glibc, uint64_t place, uint64_t stored,
 
 /* Fastbins */
 
+void glibc_read_fastbins(struct glibc *glibc)
+{
+	uint32_t count = mw_min(glibc->layout->fast_count, GLIBC_FASTBINS);
+
+	for (size_t a = 0; a < glibc->arenas.n; a++) {
+		struct glibc_arena *arena = glibc->arenas.v[a];
+
+		for (uint32_t i = 0; i < count; i++) {
+			uint64_t *head = &arena->fastbins[i];
+			uint64_t fd, next;
+
+			if (!glibc_word(glibc,
+					arena->va + glibc->layout->fastbins +
+						8 * i, head) ||
+			    !*head || !may_be_chunk(glibc, *head) ||
+			    !glibc_word(glibc, *head + CHUNK_FD, &fd)) {
+				*head = 0;
+				continue;
+			}
+			(void)follow(glibc, *head + CHUNK_FD, fd, 0, &next);
+			arena->linked_max = CHUNK_MIN + CHUNK_ALIGN * i;
+		}
+	}
+}
+
 /** Mark the list of chunks of @bytes that begins with @chunk. */
 static struct mw_error *mark_fastbin(struct glibc *glibc, uint64_t chunk,
 				     uint64_t bytes)
@@ -109,36 +133,28 @@ static struct mw_error *mark_fastbin(struct glibc *glibc, uint64_t chunk,
 
 	// A list ends in 0, in what makes no sense, or in itself.
 	while (chunk && may_be_chunk(glibc, chunk)) {
-		uint64_t words[2], fd[2];
+		uint64_t words[3];
 
 		if (!read_node(glibc, chunk, words) ||
-		    (words[1] & ~(uint64_t)SIZE_FLAGS) != bytes ||
-		    !read_node(glibc, chunk + CHUNK_FD, fd))
+		    (words[1] & ~(uint64_t)SIZE_FLAGS) != bytes)
 			break;
 		error = glibc_mark(glibc, chunk, GLIBC_MARK_FAST, &is_new);
 		if (error || !is_new ||
-		    !follow(glibc, chunk + CHUNK_FD, fd[0], 0, &chunk))
+		    !follow(glibc, chunk + CHUNK_FD, words[2], 0, &chunk))
 			break;
 	}
 	return error;
 }
 
-struct mw_error *glibc_mark_fastbins(struct glibc *glibc)
+struct mw_error *glibc_mark_fastbins(struct glibc *glibc,
+				     struct glibc_arena *arena)
 {
-	const struct glibc_arena_layout *l = glibc->layout;
 	struct mw_error *error = NULL;
 
-	for (size_t a = 0; a < glibc->arenas.n; a++)
-		for (uint32_t i = 0; !error && i < l->fast_count; i++) {
-			uint64_t head;
-
-			if (glibc_word(glibc,
-				       glibc->arenas.v[a]->va + l->fastbins +
-					       8 * i, &head))
-				error = mark_fastbin(glibc, head,
-						     CHUNK_MIN +
-							     CHUNK_ALIGN * i);
-		}
+	for (uint32_t i = 0; !error && i < GLIBC_FASTBINS; i++)
+		error = mark_fastbin(glibc, arena->fastbins[i],
+				     CHUNK_MIN + CHUNK_ALIGN * i);
+	arena->linked_max = 0;
 	return error;
 }
 

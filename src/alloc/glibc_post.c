@@ -1,7 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
-
 #include "glibc_post.h"
+
+/* Into a digest */
+
+static void push(struct glibc_post *post, unsigned kind, uint64_t bytes)
+{
+	uint64_t *word = mw_vec_push(&post->region->digest);
+
+	if (word)
+		*word = (uint64_t)kind << GLIBC_DIGEST_SHIFT | bytes;
+	else
+		post->failed = true;
+}
+
+static void flush_stretch(struct glibc_post *post)
+{
+	if (post->at > post->start)
+		push(post, GLIBC_STRETCH, post->at - post->start);
+	for (unsigned k = 0; k < GLIBC_KINDS; k++) {
+		if (post->stretch[k] > 0)
+			push(post, k, post->stretch[k]);
+		post->sums.bytes[k] += post->stretch[k];
+		post->stretch[k] = 0;
+	}
+	post->start = post->at = post->until = 0;
+}
+
+/** The end of the stretch from @va on whose pages are in one state. */
+static uint64_t uniform_until(struct glibc_post *post, uint64_t va)
+{
+	const struct mw_mappings *maps =
+		mw_target_mappings(post->glibc->target);
+	const struct mw_pages *pages = mw_target_pages(post->glibc->target);
+	size_t m = post->mapping_hint, i;
+	uint64_t end, run;
+
+	if (m >= maps->list.n || maps->list.v[m].end <= va ||
+	    (m > 0 && maps->list.v[m - 1].end > va))
+		m = mw_mappings_after(maps, va);
+	post->mapping_hint = m;
+	if (m == maps->list.n)
+		return UINT64_MAX;
+	if (maps->list.v[m].start > va)
+		return maps->list.v[m].start;
+	end = maps->list.v[m].end;
+	i = post->run_hint = mw_pages_after_hint(pages, va, post->run_hint);
+	if (i == pages->runs.n)
+		return end;
+	run = pages->runs.v[i];
+	if (mw_run_start(run) > va)
+		return mw_min(end, mw_run_start(run));
+	// A long stretch is stored as several runs.
+	while (i + 1 < pages->runs.n && mw_run_end(run) < end &&
+	       mw_run_start(pages->runs.v[i + 1]) == mw_run_end(run) &&
+	       mw_run_state(pages->runs.v[i + 1]) == mw_run_state(run))
+		run = pages->runs.v[++i];
+	return mw_min(end, mw_run_end(run));
+}
+
+/* Into parts */
 
 static void flush_range(struct glibc_post *post)
 {
@@ -14,54 +71,39 @@ static void flush_range(struct glibc_post *post)
 	post->range_start = post->range_end = 0;
 }
 
-static void flush_sums(struct glibc_post *post)
+static void add_to_range(struct glibc_post *post, enum glibc_kind kind,
+			 uint64_t start, uint64_t end)
 {
-	const struct glibc_arena *arena = post->region->arena;
-	struct mw_sum sums[GLIBC_KINDS];
-
-	for (size_t k = 0; k < GLIBC_KINDS; k++) {
-		sums[k] = (struct mw_sum){ arena->accounts[k],
-					   post->sums[k] };
-		post->bytes[k] += post->sums[k];
-		post->sums[k] = 0;
+	if (post->range_end != start || post->range_kind != kind) {
+		flush_range(post);
+		post->range_start = start;
+		post->range_kind = kind;
 	}
-	if (post->at > post->start)
-		mw_part_sums(post->parts, post->start, post->at, sums,
-			     GLIBC_KINDS);
-	post->start = post->at = post->until = 0;
+	post->range_end = end;
 }
 
 void glibc_post_across(struct glibc_post *post, enum glibc_kind kind,
 		       uint64_t start, uint64_t end)
 {
+	if (post->parts) {
+		add_to_range(post, kind, start, end);
+		return;
+	}
 	while (start < end) {
 		uint64_t stop = mw_min(end, post->until);
 
-		if (start < stop) {
-			post->sums[kind] += stop - start;
-			post->at = start = stop;
-			continue;
-		}
-		flush_sums(post);
-		stop = mw_part_uniform_until(post->parts, start);
-		if (stop > start) {
-			flush_range(post);
+		if (start >= stop) {
+			flush_stretch(post);
 			post->start = post->at = start;
-			post->until = stop;
+			post->until = uniform_until(post, start);
 			continue;
 		}
-		// Sums are no use here: neighbours of one kind as one range.
-		if (post->range_end != start || post->range_kind != kind)
-			flush_range(post);
-		if (post->range_end == 0) {
-			post->range_start = start;
-			post->range_kind = kind;
-		}
-		post->range_end = end;
-		post->bytes[kind] += end - start;
-		start = end;
+		post->stretch[kind] += stop - start;
+		post->at = start = stop;
 	}
 }
+
+/* Trimming */
 
 /*
  * What malloc_trim(0) gives back: of a free chunk large enough, the whole pages
@@ -77,7 +119,7 @@ static uint64_t resident(struct glibc_post *post, uint64_t start,
 
 	if (start < end)
 		mw_pages_tally(mw_target_pages(post->glibc->target),
-			       &post->hint, start, end, &tally);
+			       &post->run_hint, start, end, &tally);
 	return tally.rss_bytes;
 }
 
@@ -86,7 +128,7 @@ static void end_run(struct glibc_post *post)
 	const struct glibc_free_run *run = &post->run;
 
 	if (run->end - run->start > MW_PAGE_BYTES - 1 + TRIM_HEAD)
-		post->trimmable += resident(
+		post->sums.trimmable += resident(
 			post, mw_align_up(run->start + TRIM_HEAD,
 					  MW_PAGE_BYTES),
 			mw_align_down(run->end, MW_PAGE_BYTES));
@@ -98,7 +140,8 @@ void glibc_post_free(struct glibc_post *post, bool is_fast, uint64_t start,
 {
 	struct glibc_free_run *run = &post->run;
 
-	post->largest_free = mw_max(post->largest_free, end - start);
+	post->sums.largest_free = mw_max(post->sums.largest_free, end - start);
+	// Chunks in bins have no free neighbours but those in fastbins.
 	if (run->end != start || (!is_fast && !run->is_merged)) {
 		end_run(post);
 		run->start = start;
@@ -120,7 +163,7 @@ void glibc_post_top(struct glibc_post *post, uint64_t start, uint64_t end)
 	area = end - from > CHUNK_MIN ? end - from - CHUNK_MIN - 1 : 0;
 	// The tops of other arenas are not trimmed.
 	if (post->region->arena->is_main)
-		post->trimmable += resident(
+		post->sums.trimmable += resident(
 			post, mw_align_up(end - mw_align_down(area, unit),
 					  MW_PAGE_BYTES), end);
 	glibc_post(post, GLIBC_TOP, start, end);
@@ -128,26 +171,15 @@ void glibc_post_top(struct glibc_post *post, uint64_t start, uint64_t end)
 
 void glibc_post_finish(struct glibc_post *post)
 {
-	const struct glibc_region *region = post->region;
-	struct mw_alloc_arena *f = region->arena->figures;
-	const uint64_t *bytes = post->bytes, *blocks = post->blocks;
+	struct glibc_region *region = post->region;
 
-	flush_sums(post);
-	flush_range(post);
+	if (post->parts) {
+		flush_range(post);
+		return;
+	}
+	flush_stretch(post);
 	end_run(post);
-	f->in_use_bytes += bytes[GLIBC_IN_USE];
-	f->in_use_blocks += blocks[GLIBC_IN_USE];
-	f->free_bytes += bytes[GLIBC_FREE] + bytes[GLIBC_FAST];
-	f->free_blocks += blocks[GLIBC_FREE] + blocks[GLIBC_FAST];
-	f->largest_free_bytes = mw_max(f->largest_free_bytes,
-				       post->largest_free);
-	f->cache_bytes += bytes[GLIBC_CACHE];
-	f->cache_blocks += blocks[GLIBC_CACHE];
-	f->top_bytes += bytes[GLIBC_TOP];
-	f->metadata_bytes += bytes[GLIBC_METADATA];
-	f->foreign_bytes += bytes[GLIBC_FOREIGN];
-	f->reserved_bytes += bytes[GLIBC_RESERVED];
-	f->torn_bytes += bytes[GLIBC_TORN] + bytes[GLIBC_UNREADABLE];
-	f->trimmable_bytes += post->trimmable;
-	f->resident_bytes += resident(post, region->start, region->limit);
+	region->sums = post->sums;
+	if (post->failed)
+		region->error = mw_error_nomem();
 }

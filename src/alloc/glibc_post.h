@@ -5,32 +5,31 @@
 #include "glibc_int.h"
 
 /*
- * What the walk of a region adds up and reports. Stretches of pages in one
- * state are reported by their sums, so that millions of chunks cost an addition
- * each.
+ * What the walk of a region adds up. Stretches of pages in one state are kept
+ * by their sums, so that millions of chunks cost an addition each.
  */
 
 /** Free chunks that adjoin: malloc_trim() merges them before it looks. */
 struct glibc_free_run {
 	uint64_t start, end;
-	bool is_merged; /* has a chunk from a fastbin */
+	bool is_merged; /* the last of them is from a fastbin */
 };
 
 struct glibc_post {
 	struct glibc *glibc;
-	const struct glibc_region *region;
-	struct mw_parts *parts;
+	struct glibc_region *region;
+	struct mw_parts *parts; /* NULL: into the region's digest */
 	/* A stretch in one state: added up so far is [start, at) */
 	uint64_t start, at, until;
-	uint64_t sums[GLIBC_KINDS];
-	/* Where there is no such stretch: a range, not reported yet */
+	uint64_t stretch[GLIBC_KINDS];
+	/* With parts: a range, not reported yet */
 	uint64_t range_start, range_end;
 	enum glibc_kind range_kind;
 	/* Of the whole region */
-	uint64_t bytes[GLIBC_KINDS], blocks[GLIBC_KINDS];
-	uint64_t largest_free, trimmable;
+	struct glibc_sums sums;
 	struct glibc_free_run run;
-	size_t hint; /* for page states */
+	size_t run_hint, mapping_hint; /* for page states */
+	bool failed; /* no memory */
 };
 
 /** The slow way of glibc_post(): across the end of the stretch. */
@@ -40,18 +39,18 @@ void glibc_post_free(struct glibc_post *post, bool is_fast, uint64_t start,
 		     uint64_t end);
 /** Post the top chunk [@start, @end). */
 void glibc_post_top(struct glibc_post *post, uint64_t start, uint64_t end);
-/** Report what is not reported yet, and add all to the arena's figures. */
+/** Report what is not reported yet; without parts, leave the sums. */
 void glibc_post_finish(struct glibc_post *post);
 
 /** [@start, @end), which follows what was posted last, is @kind: one block. */
 static inline void glibc_post(struct glibc_post *post, enum glibc_kind kind,
 			      uint64_t start, uint64_t end)
 {
-	post->blocks[kind]++;
+	post->sums.blocks[kind]++;
 	if (kind == GLIBC_FREE || kind == GLIBC_FAST)
 		glibc_post_free(post, kind == GLIBC_FAST, start, end);
 	if (end <= post->until) {
-		post->sums[kind] += end - start;
+		post->stretch[kind] += end - start;
 		post->at = end;
 	} else {
 		glibc_post_across(post, kind, start, end);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "glibc_links.h"
 #include "glibc_post.h"
+#include "mw_guard.h"
 
 /*
  * The walk through the chunks of a region, in ascending order. A chunk's size
@@ -14,21 +18,24 @@
 #define READ_AGAIN 3
 #define REREADS 1000	 /* in one region */
 #define CHAIN_LENGTH 24	 /* chunks that must follow where the walk goes on */
+#define PIECE MW_KIB(128) /* read at once */
 
 struct walk {
 	struct glibc_post post;
-	struct mw_target *target;
+	const struct mw_target *target;
 	const struct glibc_region *region;
+	uint8_t *buffer; /* of PIECE bytes */
 	uint64_t end;
 	uint64_t top;	   /* 0: in another region */
 	uint64_t wrong;	   /* bits of a size that no chunk here has */
 	uint64_t pending;  /* chunk before the current address, or 0 */
+	uint64_t link;	   /* its first word, if it may be in a fastbin */
+	uint64_t linked_max;
 	uint64_t reread;   /* chunk that was read again last */
 	unsigned times;	   /* how often */
 	unsigned rereads;  /* in all */
 	unsigned fences;   /* in a row, just before */
 	uint64_t budget;   /* headers that may be read in search of a chain */
-	uint64_t unsettled;
 	/* Marks of the MiB that ends at leaf_end */
 	const uint8_t *leaf;
 	uint64_t leaf_start, leaf_end;
@@ -82,6 +89,29 @@ static inline enum glibc_kind kind_of(struct walk *w, uint64_t chunk)
 	return kinds[w->leaf[at / 4] >> at % 4 * 2 & 3];
 }
 
+/** Whether the chunk before @va is in a fastbin, by its link. */
+static bool is_linked(struct walk *w, uint64_t chunk, uint64_t va)
+{
+	const struct glibc_region *r = w->region;
+	uint64_t bytes = va - chunk;
+	uint64_t next = w->link ^ (chunk + CHUNK_FD) >> 12;
+	size_t bin = (bytes - CHUNK_MIN) / CHUNK_ALIGN;
+
+	if (!mw_is_aligned(next, CHUNK_ALIGN) || !r->arena->fastbins[bin])
+		return false;
+	if (next == 0) {
+		w->post.sums.link_ends++;
+	} else {
+		if (next < r->chunks || next >= r->end)
+			r = glibc_region_of(w->post.glibc, next);
+		if (!r || r->arena != w->region->arena)
+			return false;
+		w->post.sums.link_check += glibc_link_hash(next, bytes);
+	}
+	w->post.sums.link_check -= glibc_link_hash(chunk, bytes);
+	return true;
+}
+
 /** Post the chunk before @va, whose first words are given. */
 static inline void settle(struct walk *w, uint64_t va, uint64_t prev_size,
 			  uint64_t head)
@@ -92,24 +122,23 @@ static inline void settle(struct walk *w, uint64_t va, uint64_t prev_size,
 		return;
 	w->pending = 0;
 	if (head & PREV_INUSE) {
-		glibc_post(&w->post, kind_of(w, chunk), chunk, va);
+		enum glibc_kind kind = kind_of(w, chunk);
+
+		if (va - chunk <= w->linked_max && kind == GLIBC_IN_USE &&
+		    is_linked(w, chunk, va))
+			kind = GLIBC_FAST;
+		glibc_post(&w->post, kind, chunk, va);
 		return;
 	}
-	w->unsettled += prev_size != va - chunk;
+	w->post.sums.unsettled += prev_size != va - chunk;
 	glibc_post(&w->post, GLIBC_FREE, chunk, va);
 }
 
 /* When the chain breaks */
 
-static bool view_head(struct walk *w, uint64_t va, uint64_t head[2])
+static bool read_head(const struct walk *w, uint64_t va, uint64_t head[2])
 {
-	const void *at = mw_target_view(w->target, va, 16);
-
-	if (!at)
-		return false;
-	head[0] = mw_u64(at);
-	head[1] = mw_u64((const uint8_t *)at + 8);
-	return true;
+	return mw_target_copy(w->target, va, head, 16);
 }
 
 /** Whether a chain of chunks begins at @va. */
@@ -121,7 +150,7 @@ static bool is_chain(struct walk *w, uint64_t va)
 		w->budget--;
 		if (va == w->top)
 			return true;
-		if (!view_head(w, va, head))
+		if (!read_head(w, va, head))
 			return false;
 		// A free chunk's size stands behind it once more.
 		if (before && !(head[1] & PREV_INUSE) && head[0] != before)
@@ -183,11 +212,9 @@ static bool is_live(const struct walk *w)
 /** Where the arena has its top by now. */
 static uint64_t read_top(struct walk *w)
 {
-	struct glibc *glibc = w->post.glibc;
-	uint64_t at = w->region->arena->va + glibc->layout->top, top = 0;
+	uint64_t at = w->region->arena->va + w->post.glibc->layout->top, top;
 
-	mw_target_forget(w->target, at, 8);
-	return glibc_word(glibc, at, &top) ? top : 0;
+	return mw_target_copy(w->target, at, &top, sizeof(top)) ? top : 0;
 }
 
 /**
@@ -248,7 +275,6 @@ static uint64_t take_odd(struct walk *w, uint64_t va, const uint64_t head[2])
 		w->times = w->reread == chunk ? w->times + 1 : 1;
 		w->reread = chunk;
 		w->rereads++;
-		mw_target_forget(w->target, chunk, va + 16 - chunk);
 		w->pending = 0;
 		return chunk;
 	}
@@ -257,17 +283,30 @@ static uint64_t take_odd(struct walk *w, uint64_t va, const uint64_t head[2])
 
 /* The walk */
 
+/** The first word of the chunk at @va, which stands at @at up to @end. */
+static uint64_t read_link(const struct walk *w, uint64_t va,
+			  const uint8_t *at, uint64_t end)
+{
+	uint64_t link;
+
+	if (va + CHUNK_FD < end)
+		return mw_u64(at + CHUNK_FD);
+	// All ones are no link.
+	return mw_target_copy(w->target, va + CHUNK_FD, &link, sizeof(link))
+		       ? link
+		       : UINT64_MAX;
+}
+
 /**
- * Walk the chunks whose heads lie in [@va, @end), bytes of the target at
- * @bytes. Returns the address of the first chunk behind.
+ * Walk the chunks whose heads lie in [@va, @end), which is in the buffer.
+ * Returns the address of the first chunk behind.
  */
-static uint64_t walk_piece(struct walk *w, const uint8_t *bytes, uint64_t va,
-			   uint64_t end)
+static uint64_t walk_piece(struct walk *w, uint64_t va, uint64_t end)
 {
 	uint64_t start = va;
 
 	while (va < end) {
-		const uint8_t *at = bytes + (va - start);
+		const uint8_t *at = w->buffer + (va - start);
 		uint64_t prev_size = mw_u64(at), head = mw_u64(at + 8);
 
 		if (va == w->top && is_top(w, va, head)) {
@@ -280,59 +319,64 @@ static uint64_t walk_piece(struct walk *w, const uint8_t *bytes, uint64_t va,
 		settle(w, va, prev_size, head);
 		w->fences = 0;
 		w->pending = va;
-		va += head & ~(uint64_t)SIZE_FLAGS;
+		head &= ~(uint64_t)SIZE_FLAGS;
+		if (head <= w->linked_max)
+			w->link = read_link(w, va, at, end);
+		va += head;
 	}
 	return va;
 }
 
-/** The end of what can be viewed at once from @va on. */
-static uint64_t view(struct walk *w, uint64_t va, const uint8_t **ret)
+/**
+ * Read what follows @va into the buffer: to the end of a piece or, where not
+ * all of it can be had, of a page. Returns where it ends, 0: nothing.
+ */
+static uint64_t fill(struct walk *w, uint64_t va)
 {
-	uint64_t end = mw_min(mw_align_down(va, MW_KIB(64)) + MW_KIB(64),
-			      w->end);
+	uint64_t end = mw_min(mw_align_down(va, PIECE) + PIECE, w->end);
 
-	*ret = mw_target_view(w->target, va, end - va);
-	if (*ret)
+	if (mw_target_copy(w->target, va, w->buffer, end - va))
 		return end;
 	end = mw_min(mw_align_down(va, MW_PAGE_BYTES) + MW_PAGE_BYTES, w->end);
-	*ret = mw_target_view(w->target, va, end - va);
-	return end;
+	return mw_target_copy(w->target, va, w->buffer, end - va) ? end : 0;
 }
 
 static void walk(struct walk *w)
 {
 	uint64_t va = w->region->chunks;
 
-	if (!mw_is_aligned(w->end, CHUNK_ALIGN))
-		w->end = mw_align_down(w->end, CHUNK_ALIGN);
 	while (va < w->end) {
-		const uint8_t *bytes;
-		uint64_t end = view(w, va, &bytes);
+		uint64_t end = fill(w, va);
 
-		va = bytes ? walk_piece(w, bytes, va, end)
-			   : skip(w, va, GLIBC_UNREADABLE);
+		va = end ? walk_piece(w, va, end)
+			 : skip(w, va, GLIBC_UNREADABLE);
 	}
 	// The chain ended without an end.
 	if (w->pending)
 		glibc_post(&w->post, GLIBC_TORN, w->pending, w->end);
 }
 
-struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,
-			      struct mw_parts *parts)
+void glibc_walk_region(struct glibc_region *r, struct mw_parts *parts)
 {
-	const struct glibc_region *r = ctx;
 	struct glibc *glibc = r->arena->glibc;
+	MW_CLEANUP(mw_freep) uint8_t *buffer = mw_alloc(PIECE);
 	struct walk w = {
 		.post = { .glibc = glibc, .region = r, .parts = parts },
 		.target = glibc->target,
 		.region = r,
-		.end = r->end,
+		.buffer = buffer,
+		.end = mw_align_down(r->end, CHUNK_ALIGN),
 		.wrong = IS_MMAPPED | 8 | (r->arena->is_main ? NON_MAIN_ARENA
 							     : 0),
+		.linked_max = r->arena->linked_max,
 		.budget = (r->end - r->chunks) / CHUNK_ALIGN * 2,
 	};
 
-	(void)claim;
+	if (!buffer) {
+		mw_error_free(r->error);
+		r->error = mw_error_nomem();
+		return;
+	}
 	w.top = is_live(&w) ? read_top(&w) : r->arena->top;
 	if (w.top < r->chunks || w.top >= r->end)
 		w.top = 0;
@@ -341,7 +385,5 @@ struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,
 	walk(&w);
 	if (r->limit > r->end)
 		glibc_post(&w.post, GLIBC_RESERVED, r->end, r->limit);
-	r->arena->figures->unsettled += w.unsettled;
 	glibc_post_finish(&w.post);
-	return NULL;
 }

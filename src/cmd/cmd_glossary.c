@@ -193,8 +193,8 @@ static const struct {
 	  "glibc reserves 64 MiB for each heap of a thread's arena and makes of "
 	  "it usable what is needed. It costs nothing but address space." },
 	{ "malloc/*/*/foreign", "in the program break, not malloc's",
-	  "Parts of the program break that somebody else got with sbrk, or the "
-	  "C library before malloc began." },
+	  "Parts of the program break that somebody else got with sbrk; glibc "
+	  "counts them as its own." },
 	{ "malloc/*/main", "the first arena",
 	  "The main thread's arena, which grows with the program break; other "
 	  "threads use it, too, when there are more threads than arenas." },
@@ -206,7 +206,8 @@ static const struct {
 	{ "malloc/unwalked", "not told apart further",
 	  "Memory of malloc whose blocks are not told apart." },
 	{ "malloc/unwalked/brk", "[heap]: the program break",
-	  "The break of a program whose malloc was not recognised." },
+	  "What of the program break no malloc that was recognised owns, such "
+	  "as a static executable's own first TLS." },
 	{ "malloc/unwalked/arenas", "arenas of threads",
 	  "glibc gives threads arenas of their own, of 64 MiB each, so that "
 	  "they need not wait for each other." },
