@@ -155,9 +155,6 @@ static struct mw_error *walk_copy(struct glibc *glibc)
 {
 	struct mw_error *error;
 
-	error = glibc_find_arenas(glibc);
-	if (error)
-		return error;
 	glibc_find_params(glibc);
 	error = glibc_find_regions(glibc);
 	for (size_t i = 0; !error && i < glibc->arenas.n; i++) {
@@ -188,10 +185,23 @@ static struct mw_error *add_copy(void *ctx, uint64_t arena,
 	*place = glibc;
 	glibc->alloc = state->alloc;
 	glibc->target = state->alloc->target;
-	glibc->number = (unsigned)state->copies.n;
 	glibc->layout = layout;
 	glibc->main_arena = arena;
-	return walk_copy(glibc);
+	return glibc_find_arenas(glibc);
+}
+
+/** The program's own copy, which has the program break, comes first. */
+static void sort_copies(struct state *state)
+{
+	for (size_t i = 1; i < state->copies.n; i++) {
+		struct glibc *glibc = state->copies.v[i];
+
+		if (glibc_has_break(glibc) &&
+		    !glibc_has_break(state->copies.v[0])) {
+			state->copies.v[i] = state->copies.v[0];
+			state->copies.v[0] = glibc;
+		}
+	}
 }
 
 static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
@@ -204,6 +214,12 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 		return mw_error_nomem();
 	state->alloc = alloc;
 	error = glibc_find_main(alloc->target, add_copy, state);
+	if (!error)
+		sort_copies(state);
+	for (size_t i = 0; !error && i < state->copies.n; i++) {
+		state->copies.v[i]->number = (unsigned)i + 1;
+		error = walk_copy(state->copies.v[i]);
+	}
 	if (!error)
 		error = glibc_claim_unwalked(alloc, state->copies.v,
 					     state->copies.n);

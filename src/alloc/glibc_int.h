@@ -122,6 +122,7 @@ struct glibc_region {
 	uint64_t chunks; /* the first chunk */
 	uint64_t end;	 /* of the chunks */
 	uint64_t limit;	 /* of what is claimed: reserved behind @end */
+	bool is_break;	 /* it ends with the program break */
 	struct glibc_marks marks;
 	struct glibc_sums sums;
 	/*
@@ -192,6 +193,16 @@ MW_MUST_USE struct mw_error *glibc_find_arenas(struct glibc *glibc);
 void glibc_find_params(struct glibc *glibc);
 /** The heaps of all arenas: glibc->regions. */
 MW_MUST_USE struct mw_error *glibc_find_regions(struct glibc *glibc);
+/** Whether the main arena's top is the end of the program break. */
+bool glibc_has_break(struct glibc *glibc);
+/** Take a copy of @region. */
+MW_MUST_USE struct mw_error *
+glibc_add_region(struct glibc *glibc, const struct glibc_region *region);
+/** Those of the main arena; all others are known already. */
+MW_MUST_USE struct mw_error *glibc_find_main_regions(struct glibc *glibc);
+/** Plain memory, or such that glibc or somebody else has named. */
+bool glibc_may_hold_blocks(const struct mw_mappings *maps,
+			   const struct mw_mapping *mapping);
 const struct glibc_region *glibc_region_of(const struct glibc *glibc,
 					   uint64_t va);
 

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "glibc_int.h"
 
 /*
@@ -154,17 +152,6 @@ static void search_mapping(struct search *s, const struct mw_mapping *m)
 		search_range(s, from, m->end);
 }
 
-/** Plain memory, or such that glibc or somebody else has named. */
-static bool may_hold_blocks(const struct mw_mappings *maps,
-			    const struct mw_mapping *m)
-{
-	const char *path = mw_mapping_path(maps, m);
-
-	return mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W) &&
-	       (m->perms & MW_PERM_R) && !(m->perms & MW_PERM_X) &&
-	       (!*path || strncmp(path, "[anon:", 6) == 0);
-}
-
 static struct mw_error *search(struct glibc *glibc, struct search *s)
 {
 	const struct mw_mappings *maps = mw_target_mappings(glibc->target);
@@ -177,7 +164,7 @@ static struct mw_error *search(struct glibc *glibc, struct search *s)
 			.pages = MAX_PAGES,
 		};
 		for (size_t i = maps->list.n; i > 0 && !is_complete(s); i--)
-			if (may_hold_blocks(maps, &maps->list.v[i - 1]))
+			if (glibc_may_hold_blocks(maps, &maps->list.v[i - 1]))
 				search_mapping(s, &maps->list.v[i - 1]);
 		if (s->error || is_complete(s))
 			break;

@@ -14,7 +14,6 @@
 
 struct look {
 	struct glibc *glibc;
-	uint64_t top; /* of the main arena */
 	const struct glibc_params_layout *layout;
 	const uint8_t *at;
 };
@@ -53,8 +52,7 @@ static unsigned rate(const struct look *l)
 	    !is_huge_or_none(u64_at(l, p->hp_pagesize)) || bins > 128 ||
 	    count > UINT16_MAX)
 		return 0;
-	// The top lies behind the first byte that was got from the system.
-	if (base != 0 && (base >= l->top || !mw_is_aligned(base, 8)))
+	if (!mw_is_aligned(base, 8))
 		return 0;
 	if (base != 0 &&
 	    mw_mappings_find(mw_target_mappings(l->glibc->target), base))
@@ -98,8 +96,6 @@ void glibc_find_params(struct glibc *glibc)
 	unsigned best = LEAST_SCORE - 1;
 	struct look l = { .glibc = glibc };
 
-	if (!glibc_word(glibc, glibc->main_arena + glibc->layout->top, &l.top))
-		return;
 	for (uint64_t va = start; va < start + 2 * AROUND;
 	     va += MW_PAGE_BYTES) {
 		// The tail is the head of the next page, if there is one.

@@ -161,8 +161,9 @@ void glibc_post_top(struct glibc_post *post, uint64_t start, uint64_t end)
 	}
 	end_run(post);
 	area = end - from > CHUNK_MIN ? end - from - CHUNK_MIN - 1 : 0;
-	// The tops of other arenas are not trimmed.
-	if (post->region->arena->is_main)
+	// The tops of other arenas are not trimmed, nor one that somebody has
+	// moved the break behind.
+	if (post->region->is_break && end == post->region->end)
 		post->sums.trimmable += resident(
 			post, mw_align_up(end - mw_align_down(area, unit),
 					  MW_PAGE_BYTES), end);

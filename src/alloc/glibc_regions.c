@@ -7,11 +7,7 @@
 /*
  * Where the chunks of each arena lie.
  *
- * The main arena takes memory from brk, one chunk after the other from
- * mp_.sbrk_base to its top, which ends at the break; where brk fails, from
- * mmap.
- *
- * Any other arena has heaps of 64 MiB (four huge pages, if it was told to use
+ * For the main arena see glibc_main.c. Any other arena has heaps of 64 MiB (four huge pages, if it was told to use
  * these), at multiples of their size. Each begins with struct heap_info:
  *
  *	0	*ar_ptr: the arena; in the first heap, right behind this struct
@@ -24,8 +20,18 @@
  */
 #define MAX_HEAPS 65536
 
-static struct mw_error *add_region(struct glibc *glibc,
-				   const struct glibc_region *region)
+bool glibc_may_hold_blocks(const struct mw_mappings *maps,
+			   const struct mw_mapping *m)
+{
+	const char *path = mw_mapping_path(maps, m);
+
+	return mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W) &&
+	       (m->perms & MW_PERM_R) && !(m->perms & MW_PERM_X) &&
+	       (!*path || strncmp(path, "[anon:", 6) == 0);
+}
+
+struct mw_error *glibc_add_region(struct glibc *glibc,
+				  const struct glibc_region *region)
 {
 	struct glibc_region *copy = mw_alloc(sizeof(*copy));
 	struct glibc_region **place =
@@ -42,57 +48,6 @@ static struct mw_error *add_region(struct glibc *glibc,
 	copy->marks.leaves = mw_calloc(copy->marks.count,
 				       sizeof(*copy->marks.leaves));
 	return copy->marks.leaves ? NULL : mw_error_nomem();
-}
-
-/* The main arena */
-
-/** End of the mappings that continue the one at @va and are like it. */
-static uint64_t run_end(const struct mw_mappings *maps,
-			const struct mw_mapping *m)
-{
-	uint64_t end = m->end;
-	const char *path = mw_mapping_path(maps, m);
-
-	for (; m < maps->list.v + maps->list.n && m->start <= end; m++) {
-		if (!mw_mapping_is_anonymous(m) || !(m->perms & MW_PERM_W) ||
-		    strcmp(path, mw_mapping_path(maps, m)) != 0)
-			break;
-		end = m->end;
-	}
-	return end;
-}
-
-static struct mw_error *find_main_region(struct glibc *glibc)
-{
-	struct glibc_arena *arena = glibc->arenas.v[0];
-	const struct mw_mappings *maps = mw_target_mappings(glibc->target);
-	uint64_t base = glibc->params.sbrk_base, top = arena->top, size = 0;
-	const struct mw_mapping *m = mw_mappings_find(maps, top);
-	struct glibc_region region = { .arena = arena };
-
-	if (!m || !mw_mapping_is_anonymous(m) ||
-	    !glibc_word(glibc, top + CHUNK_SIZE, &size))
-		return NULL;
-	if (base == 0 || base > top) {
-		base = m->start;
-	} else {
-		const struct mw_mapping *first = mw_mappings_find(maps, base);
-
-		// The top may lie elsewhere than the first memory.
-		if (first && run_end(maps, first) > top)
-			m = first;
-		else
-			base = m->start;
-	}
-	region.start = base;
-	region.chunks = mw_align_up(base, CHUNK_ALIGN);
-	region.end = run_end(maps, m);
-	if (strcmp(mw_mapping_path(maps, m), "[heap]") != 0)
-		region.end = mw_min(region.end, top + (size & ~SIZE_FLAGS));
-	region.limit = region.end;
-	return region.chunks <= top && top < region.end
-		       ? add_region(glibc, &region)
-		       : NULL;
 }
 
 /* Thread arenas */
@@ -129,7 +84,7 @@ static struct mw_error *add_heap(struct glibc *glibc,
 	*known = 1;
 	if (heap + head == arena->va)
 		head += glibc->layout->bytes;
-	return add_region(glibc, &(struct glibc_region){
+	return glibc_add_region(glibc, &(struct glibc_region){
 		.arena = arena,
 		.start = heap,
 		.chunks = mw_align_up(heap + head, CHUNK_ALIGN),
@@ -198,7 +153,7 @@ static int by_start(const void *a, const void *b)
 
 struct mw_error *glibc_find_regions(struct glibc *glibc)
 {
-	struct mw_error *error;
+	struct mw_error *error = NULL;
 
 	for (size_t i = 0; i < glibc->arenas.n; i++) {
 		struct glibc_arena *arena = glibc->arenas.v[i];
@@ -208,11 +163,12 @@ struct mw_error *glibc_find_regions(struct glibc *glibc)
 		    !mw_is_aligned(arena->top, CHUNK_ALIGN))
 			arena->top = 0;
 	}
-	error = find_main_region(glibc);
-	if (!error && glibc->heap_layout)
+	if (glibc->heap_layout)
 		glibc->heap_max = find_heap_max(glibc);
 	for (size_t i = 1; !error && i < glibc->arenas.n; i++)
 		error = find_heaps(glibc, glibc->arenas.v[i]);
+	if (!error)
+		error = glibc_find_main_regions(glibc);
 	if (!error && glibc->regions.n > 0)
 		qsort(glibc->regions.v, glibc->regions.n,
 		      sizeof(*glibc->regions.v), by_start);

@@ -262,10 +262,13 @@ static uint64_t take_odd(struct walk *w, uint64_t va, const uint64_t head[2])
 		glibc_post(&w->post, GLIBC_METADATA, va,
 			   va + CHUNK_HEAD_BYTES);
 		va += CHUNK_HEAD_BYTES;
-		// Behind the second one somebody else moved the break.
-		return ++w->fences >= 2 && va < w->end && va != w->top
-			       ? skip(w, va, GLIBC_FOREIGN)
-			       : va;
+		if (++w->fences < 2 || va == w->top || va == w->end)
+			return va;
+		// Behind the second one somebody else moved the break, but for
+		// the few bytes that rounding left.
+		return skip(w, va, w->end - va <= CHUNK_MIN * 2
+					   ? GLIBC_METADATA
+					   : GLIBC_FOREIGN);
 	}
 	moved = take_moved_top(w, va, head);
 	if (moved)
