@@ -30,7 +30,7 @@ void mw_go_funcs_close(struct mw_go_funcs *funcs)
 struct mw_error *mw_go_funcs_add(struct mw_go_funcs *funcs,
 				 const struct mw_go_tables *tables)
 {
-	struct go_pcln pcln = { .first = funcs->count };
+	struct go_pcln pcln;
 	struct mw_error *error = go_pcln_open(funcs, tables, &pcln);
 	struct go_pcln *place;
 

@@ -56,9 +56,8 @@ static bool is_user_line(const struct mw_go_line *line, void *ctx)
 {
 	bool *found = ctx;
 
-	*found = *found || (!is_runtime(line->function) &&
-			    !strchr(line->function, '/') &&
-			    strncmp(line->function, "internal", 8) != 0);
+	*found = !is_runtime(line->function) &&
+		 strncmp(line->function, "internal/", 9) != 0;
 	return !*found;
 }
 

@@ -197,14 +197,18 @@ static bool is_call(struct mw_go_funcs *funcs, const struct mw_go_func *func,
 		       func->end - func->entry;
 }
 
-/** Whether the first functions are what the format of @p says they are. */
-static bool is_plausible(const struct mw_go_funcs *funcs,
+/**
+ * How many calls that were inlined into the first functions are as the format
+ * of @p says; -1 when it does not fit at all.
+ */
+static int try_functions(const struct mw_go_funcs *funcs,
 			 const struct go_pcln *p)
 {
 	enum { SAMPLE = 512, MAX_NFUNCDATA = 32 };
 	// As if it were the only module.
 	struct mw_go_funcs only = { .reader = funcs->reader };
-	uint64_t good = 0, with_data = 0, tried = 0, calls = 0, bad_calls = 0;
+	uint64_t good = 0, with_data = 0, tried = 0;
+	int calls = 0, bad_calls = 0;
 
 	only.modules.v = (struct go_pcln *)p;
 	only.modules.n = 1;
@@ -225,8 +229,9 @@ static bool is_plausible(const struct mw_go_funcs *funcs,
 		bad_calls += !is_call(&only, &func, tree);
 	}
 	// Read as one byte, the four that Go 1.11 has are 0 in all functions.
-	return good * 2 > tried && (with_data > 0 || tried < 32) &&
-	       bad_calls * 2 <= calls;
+	return good * 2 > tried && with_data > 0 && bad_calls * 2 <= calls
+		       ? calls - bad_calls
+		       : -1;
 }
 
 /**
@@ -247,25 +252,47 @@ static bool may_be(const struct go_pcln_format *f, uint32_t magic,
 	       (minor >= f->first_minor && minor <= f->last_minor);
 }
 
-static bool try_format(const struct mw_go_funcs *funcs,
-		       const struct go_pcln_format *format,
-		       const struct mw_go_tables *tables,
-		       const uint8_t *header, struct go_pcln *ret)
+/** As try_functions(); in *@ret where the tables would be. */
+static int try_format(const struct mw_go_funcs *funcs,
+		      const struct go_pcln_format *format,
+		      const struct mw_go_tables *tables, const uint8_t *header,
+		      struct go_pcln *ret)
 {
-	struct go_pcln p = {
+	*ret = (struct go_pcln){
 		.format = format,
 		.text = tables->text,
 		.gofunc = tables->gofunc,
 		.count = mw_u64(header + 8),
-		.first = ret->first,
+		.first = funcs->count,
 	};
+	return (format->functab
+			? place_new(format, header, tables->pclntab, ret)
+			: place_old(funcs, tables->pclntab, ret))
+		       ? try_functions(funcs, ret)
+		       : -1;
+}
 
-	if (!(format->functab ? place_new(format, header, tables->pclntab, &p)
-			      : place_old(funcs, tables->pclntab, &p)) ||
-	    !is_plausible(funcs, &p))
-		return false;
-	*ret = p;
-	return true;
+/** The format that fits best, of those that @minor may have. */
+static bool choose_format(const struct mw_go_funcs *funcs,
+			  const struct mw_go_tables *tables,
+			  const uint8_t *header, unsigned minor,
+			  struct go_pcln *ret)
+{
+	int best = -1;
+
+	for (size_t i = MW_COUNT(formats); i-- > 0;) {
+		struct go_pcln pcln;
+		int fit = may_be(&formats[i], mw_u32(header), minor)
+				  ? try_format(funcs, &formats[i], tables,
+					       header, &pcln)
+				  : -1;
+
+		if (fit > best) {
+			best = fit;
+			*ret = pcln;
+		}
+	}
+	return best >= 0;
 }
 
 struct mw_error *go_pcln_open(const struct mw_go_funcs *funcs,
@@ -284,13 +311,9 @@ struct mw_error *go_pcln_open(const struct mw_go_funcs *funcs,
 		return mw_error_at(MW_E_FORMAT, head,
 				   "Go function table: no header of one");
 	// First as the release says, then as the bytes do.
-	for (int strict = 1; strict >= 0; strict--)
-		for (size_t i = MW_COUNT(formats); i-- > 0;)
-			if (may_be(&formats[i], mw_u32(header),
-				   strict ? tables->minor : 0) &&
-			    try_format(funcs, &formats[i], tables, header,
-				       ret))
-				return NULL;
+	if (choose_format(funcs, tables, header, tables->minor, ret) ||
+	    choose_format(funcs, tables, header, 0, ret))
+		return NULL;
 	return mw_error_at(MW_E_FORMAT, head,
 			   "Go function table: damaged, or of a format that "
 			   "this version of memwhy does not know");

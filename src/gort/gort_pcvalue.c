@@ -8,6 +8,9 @@
  * not the first ends it (runtime/symtab.go: step, readvarint).
  */
 
+/** More than the largest function of any program has. */
+#define MAX_PAIRS (1u << 22)
+
 /** Bytes read ahead, never over the end of a page. */
 struct stream {
 	const struct mw_go_funcs *funcs;
@@ -62,12 +65,12 @@ bool go_pc_value(const struct mw_go_funcs *funcs,
 
 	if (table == 0 || pc < func->entry || pc >= func->end)
 		return false;
-	// Each step but the first changes both, so the code's size bounds it;
-	// a hostile table may have steps of 0.
-	for (uint64_t steps = func->end - func->entry + 1; steps > 0; steps--) {
+	// Each pair moves the pc on, so the code's size bounds them; hostile
+	// code can be large.
+	for (unsigned pairs = 0; pairs < MAX_PAIRS; pairs++) {
 		if (!next_varint(&s, &change) ||
 		    (change == 0 && at != func->entry) ||
-		    !next_varint(&s, &step))
+		    !next_varint(&s, &step) || step == 0)
 			return false;
 		value += -(change & 1) ^ (change >> 1);
 		at += step;

@@ -30,7 +30,9 @@ def tool(name):
 
 
 def ask(target, *arguments, text=None):
-    done = subprocess.run([FUNCS, str(target.pid), *arguments], input=text,
+    """Of a running target, or of a file."""
+    done = subprocess.run([FUNCS, str(getattr(target, "pid", target)),
+                           *arguments], input=text,
                           capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -250,6 +252,32 @@ def test_packages_and_names(start, version):
     entry = next(f[0] for f in functions(target) if f[3] == "main.deep")
     assert ask(target, "named", "main.deep") == [f"{entry:x}"]
     assert ask(target, "named", "main.nosuchthing") == ["0"]
+
+
+def check_file(target, exe):
+    """The same as when it runs."""
+    base = bias(target, exe)
+    running = functions(target)
+    there = functions(exe)
+    assert [(f[0] + base, f[1] + base, *f[2:]) for f in there] == running
+    pcs = some_pcs(there, 500)
+    assert list(lines(exe, pcs).values()) == \
+        list(lines(target, [pc + base for pc in pcs]).values())
+
+
+@pytest.mark.parametrize("variant", ["stripped", "pie"])
+@pytest.mark.parametrize("version", RELEASES)
+def test_file(start, version, variant):
+    exe = go_program("objects", version, variant)
+    check_file(start(exe), exe)
+
+
+@pytest.mark.parametrize("variant", ["stripped", "pie"])
+@pytest.mark.parametrize("version", CGO_RELEASES)
+def test_file_with_cgo(start, version, variant):
+    """An external linker leaves all addresses to relocations."""
+    exe = go_program("cgo", version, variant, cgo=True)
+    check_file(start(exe), exe)
 
 
 @pytest.mark.parametrize("name", ["prometheus", "caddy", "esbuild-0.15",

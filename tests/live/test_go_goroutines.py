@@ -170,7 +170,6 @@ def functions_of(row):
 
 def check_whole(row):
     """It goes down to where the goroutine began; or that has returned."""
-    assert row["stack_id"] is not None, row
     assert functions_of(row)[-1] in (row["function"], "runtime.goexit1",
                                      "runtime.goexit0"), row
 
@@ -182,11 +181,19 @@ def test_running(start, version):
     vdso, system calls, signal handlers."""
     target = start(go_program("busy", version))
     seen = set()
+    unknown = total = 0
     for _ in range(30):
         for row in rows(target, "--stop", "--backtrace")["rows"]:
+            total += 1
+            if row["stack_id"] is None:
+                # Between two goroutines its thread is on neither's stack.
+                assert row["state"] == "running"
+                unknown += 1
+                continue
             check_whole(row)
             if row["state"] == "running":
                 seen.add(row["function"])
+    assert unknown <= 0.02 * total
     assert len(seen) > 3
     # Not stopped, it may be caught in a change, but never fails.
     for _ in range(30):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests: what mw_go_funcs says of a running Go program.
+ * For tests: what mw_go_funcs says of a running Go program, or of one in a
+ * file, which is named by a path with a '/'.
  *
  *	go-funcs PID		each function: entry, end, start line, name
  *	go-funcs PID packages	each function: name, package
@@ -74,7 +75,9 @@ static struct mw_error *run(int argc, char **argv)
 	const char *what = argc > 2 ? argv[2] : "";
 	struct mw_go_func func;
 	struct mw_error *error =
-		mw_target_open(atoi(argv[1]), &options, &target);
+		strchr(argv[1], '/')
+			? mw_target_open_file(argv[1], &target)
+			: mw_target_open(atoi(argv[1]), &options, &target);
 
 	if (!error)
 		error = mw_go_funcs_open(target, &funcs);

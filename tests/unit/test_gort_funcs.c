@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mw_guard.h"
+#include "mw_num.h"
+#include "mw_test.h"
+#include "pcln_image.h"
+
+/* Every format, and the releases at its ends. */
+static const unsigned minors[] = { 9, 10, 11, 12, 13, 15, 16, 17, 18, 19, 20,
+				   25, 26, 27, 40 };
+
+static struct mw_go_funcs *open_image(struct pcln_image *image)
+{
+	const struct mw_go_reader reader = pcln_image_reader(image);
+	struct mw_go_funcs *funcs = NULL;
+
+	ASSERT_OK(mw_go_funcs_new(&reader, &funcs));
+	ASSERT_OK(mw_go_funcs_add(funcs, &image->tables));
+	return funcs;
+}
+
+TEST(functions_ascend_and_have_their_names)
+{
+	for (size_t i = 0; i < MW_COUNT(minors); i++) {
+		struct pcln_image image;
+		struct mw_go_func f;
+
+		pcln_image_make(&image, minors[i]);
+		MW_CLEANUP(mw_go_funcs_closep)
+		struct mw_go_funcs *funcs = open_image(&image);
+
+		ASSERT_EQ(3, mw_go_funcs_count(funcs));
+		assert_true(mw_go_func_at(funcs, 0, &f));
+		ASSERT_EQ(PCLN_IMAGE_TEXT, f.entry);
+		ASSERT_EQ(PCLN_IMAGE_TEXT + 0x40, f.end);
+		ASSERT_TEXT("main.main", mw_go_func_name(funcs, &f));
+		ASSERT_EQ(16, f.args_bytes);
+		assert_true(mw_go_func_at(funcs, 2, &f));
+		ASSERT_EQ(PCLN_IMAGE_TEXT + 0x110, f.end);
+		ASSERT_TEXT("runtime.goexit", mw_go_func_name(funcs, &f));
+		ASSERT_EQ(minors[i] >= 17 ? MW_GO_FUNC_TOP_FRAME : 0, f.flags);
+		assert_false(mw_go_func_at(funcs, 3, &f));
+	}
+}
+
+TEST(a_function_is_found_by_each_of_its_addresses)
+{
+	for (size_t i = 0; i < MW_COUNT(minors); i++) {
+		struct pcln_image image;
+		struct mw_go_func f;
+
+		pcln_image_make(&image, minors[i]);
+		MW_CLEANUP(mw_go_funcs_closep)
+		struct mw_go_funcs *funcs = open_image(&image);
+
+		for (uint64_t pc = 0; pc < 0x110; pc++) {
+			assert_true(mw_go_func_of(funcs, PCLN_IMAGE_TEXT + pc,
+						  &f));
+			ASSERT_EQ(pc < 0x40 ? 0 : pc < 0x100 ? 1 : 2, f.index);
+		}
+		assert_false(mw_go_func_of(funcs, PCLN_IMAGE_TEXT - 1, &f));
+		assert_false(mw_go_func_of(funcs, PCLN_IMAGE_TEXT + 0x110,
+					   &f));
+		assert_false(mw_go_func_of(funcs, 0, &f));
+		assert_false(mw_go_func_of(funcs, UINT64_MAX, &f));
+	}
+}
+
+TEST(a_function_is_found_by_its_name)
+{
+	struct pcln_image image;
+	struct mw_go_func f;
+
+	pcln_image_make(&image, 26);
+	MW_CLEANUP(mw_go_funcs_closep)
+	struct mw_go_funcs *funcs = open_image(&image);
+	assert_true(mw_go_func_named(funcs, "main.big", &f));
+	ASSERT_EQ(1, f.index);
+	assert_false(mw_go_func_named(funcs, "main.bi", &f));
+	assert_false(mw_go_func_named(funcs, "main.bigger", &f));
+	assert_false(mw_go_func_named(funcs, "", &f));
+}
+
+static void check_line(const struct mw_go_line *line, const char *function,
+		       const char *file, unsigned number, bool inlined)
+{
+	ASSERT_TEXT(function, line->function);
+	ASSERT_TEXT(file, line->file);
+	ASSERT_EQ(number, line->line);
+	ASSERT_EQ(inlined, line->is_inlined);
+	assert_false(line->is_wrapper);
+}
+
+TEST(lines_tell_inlined_calls_innermost_first)
+{
+	for (size_t i = 0; i < MW_COUNT(minors); i++) {
+		struct pcln_image image;
+		struct mw_go_line l[MW_GO_MAX_LINES];
+		struct mw_go_func f;
+
+		pcln_image_make(&image, minors[i]);
+		MW_CLEANUP(mw_go_funcs_closep)
+		struct mw_go_funcs *funcs = open_image(&image);
+
+		assert_true(mw_go_func_at(funcs, 0, &f));
+		ASSERT_EQ(1, mw_go_lines(funcs, &f, f.entry + 0x20, l, 64));
+		check_line(&l[0], "main.main", "/src/a.go", 11, false);
+		assert_true(mw_go_func_at(funcs, 1, &f));
+		ASSERT_EQ(1, mw_go_lines(funcs, &f, f.entry + 0xf, l, 64));
+		check_line(&l[0], "main.big", "/src/a.go", 21, false);
+		ASSERT_EQ(2, mw_go_lines(funcs, &f, f.entry + 0x10, l, 64));
+		check_line(&l[0], "main.small", "/src/b.go", 7, true);
+		check_line(&l[1], "main.big", "/src/a.go", 21, false);
+		ASSERT_EQ(3, mw_go_lines(funcs, &f, f.entry + 0x1f, l, 64));
+		check_line(&l[0], "main.tiny", "/src/b.go", 3, true);
+		check_line(&l[1], "main.small", "/src/b.go", 8, true);
+		check_line(&l[2], "main.big", "/src/a.go", 21, false);
+		// Cut, the function itself is still last.
+		ASSERT_EQ(2, mw_go_lines(funcs, &f, f.entry + 0x1f, l, 2));
+		ASSERT_TEXT("main.big", l[1].function);
+		ASSERT_EQ(1, mw_go_lines(funcs, &f, f.entry + 0x1f, l, 1));
+		ASSERT_TEXT("main.big", l[0].function);
+	}
+}
+
+TEST(frames_have_sizes)
+{
+	for (size_t i = 0; i < MW_COUNT(minors); i++) {
+		struct pcln_image image;
+		struct mw_go_func f;
+		uint64_t bytes = 7;
+
+		pcln_image_make(&image, minors[i]);
+		MW_CLEANUP(mw_go_funcs_closep)
+		struct mw_go_funcs *funcs = open_image(&image);
+
+		assert_true(mw_go_func_at(funcs, 1, &f));
+		assert_false(mw_go_frame_bytes(funcs, &f, f.end, &bytes));
+		assert_false(mw_go_frame_bytes(funcs, &f, f.entry - 1, &bytes));
+		ASSERT_EQ(7, bytes);
+		assert_true(mw_go_frame_bytes(funcs, &f, f.entry + 3, &bytes));
+		ASSERT_EQ(0, bytes);
+		assert_true(mw_go_frame_bytes(funcs, &f, f.entry + 4, &bytes));
+		ASSERT_EQ(24, bytes);
+		assert_true(mw_go_frame_bytes(funcs, &f, f.end - 1, &bytes));
+		ASSERT_EQ(24, bytes);
+	}
+}
+
+TEST(the_format_is_told_without_a_release_or_magic)
+{
+	for (size_t i = 0; i < MW_COUNT(minors); i++) {
+		struct pcln_image image;
+		struct mw_go_line l[4];
+		struct mw_go_func f;
+
+		pcln_image_make(&image, minors[i]);
+		image.tables.minor = 0;
+		MW_CLEANUP(mw_go_funcs_closep)
+		struct mw_go_funcs *funcs = open_image(&image);
+		assert_true(mw_go_func_at(funcs, 1, &f));
+		ASSERT_EQ(3, mw_go_lines(funcs, &f, f.entry + 0x1f, l, 4));
+		// As garble does.
+		if (minors[i] < 16)
+			continue;
+		memset(image.bytes, 0x5a, 4);
+		MW_CLEANUP(mw_go_funcs_closep)
+		struct mw_go_funcs *again = open_image(&image);
+		assert_true(mw_go_func_at(again, 1, &f));
+		ASSERT_EQ(3, mw_go_lines(again, &f, f.entry + 0x1f, l, 4));
+	}
+}
+
+TEST(several_modules_are_one_list)
+{
+	struct pcln_image image;
+	struct mw_go_func f;
+
+	pcln_image_make(&image, 26);
+	MW_CLEANUP(mw_go_funcs_closep)
+	struct mw_go_funcs *funcs = open_image(&image);
+	image.tables.text += 0x10000;
+	ASSERT_OK(mw_go_funcs_add(funcs, &image.tables));
+	ASSERT_EQ(6, mw_go_funcs_count(funcs));
+	assert_true(mw_go_func_of(funcs, PCLN_IMAGE_TEXT + 0x10041, &f));
+	ASSERT_EQ(4, f.index);
+	ASSERT_EQ(1, f.module);
+	ASSERT_TEXT("main.big", mw_go_func_name(funcs, &f));
+	assert_true(mw_go_func_of(funcs, PCLN_IMAGE_TEXT + 0x41, &f));
+	ASSERT_EQ(1, f.index);
+}
+
+static void check_package(const char *name, const char *want)
+{
+	char got[64];
+
+	ASSERT_EQ(strlen(want), mw_go_package(name, got, sizeof(got)));
+	ASSERT_TEXT(want, got);
+}
+
+TEST(packages_are_told_from_names)
+{
+	char small[4];
+
+	check_package("main.main", "main");
+	check_package("net/http.(*conn).serve", "net/http");
+	check_package("github.com/a/b.F.func1", "github.com/a/b");
+	check_package("gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml.v3");
+	check_package("slices.SortFunc[go.shape.[]a/b.T]", "slices");
+	check_package("go.uber.org/zap.New", "go.uber.org/zap");
+	check_package("type:.eq.net/http.Request", "");
+	check_package("type..hash.os.File", "");
+	check_package("go.buildid", "");
+	check_package("go:buildid", "");
+	check_package("_rt0_amd64_linux", "");
+	check_package("", "");
+	check_package("a%2", "");
+	check_package("a%2.b", "a%2");
+	ASSERT_EQ(3, mw_go_package("runtime.main", small, sizeof(small)));
+	ASSERT_TEXT("run", small);
+}
+
+TEST(damage_is_an_error)
+{
+	static const struct mw_go_tables nowhere = { .pclntab = UINT64_MAX };
+	struct pcln_image image;
+	struct mw_go_funcs *funcs = NULL;
+
+	pcln_image_make(&image, 26);
+	const struct mw_go_reader reader = pcln_image_reader(&image);
+	ASSERT_OK(mw_go_funcs_new(&reader, &funcs));
+	ASSERT_ERR(MW_E_FORMAT, mw_go_funcs_add(funcs, &nowhere));
+	memset(image.bytes + 8, 0, 8); // no functions
+	ASSERT_ERR(MW_E_FORMAT, mw_go_funcs_add(funcs, &image.tables));
+	memset(image.bytes + 8, 0xff, 8); // more than there can be
+	ASSERT_ERR(MW_E_FORMAT, mw_go_funcs_add(funcs, &image.tables));
+	pcln_image_make(&image, 26);
+	image.bytes[4] = 1;
+	ASSERT_ERR(MW_E_FORMAT, mw_go_funcs_add(funcs, &image.tables));
+	pcln_image_make(&image, 26);
+	memset(image.bytes + 32, 0, 40); // tables in no order
+	ASSERT_ERR(MW_E_FORMAT, mw_go_funcs_add(funcs, &image.tables));
+	ASSERT_EQ(0, mw_go_funcs_count(funcs));
+	mw_go_funcs_close(funcs);
+	mw_go_funcs_close(NULL);
+}
+
+TEST(any_byte_may_be_wrong)
+{
+	struct pcln_image good, image;
+
+	for (size_t m = 0; m < MW_COUNT(minors); m++) {
+		pcln_image_make(&good, minors[m]);
+		for (size_t at = 0; at < good.size * 3; at++) {
+			const uint8_t changes[] = { 0x01, 0x80, 0xff };
+			struct mw_go_funcs *funcs = NULL;
+
+			image = good;
+			image.bytes[at / 3] ^= changes[at % 3];
+			const struct mw_go_reader reader =
+				pcln_image_reader(&image);
+			ASSERT_OK(mw_go_funcs_new(&reader, &funcs));
+			mw_error_free(mw_go_funcs_add(funcs, &image.tables));
+			for (uint64_t pc = 0; pc < 0x110; pc += 7) {
+				struct mw_go_line l[8];
+				struct mw_go_func f;
+				uint64_t va = PCLN_IMAGE_TEXT + pc;
+
+				if (!mw_go_func_of(funcs, va, &f))
+					continue;
+				assert_true(f.entry <= va && va < f.end);
+				assert_in_range(mw_go_lines(funcs, &f, va, l,
+							    8), 1, 8);
+			}
+			mw_go_funcs_close(funcs);
+		}
+	}
+}
+
+static struct mw_error *use_all(void *ctx)
+{
+	MW_CLEANUP(mw_go_funcs_closep) struct mw_go_funcs *funcs = NULL;
+	struct pcln_image *image = ctx;
+	const struct mw_go_reader reader = pcln_image_reader(image);
+	struct mw_error *error = mw_go_funcs_new(&reader, &funcs);
+	struct mw_go_line l[8];
+	struct mw_go_func f;
+
+	if (!error)
+		error = mw_go_funcs_add(funcs, &image->tables);
+	if (error)
+		return error;
+	assert_true(mw_go_func_of(funcs, PCLN_IMAGE_TEXT + 0x5f, &f));
+	ASSERT_EQ(3, mw_go_lines(funcs, &f, f.entry + 0x1f, l, 8));
+	// Without memory a name is not kept, and that is no error.
+	return mw_alloc_failed() ? mw_error_nomem() : NULL;
+}
+
+TEST(memory_may_run_out)
+{
+	struct pcln_image image;
+
+	pcln_image_make(&image, 26);
+	OUT_OF_MEMORY(use_all, &image);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(functions_ascend_and_have_their_names),
+		CASE(a_function_is_found_by_each_of_its_addresses),
+		CASE(a_function_is_found_by_its_name),
+		CASE(lines_tell_inlined_calls_innermost_first),
+		CASE(frames_have_sizes),
+		CASE(the_format_is_told_without_a_release_or_magic),
+		CASE(several_modules_are_one_list),
+		CASE(packages_are_told_from_names),
+		CASE(damage_is_an_error),
+		CASE(any_byte_may_be_wrong),
+		CASE(memory_may_run_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
