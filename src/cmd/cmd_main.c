@@ -9,6 +9,7 @@ static const struct cmd_command *const commands[] = {
 	&cmd_ledger,
 	&cmd_maps,
 	&cmd_elf,
+	&cmd_disas,
 	&cmd_go_goroutines,
 	&cmd_malloc,
 };

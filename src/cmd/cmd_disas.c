@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_names.h"
+#include "mw_guard.h"
+#include "mw_insn.h"
+#include "mw_kernel.h"
+#include "mw_lines.h"
+
+static const char *const syntaxes[] = { "go", "intel", "att", "auto", NULL };
+#define SYNTAX_AUTO 3
+
+static unsigned syntax = SYNTAX_AUTO;
+static uint64_t most_instructions = 40;
+
+/** No function that a compiler makes is longer. */
+#define MOST_BYTES MW_MIB(16)
+#define LONGEST_INSN 15
+
+enum column {
+	FUNCTION, FILE_NAME, LINE, PLACE, ADDRESS, BYTES, INSN, COMMENT,
+	COLUMNS,
+};
+
+static const struct mw_column columns[] = {
+	[FUNCTION] = { "function", NULL, MW_UNIT_TEXT,
+		       "the function, or the one that was inlined here" },
+	[FILE_NAME] = { "file", NULL, MW_UNIT_TEXT, "source file" },
+	[LINE] = { "line", NULL, MW_UNIT_COUNT, "line in the source file" },
+	[PLACE] = { "place", "LINE", MW_UNIT_TEXT,
+		    "name of the source file, and the line" },
+	[ADDRESS] = { "address", "ADDRESS", MW_UNIT_ADDRESS,
+		      "of the instruction" },
+	[BYTES] = { "bytes", "BYTES", MW_UNIT_TEXT, "machine code" },
+	[INSN] = { "instruction", "INSTRUCTION", MW_UNIT_TEXT,
+		   "what it does, with names for addresses" },
+	[COMMENT] = { "comment", "REFERS TO", MW_UNIT_TEXT,
+		      "string literal, or section, that it refers to" },
+};
+
+/** What is being disassembled. */
+struct work {
+	struct mw_target *target;
+	struct cmd_names *names;
+	struct cmd_name what; /* text NULL: code without a name */
+	struct mw_go_func func;
+	bool is_go;
+	struct mw_lines *lines; /* or NULL */
+	int fd;			/* what they are read from */
+	uint8_t *code;
+	struct mw_insn *insns;
+	size_t count;
+};
+
+static void work_deinit(struct work *work)
+{
+	mw_lines_close(work->lines);
+	mw_closep(&work->fd);
+	mw_free(work->code);
+	mw_free(work->insns);
+	cmd_names_close(work->names);
+	mw_target_close(work->target);
+}
+
+/* What to disassemble */
+
+static bool parse_address(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	if (!isxdigit((unsigned char)text[0]))
+		return false;
+	*ret = strtoull(text, &end, 16);
+	return *end == '\0';
+}
+
+static struct mw_error *find_code(struct work *work, const char *text)
+{
+	struct mw_error *error = cmd_names_find(work->names, text, &work->what);
+	uint64_t va;
+
+	if (!error || error->code == MW_E_NOMEM || !parse_address(text, &va))
+		return error;
+	mw_error_free(error);
+	if (!cmd_names_at(work->names, va, &work->what) ||
+	    work->what.bytes == 0)
+		work->what = (struct cmd_name){
+			.start = va,
+			.bytes = most_instructions * LONGEST_INSN,
+		};
+	return NULL;
+}
+
+/** The bytes, fewer where the code ends before. */
+static struct mw_error *read_code(struct work *work)
+{
+	uint64_t bytes = work->what.bytes;
+
+	if (bytes == 0 || bytes > MOST_BYTES)
+		return mw_error_at(MW_E_RANGE, work->what.start, "%s: a symbol "
+				   "of %zu bytes is not code",
+				   work->what.text ? work->what.text : "?",
+				   (size_t)bytes);
+	work->code = mw_alloc(bytes);
+	if (!work->code)
+		return mw_error_nomem();
+	while (!mw_target_read(work->target, work->what.start, work->code,
+			       bytes)) {
+		if (work->what.text || bytes <= 1)
+			return mw_error_at(MW_E_NOT_FOUND, work->what.start,
+					   "the code cannot be read: it is not "
+					   "mapped, or not resident and its "
+					   "file cannot be had");
+		bytes /= 2;
+	}
+	work->what.bytes = bytes;
+	return NULL;
+}
+
+static struct mw_error *decode(struct work *work)
+{
+	uint64_t at = 0, most = work->what.text ? UINT64_MAX
+						: most_instructions;
+
+	work->insns = mw_calloc(work->what.bytes, sizeof(*work->insns));
+	if (!work->insns)
+		return mw_error_nomem();
+	for (; at < work->what.bytes && work->count < most; work->count++) {
+		struct mw_insn *insn = &work->insns[work->count];
+
+		mw_insn_decode(work->code + at, work->what.bytes - at,
+			       work->what.start + at, insn);
+		at += insn->bytes;
+	}
+	return NULL;
+}
+
+/** Where lines of C and the like come from. */
+static void open_lines(struct work *work)
+{
+	struct mw_error *error;
+
+	if (work->is_go || !work->what.image)
+		return;
+	error = mw_target_open_image(work->target, work->what.image, &work->fd);
+	if (!error)
+		error = mw_lines_open(work->fd, &work->lines);
+	mw_error_free(error); // without them, there are none
+}
+
+/* Names and comments */
+
+static bool name_of(void *ctx, uint64_t va, char *to, size_t size)
+{
+	struct work *work = ctx;
+	struct cmd_name name;
+
+	if (work->what.text && va - work->what.start < work->what.bytes &&
+	    va != work->what.start)
+		return false; // a jump within the function
+	if (!cmd_names_at(work->names, va, &name))
+		return false;
+	if (va == name.start)
+		snprintf(to, size, "%s", name.text);
+	else
+		snprintf(to, size, "%s+0x%" PRIx64, name.text,
+			 va - name.start);
+	return true;
+}
+
+#define MOST_LITERAL 64
+
+/** The length that one of the next instructions loads beside the address. */
+static uint64_t literal_length(const struct work *work, size_t i)
+{
+	enum { NEAR = 4 };
+
+	for (size_t k = i + 1; k < work->count && k <= i + NEAR; k++) {
+		const struct mw_insn *insn = &work->insns[k];
+
+		if (insn->kind == MW_INSN_CALL)
+			break;
+		if ((insn->move == MW_MOVE_CONSTANT ||
+		     (insn->move == MW_MOVE_STORE &&
+		      insn->from_reg == MW_NO_REG)) &&
+		    insn->value > 0 && insn->value < MW_MIB(1))
+			return insn->value;
+	}
+	return 0;
+}
+
+/** Whether it is text; @bytes is cut to whole printable characters. */
+static bool is_text(const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] < 0x20 && !strchr("\t\n\r", bytes[i]))
+			return false;
+	return count > 0;
+}
+
+static char *quote(const uint8_t *bytes, size_t count, bool is_cut)
+{
+	char text[2 * MOST_LITERAL + 8];
+	size_t used = 0;
+
+	text[used++] = '"';
+	for (size_t i = 0; i < count; i++) {
+		const char *escapes = "\tt\nn\rr\"\"\\\\";
+		const char *escape = escapes;
+
+		while (*escape && *escape != (char)bytes[i])
+			escape += 2;
+		if (*escape) {
+			text[used++] = '\\';
+			text[used++] = escape[1];
+		} else {
+			text[used++] = (char)bytes[i];
+		}
+	}
+	memcpy(text + used, is_cut ? "\"…" : "\"", is_cut ? 5 : 2);
+	return mw_strdup(text);
+}
+
+/** A string literal of the program at the address that @i loads, or NULL. */
+static char *literal(struct work *work, size_t i)
+{
+	uint8_t bytes[MOST_LITERAL];
+	uint64_t length = literal_length(work, i);
+	uint64_t take = length ? mw_min(length, MOST_LITERAL) : MOST_LITERAL;
+	const uint8_t *nul;
+
+	if (!mw_target_read(work->target, work->insns[i].data, bytes, take))
+		return NULL;
+	// Go's strings have a length, C's end with a NUL.
+	nul = memchr(bytes, 0, take);
+	if (!work->is_go) {
+		if (!nul || nul - bytes < 2)
+			return NULL;
+		take = (uint64_t)(nul - bytes);
+		length = take;
+	} else if (!length || nul) {
+		return NULL;
+	}
+	return is_text(bytes, take) ? quote(bytes, take, take < length) : NULL;
+}
+
+static char *comment(struct work *work, size_t i)
+{
+	const struct mw_insn *insn = &work->insns[i];
+	const struct mw_elf_section *section;
+	const struct mw_image *image;
+	char *text = NULL;
+
+	if (!insn->has_data)
+		return NULL;
+	if (insn->move == MW_MOVE_ADDRESS)
+		text = literal(work, i);
+	image = cmd_image_at(work->target, insn->data);
+	section = image ? cmd_section_at(image, insn->data) : NULL;
+	return text || !section ? text : mw_strdup(section->name);
+}
+
+/* Rows */
+
+static bool fill_line(struct work *work, uint64_t va, struct mw_cell *cells)
+{
+	const char *file = NULL, *function = work->what.text, *slash;
+	struct mw_go_line line;
+	uint32_t number = 0;
+
+	if (work->is_go &&
+	    mw_go_lines(cmd_names_go(work->names), &work->func, va, &line,
+			1) > 0) {
+		file = line.file;
+		number = line.line;
+		function = line.function;
+	} else if (work->lines) {
+		mw_lines_at(work->lines, va - work->what.image->bias, &file,
+			    &number);
+	}
+	if (function && !mw_cell_text(&cells[FUNCTION], function))
+		return false;
+	if (!file)
+		return true;
+	slash = strrchr(file, '/');
+	char *place = mw_format("%s:%u", slash ? slash + 1 : file, number);
+	bool ok = place && mw_cell_text(&cells[FILE_NAME], file) &&
+		  mw_cell_text(&cells[PLACE], place);
+	mw_cell_value(&cells[LINE], number);
+	mw_free(place);
+	return ok;
+}
+
+static bool fill_row(struct work *work, size_t i, struct mw_cell *cells)
+{
+	const struct mw_insn *insn = &work->insns[i];
+	const uint8_t *code = work->code + (insn->va - work->what.start);
+	const struct mw_insn_names names = { name_of, work };
+	char text[MW_INSN_TEXT], hex[2 * LONGEST_INSN + 1];
+	MW_CLEANUP(mw_freep) char *remark = comment(work, i);
+
+	for (size_t k = 0; k < insn->bytes; k++)
+		snprintf(hex + 2 * k, 3, "%02x", code[k]);
+	mw_insn_format(code, insn, (enum mw_syntax)syntax, &names, text);
+	mw_cell_value(&cells[ADDRESS], insn->va);
+	return mw_cell_text(&cells[BYTES], hex) &&
+	       mw_cell_text(&cells[INSN], text) &&
+	       (!remark || mw_cell_text(&cells[COMMENT], remark)) &&
+	       fill_line(work, insn->va, cells);
+}
+
+static struct mw_error *take(struct work *work, const struct cmd_call *call)
+{
+	struct mw_error *error = cmd_open_target(call, &work->target);
+
+	if (!error)
+		error = cmd_names_open(work->target, &work->names);
+	if (!error)
+		error = find_code(work, call->operands[0]);
+	if (error)
+		return error;
+	work->is_go = cmd_names_go(work->names) &&
+		      mw_go_func_of(cmd_names_go(work->names),
+				    work->what.start, &work->func);
+	if (syntax == SYNTAX_AUTO)
+		syntax = work->is_go ? MW_SYNTAX_GO : MW_SYNTAX_INTEL;
+	error = read_code(work);
+	if (!error)
+		error = decode(work);
+	if (!error)
+		open_lines(work);
+	return error;
+}
+
+static void print_head(const struct work *work)
+{
+	mw_print_escaped(stdout, work->what.text ? work->what.text
+						 : "code without a name");
+	printf("  %" PRIx64 "-%" PRIx64 "  %zu bytes, %zu instructions",
+	       work->what.start, work->what.start + work->what.bytes,
+	       (size_t)work->what.bytes, work->count);
+	if (work->what.image) {
+		fputs("  ", stdout);
+		mw_print_escaped(stdout, work->what.image->name);
+	}
+	fputs("\n\n", stdout);
+}
+
+static struct mw_error *run(const struct cmd_call *call)
+{
+	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
+	MW_CLEANUP(work_deinit) struct work work = { .fd = -1 };
+	uint64_t begun = mw_kernel_now(), stopped = 0;
+	struct mw_error *error = take(&work, call);
+
+	mw_table_init(&table, columns, COLUMNS);
+	for (size_t i = 0; !error && i < work.count; i++) {
+		struct mw_cell *cells = mw_table_add(&table);
+
+		if (!cells || !fill_row(&work, i, cells))
+			error = mw_error_nomem();
+	}
+	if (work.target)
+		stopped = mw_target_release(work.target);
+	if (error)
+		return error;
+	cmd_print_notes(work.target);
+	if (call->format == MW_FORMAT_TEXT)
+		print_head(&work);
+	cmd_emit_table(call, &table, work.target, NULL, stopped,
+		       mw_kernel_now() - begun);
+	return NULL;
+}
+
+static void help(FILE *out)
+{
+	fputs("\nFUNCTION is a name, as `memwhy syms` or a backtrace has it, "
+	      "or ADDRESS, in hexadecimal,\nwhich means the function that holds "
+	      "it.\n", out);
+	cmd_print_columns(out, columns, COLUMNS);
+}
+
+static const struct cmd_option options[] = {
+	{ .name = "syntax", .argument = "go|intel|att|auto",
+	  .choices = syntaxes, .choice = &syntax,
+	  .help = "of instructions (auto: go for Go code, else intel)" },
+	{ .name = "count", .argument = "N", .number = &most_instructions,
+	  .help = "instructions to show of code without a name\n"
+		  "(default: 40)" },
+	{ 0 },
+};
+
+const struct cmd_command cmd_disas = {
+	.name = "disas",
+	.operands = "TARGET FUNCTION|ADDRESS",
+	.summary = "a function's instructions, with names, lines and literals",
+	.shared = CMD_FORMAT | CMD_CSV | CMD_CAPTURE | CMD_FILES,
+	.options = options,
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run,
+	.help = help,
+};

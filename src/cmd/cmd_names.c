@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd_names.h"
+
+#include <string.h>
+
+#include "mw_elf_symbols.h"
+#include "mw_guard.h"
+
+/** The symbols of one image. */
+struct table {
+	bool is_loaded;
+	struct mw_elf_symbols symbols;
+};
+
+struct cmd_names {
+	struct mw_target *target;
+	struct mw_go_funcs *funcs;
+	struct table *tables; /* one for each image */
+};
+
+struct mw_error *cmd_names_open(struct mw_target *target,
+				struct cmd_names **ret)
+{
+	MW_CLEANUP(cmd_names_closep) struct cmd_names *names =
+		mw_calloc(1, sizeof(*names));
+	struct mw_error *error;
+	size_t count;
+
+	if (!names)
+		return mw_error_nomem();
+	mw_target_images(target, &count);
+	names->target = target;
+	names->tables = mw_calloc(count, sizeof(*names->tables));
+	if (!names->tables)
+		return mw_error_nomem();
+	error = mw_go_funcs_open(target, &names->funcs);
+	if (error && error->code == MW_E_NOMEM)
+		return error;
+	mw_error_free(error); // a damaged table: there are symbols yet
+	*ret = mw_steal(names);
+	return NULL;
+}
+
+void cmd_names_close(struct cmd_names *names)
+{
+	size_t count;
+
+	if (!names)
+		return;
+	mw_target_images(names->target, &count);
+	for (size_t i = 0; names->tables && i < count; i++)
+		mw_elf_symbols_free(&names->tables[i].symbols);
+	mw_free(names->tables);
+	mw_go_funcs_close(names->funcs);
+	mw_free(names);
+}
+
+struct mw_go_funcs *cmd_names_go(struct cmd_names *names)
+{
+	return names->funcs;
+}
+
+static struct mw_error *load_table(struct cmd_names *names,
+				   const struct mw_image *image,
+				   struct table *table)
+{
+	MW_CLEANUP(mw_closep) int fd = -1;
+	struct mw_elf_file *file = NULL;
+	struct mw_error *error =
+		mw_target_open_image(names->target, image, &fd);
+
+	if (!error)
+		error = mw_elf_file_open(fd, &file);
+	if (!error)
+		error = mw_elf_symbols_load(file, MW_ELF_SYMTAB | MW_ELF_DYNSYM |
+							  MW_ELF_DEBUGDATA,
+					    &table->symbols);
+	if (!error)
+		error = mw_elf_symbols_sort(&table->symbols);
+	mw_elf_file_close(file);
+	return error;
+}
+
+/** The symbols of image @i; none when they cannot be had. */
+static const struct mw_elf_symbols *symbols_of(struct cmd_names *names,
+					       size_t i)
+{
+	struct table *table = &names->tables[i];
+	size_t count;
+
+	if (!table->is_loaded) {
+		table->is_loaded = true;
+		mw_error_free(load_table(
+			names, &mw_target_images(names->target, &count)[i],
+			table));
+	}
+	return &table->symbols;
+}
+
+static void fill(struct cmd_name *name, const struct mw_elf_symbols *symbols,
+		 const struct mw_elf_symbol *symbol,
+		 const struct mw_image *image)
+{
+	*name = (struct cmd_name){
+		.text = mw_elf_symbol_name(symbols, symbol),
+		.start = symbol->value + image->bias,
+		.bytes = symbol->bytes,
+		.image = image,
+		.is_function = ELF64_ST_TYPE(symbol->info) == STT_FUNC ||
+			       ELF64_ST_TYPE(symbol->info) == STT_GNU_IFUNC,
+	};
+}
+
+static void fill_go(struct cmd_name *name, struct mw_go_funcs *funcs,
+		    const struct mw_go_func *func)
+{
+	*name = (struct cmd_name){
+		.text = mw_go_func_name(funcs, func),
+		.start = func->entry,
+		.bytes = func->end - func->entry,
+		.is_function = true,
+	};
+}
+
+bool cmd_names_at(struct cmd_names *names, uint64_t va, struct cmd_name *ret)
+{
+	const struct mw_elf_symbol *symbol;
+	const struct mw_image *images;
+	struct mw_go_func func;
+	size_t count;
+
+	if (names->funcs && mw_go_func_of(names->funcs, va, &func)) {
+		fill_go(ret, names->funcs, &func);
+		return true;
+	}
+	images = mw_target_images(names->target, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (va < images[i].start || va >= images[i].end)
+			continue;
+		symbol = mw_elf_symbols_at(symbols_of(names, i),
+					   va - images[i].bias);
+		if (symbol) {
+			fill(ret, &names->tables[i].symbols, symbol,
+			     &images[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Finding by name */
+
+struct hints {
+	char *text; /* ", NAME, NAME", or NULL */
+	unsigned count;
+};
+
+#define MOST_HINTS 6
+
+/** False when there are enough. */
+static bool add_hint(struct hints *hints, const char *name, const char *wanted)
+{
+	char *longer;
+
+	if (!strstr(name, wanted))
+		return true;
+	longer = mw_format("%s%s%s", hints->text ? hints->text : "",
+			   hints->text ? ", " : "", name);
+	mw_free(hints->text);
+	hints->text = longer;
+	return longer && ++hints->count < MOST_HINTS;
+}
+
+static void find_hints(struct cmd_names *names, const char *wanted,
+		       struct hints *hints)
+{
+	size_t count;
+
+	for (uint64_t i = 0;
+	     names->funcs && i < mw_go_funcs_count(names->funcs); i++) {
+		struct mw_go_func func;
+
+		if (mw_go_func_at(names->funcs, i, &func) &&
+		    !add_hint(hints, mw_go_func_name(names->funcs, &func),
+			      wanted))
+			return;
+	}
+	mw_target_images(names->target, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct mw_elf_symbols *symbols = symbols_of(names, i);
+
+		for (size_t k = 0; k < symbols->list.n; k++)
+			if (!add_hint(hints,
+				      mw_elf_symbol_name(symbols,
+							 &symbols->list.v[k]),
+				      wanted))
+				return;
+	}
+}
+
+struct mw_error *cmd_names_find(struct cmd_names *names, const char *text,
+				struct cmd_name *ret)
+{
+	struct hints hints = { 0 };
+	struct mw_error *error;
+	struct mw_go_func func;
+	size_t count;
+	const struct mw_image *images =
+		mw_target_images(names->target, &count);
+
+	if (names->funcs && mw_go_func_named(names->funcs, text, &func)) {
+		fill_go(ret, names->funcs, &func);
+		return NULL;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct mw_elf_symbols *symbols = symbols_of(names, i);
+		const struct mw_elf_symbol *symbol =
+			mw_elf_symbols_find(symbols, text);
+
+		if (symbol && mw_elf_symbol_has_address(symbol)) {
+			fill(ret, symbols, symbol, &images[i]);
+			return NULL;
+		}
+	}
+	find_hints(names, text, &hints);
+	error = hints.text
+			? mw_error_new(MW_E_NOT_FOUND, "nothing is called %s; "
+				       "there are: %s%s", text, hints.text,
+				       hints.count == MOST_HINTS ? ", …" : "")
+			: mw_error_new(MW_E_NOT_FOUND, "nothing is called %s",
+				       text);
+	mw_free(hints.text);
+	return error;
+}
+
+/* Places */
+
+const struct mw_image *cmd_image_at(const struct mw_target *target,
+				    uint64_t va)
+{
+	size_t count;
+	const struct mw_image *images = mw_target_images(target, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (va >= images[i].start && va < images[i].end)
+			return &images[i];
+	return NULL;
+}
+
+const struct mw_elf_section *cmd_section_at(const struct mw_image *image,
+					    uint64_t va)
+{
+	for (size_t i = 0; i < image->elf->sections.n; i++) {
+		const struct mw_elf_section *s = &image->elf->sections.v[i];
+
+		if ((s->flags & SHF_ALLOC) && !(s->flags & SHF_TLS) &&
+		    va - image->bias - s->addr < s->size)
+			return s;
+	}
+	return NULL;
+}
