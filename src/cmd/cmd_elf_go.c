@@ -44,8 +44,12 @@ static struct mw_error *find_image(struct cmd_elf *elf,
 struct mw_error *cmd_elf_load_go(struct cmd_elf *elf)
 {
 	const struct mw_image *image = NULL;
-	struct mw_error *error = find_image(elf, &image);
+	struct mw_error *error = NULL;
 
+	if (!elf->target)
+		error = mw_go_buildinfo_read_file(elf->file, &elf->go);
+	if (!error && !elf->go)
+		error = find_image(elf, &image);
 	if (!error && image)
 		error = mw_go_buildinfo_read(elf->target ? elf->target
 							 : elf->go_target,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -115,6 +116,8 @@ int main(int argc, char **argv)
 
 	// A reader that closes the pipe early is no reason for an error.
 	signal(SIGPIPE, SIG_DFL);
+	// Only this thread prints.
+	__fsetlocking(stdout, FSETLOCKING_BYCALLER);
 	if (!command && argc > 1) {
 		if (strcmp(argv[1], "--help") == 0 ||
 		    strcmp(argv[1], "-h") == 0 ||

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "mw_elf_file.h"
 #include "mw_go_buildinfo.h"
 #include "mw_guard.h"
 #include "mw_num.h"
@@ -24,12 +25,32 @@ static const char magic[] = "\xff Go buildinf:";
 #define MAX_TEXT MW_MIB(64)
 
 struct reader {
-	struct mw_target *target;
+	struct mw_target *target; /* NULL: from a section of @file */
 	const struct mw_image *image;
+	const struct mw_elf_file *file;
+	const struct mw_elf_section *section;
 	bool is_big_endian;
 	unsigned word; /* bytes of a pointer */
 	struct mw_go_buildinfo *info;
 };
+
+static bool read_bytes(const struct reader *r, uint64_t va, void *to,
+		       uint64_t bytes)
+{
+	if (r->target)
+		return mw_target_read(r->target, va, to, bytes);
+	return va >= r->section->addr &&
+	       mw_within(va - r->section->addr, bytes, 0, r->section->size) &&
+	       mw_elf_file_read(r->file,
+				va - r->section->addr + r->section->offset, to,
+				bytes);
+}
+
+/** How long a string can be at most, whatever is said of it. */
+static uint64_t room(const struct reader *r)
+{
+	return r->target ? r->image->end - r->image->start : r->section->size;
+}
 
 static struct mw_error *damaged(const struct reader *r, const char *what)
 {
@@ -43,7 +64,7 @@ static bool read_word(const struct reader *r, uint64_t va, uint64_t *ret)
 	uint8_t raw[8];
 	uint64_t value = 0;
 
-	if (!mw_target_read(r->target, va, raw, r->word))
+	if (!read_bytes(r, va, raw, r->word))
 		return false;
 	for (unsigned i = 0; i < r->word; i++)
 		value |= (uint64_t)raw[i]
@@ -59,12 +80,12 @@ static struct mw_error *copy_text(const struct reader *r, uint64_t va,
 	MW_CLEANUP(mw_freep) char *text = NULL;
 
 	// The image has to have room for it before we make room.
-	if (bytes > limit || bytes > r->image->end - r->image->start)
+	if (bytes > limit || bytes > room(r))
 		return damaged(r, "a string is too long");
 	text = mw_calloc(bytes + 1, 1);
 	if (!text)
 		return mw_error_nomem();
-	if (bytes && !mw_target_read(r->target, va, text, bytes))
+	if (bytes && !read_bytes(r, va, text, bytes))
 		return damaged(r, "a string cannot be read");
 	*ret = mw_steal(text);
 	return NULL;
@@ -90,7 +111,7 @@ static struct mw_error *inline_text(const struct reader *r, uint64_t *va,
 	uint8_t byte = 0x80;
 
 	for (unsigned shift = 0; shift < 63 && (byte & 0x80); shift += 7) {
-		if (!mw_target_read(r->target, (*va)++, &byte, 1))
+		if (!read_bytes(r, (*va)++, &byte, 1))
 			return damaged(r, "a length cannot be read");
 		bytes |= (uint64_t)(byte & 0x7f) << shift;
 	}
@@ -172,7 +193,7 @@ static bool search(struct reader *r, const struct mw_elf_segment *s,
 		size_t take = mw_min(end - va,
 				     MW_PAGE_BYTES - (va & (MW_PAGE_BYTES - 1)));
 
-		if (mw_target_read(r->target, va, page, take) &&
+		if (read_bytes(r, va, page, take) &&
 		    visit(r, va, page, take))
 			return true;
 		va += take;
@@ -215,7 +236,7 @@ static bool find_version(struct reader *r, uint64_t va, const uint8_t *bytes,
 
 		if (length < 3 || length >= sizeof(text) ||
 		    from < r->image->start || from >= r->image->end ||
-		    !mw_target_read(r->target, from, text, length))
+		    !read_bytes(r, from, text, length))
 			continue;
 		text[length] = '\0';
 		if (is_version(text)) {
@@ -252,13 +273,13 @@ static bool find_info(struct reader *r, uint8_t *head)
 
 	if (section) {
 		r->info->address = section->addr + r->image->bias;
-		if (mw_target_read(r->target, r->info->address, head, HEAD) &&
+		if (read_bytes(r, r->info->address, head, HEAD) &&
 		    memcmp(head, magic, MAGIC_BYTES) == 0)
 			return true;
 		r->info->address = 0;
 	}
 	return search_all(r, find_magic) &&
-	       mw_target_read(r->target, r->info->address, head, HEAD);
+	       read_bytes(r, r->info->address, head, HEAD);
 }
 
 struct mw_error *mw_go_buildinfo_read(struct mw_target *target,
@@ -289,4 +310,29 @@ struct mw_error *mw_go_buildinfo_read(struct mw_target *target,
 		return error;
 	*ret = mw_steal(info);
 	return NULL;
+}
+
+struct mw_error *mw_go_buildinfo_read_file(const struct mw_elf_file *file,
+					   struct mw_go_buildinfo **ret)
+{
+	MW_CLEANUP(mw_go_buildinfo_freep) struct mw_go_buildinfo *info =
+		mw_calloc(1, sizeof(*info));
+	struct reader r = { .file = file, .info = info };
+	struct mw_error *error;
+	uint8_t head[HEAD];
+
+	if (!info)
+		return mw_error_nomem();
+	*ret = NULL;
+	r.section = mw_elf_file_section(file, ".go.buildinfo");
+	if (!r.section || !mw_elf_section_in_file(r.section))
+		return NULL;
+	info->address = r.section->addr;
+	if (!read_bytes(&r, info->address, head, HEAD) ||
+	    memcmp(head, magic, MAGIC_BYTES) != 0 || !(head[15] & 2))
+		return NULL;
+	error = read_info(&r, head);
+	if (!error)
+		*ret = mw_steal(info);
+	return error;
 }

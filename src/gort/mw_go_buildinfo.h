@@ -2,6 +2,7 @@
 #ifndef MW_GO_BUILDINFO_H
 #define MW_GO_BUILDINFO_H
 
+#include "mw_elf_file.h"
 #include "mw_error.h"
 #include "mw_target.h"
 #include "mw_vec.h"
@@ -54,6 +55,14 @@ struct mw_go_buildinfo {
 MW_MUST_USE struct mw_error *
 mw_go_buildinfo_read(struct mw_target *target, const struct mw_image *image,
 		     struct mw_go_buildinfo **ret);
+/**
+ * The same from a file, quickly, when it has its strings in the section
+ * .go.buildinfo (Go 1.18); *@ret is NULL otherwise.
+ */
+MW_MUST_USE struct mw_error *
+mw_go_buildinfo_read_file(const struct mw_elf_file *file,
+			  struct mw_go_buildinfo **ret);
+
 void mw_go_buildinfo_free(struct mw_go_buildinfo *info);
 
 static inline void mw_go_buildinfo_freep(struct mw_go_buildinfo **info)

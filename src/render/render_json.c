@@ -12,9 +12,7 @@ void mw_json_init(struct mw_json *json, FILE *out)
 
 static void new_line(struct mw_json *json)
 {
-	putc('\n', json->out);
-	for (unsigned i = 0; i < json->depth; i++)
-		fputs("  ", json->out);
+	fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
 }
 
 /** What stands before a value: a comma and a line, or nothing after a key. */
@@ -67,12 +65,29 @@ void mw_json_end(struct mw_json *json)
 		putc('\n', json->out);
 }
 
+/** How many bytes at @c need no care in a string. */
+static size_t plain_run(const uint8_t *c)
+{
+	const uint8_t *start = c;
+
+	while (*c >= 0x20 && *c < 0x7f && *c != '"' && *c != '\\')
+		c++;
+	return (size_t)(c - start);
+}
+
 static void print_string(FILE *out, const char *text)
 {
 	putc('"', out);
 	for (const uint8_t *c = (const uint8_t *)text; *c;) {
-		unsigned len = mw_utf8_len(c);
+		size_t run = plain_run(c);
+		unsigned len;
 
+		if (run > 0) {
+			fwrite(c, 1, run, out);
+			c += run;
+			continue;
+		}
+		len = mw_utf8_len(c);
 		if (*c == '"' || *c == '\\')
 			fprintf(out, "\\%c", *c);
 		else if (len > 0 && mw_utf8_is_control(c))

@@ -112,8 +112,14 @@ static void put(struct line *line, const char *text)
 
 static void pad(struct line *line, size_t count)
 {
-	for (; count > 0 && line->room > 0; count--)
-		put(line, " ");
+	static const char blanks[] = "                                ";
+
+	while (count > 0 && line->room > 0) {
+		size_t part = mw_min(count, sizeof(blanks) - 1);
+
+		put(line, blanks + sizeof(blanks) - 1 - part);
+		count -= part;
+	}
 }
 
 typedef const char *cell_fn(void *ctx, size_t column);
@@ -148,11 +154,12 @@ static void emit_line(const struct mw_table *table, FILE *out, size_t room,
 	struct line whole = { .room = SIZE_MAX };
 	struct line line = { .out = out, .room = SIZE_MAX };
 
-	put_cells(table, widths, text, ctx, &whole);
-	if (room > 0 && whole.used > room)
+	if (room > 0)
+		put_cells(table, widths, text, ctx, &whole);
+	if (whole.used > room)
 		line.room = room - 1;
 	put_cells(table, widths, text, ctx, &line);
-	if (room > 0 && whole.used > room)
+	if (whole.used > room)
 		fputs("…", out);
 	putc('\n', out);
 }

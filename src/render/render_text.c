@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "mw_num.h"
 #include "render_int.h"
 
 unsigned mw_utf8_len(const uint8_t *c)
@@ -37,6 +38,16 @@ static bool turns_text(const uint8_t *c)
 	       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
 }
 
+/** How many bytes of printable ASCII are at @c. */
+static size_t ascii_run(const uint8_t *c, const uint8_t *end)
+{
+	const uint8_t *start = c;
+
+	while (c < end && *c >= 0x20 && *c < 0x7f)
+		c++;
+	return (size_t)(c - start);
+}
+
 size_t mw_put_text(FILE *out, const char *text, size_t bytes, size_t room)
 {
 	enum { ESCAPE_COLUMNS = 4 };
@@ -44,6 +55,15 @@ size_t mw_put_text(FILE *out, const char *text, size_t bytes, size_t room)
 	size_t used = 0;
 
 	while (c < end) {
+		// Most text is such, and written at once.
+		size_t run = mw_min(ascii_run(c, end), room - used);
+
+		if (out && run)
+			fwrite(c, 1, run, out);
+		c += run;
+		used += run;
+		if (c == end || used == room)
+			break;
 		unsigned len = mw_utf8_len(c);
 		bool plain = len > 0 && !mw_utf8_is_control(c) &&
 			     !(len == 3 && turns_text(c));
