@@ -58,7 +58,7 @@ static void note_drift(struct cmd_books *books)
 static struct mw_error *take_audit(struct cmd_books *books)
 {
 	const struct mw_kernel_books *kernel = mw_target_books(books->target);
-	bool exact = mw_target_info(books->target)->mode == MW_CAPTURE_STOP &&
+	bool exact = mw_target_info(books->target)->mode != MW_CAPTURE_LIVE &&
 		     mw_target_info(books->target)->unhalted == 0;
 	struct mw_tally figures = {
 		.vsz_bytes = kernel->vsz_bytes,
@@ -67,7 +67,9 @@ static struct mw_error *take_audit(struct cmd_books *books)
 	};
 
 	books->audit = mw_ledger_audit(books->ledger, &figures, exact);
-	if (!exact || books->audit.balanced)
+	// A snapshot has had this done when it was taken.
+	if (!exact || books->audit.balanced ||
+	    mw_target_info(books->target)->kind == MW_TARGET_CORE)
 		return NULL;
 	if (!books->smaps) {
 		struct mw_error *error =

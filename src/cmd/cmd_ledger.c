@@ -352,17 +352,24 @@ static void print_audit(const struct cmd_books *books)
 	int64_t drift = (int64_t)(posted - kernel);
 	char left[32], right[32], apart[32];
 
-	printf("\naudit: %s posted = the kernel's %s",
+	const struct mw_target_info *info = mw_target_info(books->target);
+	bool foreign = info->kind == MW_TARGET_CORE && !info->is_snapshot;
+
+	printf("\naudit: %s posted = the %s %s",
 	       mw_format_bytes(left, posted, true),
+	       foreign ? "core's" : "kernel's",
 	       mw_format_bytes(right, kernel, true));
 	if (drift != 0)
 		printf(" %c %s drift", drift > 0 ? '+' : '-',
 		       mw_format_bytes(apart, drift > 0 ? (uint64_t)drift
 							: -(uint64_t)drift,
 				       true));
-	if (mw_target_info(books->target)->mode == MW_CAPTURE_STOP)
+	if (foreign)
+		printf(" (%.0f ms)\n", (double)books->wall_ns / 1e6);
+	else if (info->mode != MW_CAPTURE_LIVE)
 		printf(" (stopped for %.1f ms)\n",
-		       (double)books->stopped_ns / 1e6);
+		       (double)(books->stopped_ns +
+				info->snapshot_stopped_ns) / 1e6);
 	else
 		printf(" (%.0f ms, never stopped)\n",
 		       (double)books->wall_ns / 1e6);

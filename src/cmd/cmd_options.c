@@ -19,6 +19,7 @@ enum which {
 	LIVE,
 	STOP,
 	PAGES,
+	EXE,
 	VERBOSE,
 	HELP,
 	VERSION,
@@ -49,6 +50,10 @@ static const struct shared_option {
 	{ CMD_CAPTURE, PAGES,
 	  { .name = "pages", .argument = "scan|pagemap|smaps",
 	    .help = "best source of page states to use (default: scan)" } },
+	{ CMD_CAPTURE, EXE,
+	  { .name = "exe", .argument = "FILE",
+	    .help = "the executable of a core that does not tell where it "
+		    "lies" } },
 	{ 0, HELP, { .name = "help", .letter = 'h', .help = "this text" } },
 	{ 0, VERSION, { .name = "version", .help = "print the version" } },
 };
@@ -126,10 +131,9 @@ static void print_help(FILE *out, const struct cmd_command *command)
 		command->name, command->operands, command->name,
 		command->summary);
 	if (!(command->shared & CMD_PROGRAM))
-		fprintf(out, "\nTARGET is a PID, or a name that exactly one "
-			"process has%s.\n",
-			command->shared & CMD_FILES
-				? ", or the path of an ELF file" : "");
+		fprintf(out, "\nTARGET is a PID, a name that exactly one "
+			"process has, or the path of a core file%s.\n",
+			command->shared & CMD_FILES ? " or an ELF file" : "");
 	fputs("\nOptions:\n", out);
 	for (size_t i = 0; command->options && command->options[i].name; i++)
 		print_option(out, &command->options[i],
@@ -221,6 +225,9 @@ static int take_shared(enum which which, struct cmd_call *call)
 			return cmd_usage_error("no such source of page states",
 					       optarg);
 		call->capture.pages = (enum mw_page_detail)choice;
+		break;
+	case EXE:
+		call->capture.exe = optarg;
 		break;
 	case LIVE:
 		call->capture.mode = MW_CAPTURE_LIVE;

@@ -5,6 +5,7 @@
 #include "cmd.h"
 
 #include "mw_gort.h"
+#include "mw_guard.h"
 #include "mw_kernel.h"
 
 /**
@@ -14,11 +15,19 @@
 static struct mw_error *open_file(const struct cmd_call *call,
 				  struct mw_target **ret)
 {
-	if (!(call->command->shared & CMD_FILES))
-		return mw_error_new(MW_E_USAGE, "%s: %s looks at processes, not "
-				    "at files", call->target,
-				    call->command->name);
-	return mw_target_open_file(call->target, ret);
+	MW_CLEANUP(mw_target_closep) struct mw_target *target = NULL;
+	struct mw_error *error = mw_target_open_path(call->target,
+						     &call->capture, &target);
+
+	if (error)
+		return error;
+	if (mw_target_info(target)->kind == MW_TARGET_FILE &&
+	    !(call->command->shared & CMD_FILES))
+		return mw_error_new(MW_E_USAGE, "%s: %s looks at processes and "
+				    "core files, not at other files",
+				    call->target, call->command->name);
+	*ret = mw_steal(target);
+	return NULL;
 }
 
 struct mw_error *cmd_find_target(const struct cmd_call *call, pid_t *ret_pid)
@@ -90,7 +99,7 @@ static void json_go(struct mw_json *json, const struct mw_go *go)
 static void json_target(struct mw_json *json, const struct mw_target *target,
 			const struct mw_go *go)
 {
-	static const char *const kinds[] = { "process", "file" };
+	static const char *const kinds[] = { "process", "file", "core" };
 	const struct mw_target_info *info = mw_target_info(target);
 
 	mw_json_key(json, "target");
@@ -98,7 +107,7 @@ static void json_target(struct mw_json *json, const struct mw_target *target,
 	mw_json_key(json, "kind");
 	mw_json_text(json, kinds[info->kind]);
 	mw_json_key(json, "pid");
-	if (info->kind == MW_TARGET_PROCESS)
+	if (info->kind != MW_TARGET_FILE)
 		mw_json_i64(json, info->pid);
 	else
 		mw_json_null(json);
@@ -119,12 +128,17 @@ static void json_capture(struct mw_json *json, const struct mw_target *target,
 			 uint64_t stopped_ns, uint64_t wall_ns)
 {
 	static const char *const pages[] = { "scan", "pagemap", "smaps" };
+	static const char *const modes[] = {
+		[MW_CAPTURE_LIVE] = "live",
+		[MW_CAPTURE_STOP] = "stop",
+		[MW_CAPTURE_CORE] = "core",
+	};
 	const struct mw_target_info *info = mw_target_info(target);
 
 	mw_json_key(json, "capture");
 	mw_json_object(json);
 	mw_json_key(json, "mode");
-	mw_json_text(json, info->mode == MW_CAPTURE_STOP ? "stop" : "live");
+	mw_json_text(json, modes[info->mode]);
 	mw_json_key(json, "pages");
 	mw_json_text(json, pages[info->pages]);
 	mw_json_key(json, "stopped_ns");

@@ -24,6 +24,7 @@ struct mw_target;
 enum mw_capture_mode {
 	MW_CAPTURE_LIVE, /* the target is never stopped */
 	MW_CAPTURE_STOP, /* all threads stopped until mw_target_release() */
+	MW_CAPTURE_CORE, /* a core file: nothing moves */
 };
 
 /** Best source of page states to use: for tests, and to get round a kernel. */
@@ -37,6 +38,9 @@ struct mw_target_options {
 	enum mw_capture_mode mode;
 	enum mw_page_detail pages;
 	bool file_pages; /* also tell which pages are of files: takes longer */
+	bool no_images;	 /* do not look for ELF files: only to copy memory */
+	/* The executable of a core, where the core does not say; or NULL. */
+	const char *exe;
 };
 
 /** What the kernel's own books say, taken together with the page states. */
@@ -52,6 +56,7 @@ struct mw_kernel_books {
 enum mw_target_kind {
 	MW_TARGET_PROCESS,
 	MW_TARGET_FILE, /* an ELF file that does not run */
+	MW_TARGET_CORE,
 };
 
 /** What kind of target it is. Strings are owned by the target. */
@@ -65,6 +70,15 @@ struct mw_target_info {
 	enum mw_page_detail pages;
 	bool can_read; /* whether memory may be read at all */
 	uint64_t unhalted; /* threads that --stop could not halt */
+	/*
+	 * Of a core: whether memwhy wrote it, with the kernel's figures. In
+	 * others what the core has counts as resident, and mappings have no
+	 * device, inode and sharing.
+	 */
+	bool is_snapshot;
+	bool no_contents; /* of a snapshot: without bytes that can be a user's */
+	uint64_t snapshot_stopped_ns; /* how long it held the process */
+	uint64_t snapshot_time_ns;    /* when, since 1970 */
 };
 
 /**
@@ -87,6 +101,22 @@ mw_target_open(int32_t pid, const struct mw_target_options *options,
  */
 MW_MUST_USE struct mw_error *mw_target_open_file(const char *path,
 						 struct mw_target **ret);
+
+/**
+ * Open a core: what the process had when it was written. Pages of files that
+ * the core leaves out come from the files, where these are known to be the
+ * same; what is missing otherwise cannot be read.
+ *
+ * Errors: those of opening, and of mw_core_load().
+ */
+MW_MUST_USE struct mw_error *
+mw_target_open_core(const char *path, const struct mw_target_options *options,
+		    struct mw_target **ret);
+
+/** Open the core or the ELF file at @path. */
+MW_MUST_USE struct mw_error *
+mw_target_open_path(const char *path, const struct mw_target_options *options,
+		    struct mw_target **ret);
 
 /**
  * Let a stopped target run on; how long it was held, in ns. Its memory must

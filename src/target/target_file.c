@@ -146,8 +146,8 @@ static bool add_mappings(struct mw_target *target, const struct mw_elf *elf,
 	return true;
 }
 
-static struct mw_error *open_regular(const char *path, int *ret_fd,
-				     struct stat *ret_st)
+struct mw_error *mw_target_open_regular(const char *path, int *ret_fd,
+					struct stat *ret_st)
 {
 	// A FIFO without a writer would block.
 	MW_CLEANUP(mw_closep) int fd =
@@ -178,7 +178,7 @@ struct mw_error *mw_target_open_file(const char *path, struct mw_target **ret)
 	target->exe = mw_strdup(path);
 	if (!target->exe)
 		return mw_error_nomem();
-	error = open_regular(path, &file->fd, &st);
+	error = mw_target_open_regular(path, &file->fd, &st);
 	if (error)
 		return error;
 	error = mw_elf_load(file->fd, &file->elf);

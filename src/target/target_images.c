@@ -29,9 +29,12 @@ static bool may_be_image(const struct mw_target *target,
 {
 	const char *path = mw_mapping_path(&target->maps, m);
 
-	return m->inode != 0 && !(m->perms & MW_PERM_SHARED) &&
-	       path[0] == '/' &&
-	       ((m->perms & MW_PERM_X) || strstr(path, ".so"));
+	if (m->inode == 0 || (m->perms & MW_PERM_SHARED) || path[0] != '/')
+		return false;
+	// A core may not tell the rights of what it leaves out.
+	if (target->absent_is_unknown)
+		return m->offset == 0;
+	return (m->perms & MW_PERM_X) || strstr(path, ".so");
 }
 
 static uint64_t segment_file_start(const struct mw_elf_segment *s)
@@ -43,13 +46,15 @@ static uint64_t segment_file_start(const struct mw_elf_segment *s)
  * Whether @m maps the file range of @s with rights that fit. A segment may
  * have lost rights since (RELRO) but a mapping does not gain execution.
  */
-static bool maps_segment(const struct mw_mapping *m,
+static bool maps_segment(const struct mw_target *target,
+			 const struct mw_mapping *m,
 			 const struct mw_elf_segment *s)
 {
 	return s->type == PT_LOAD && s->filesz > 0 &&
 	       mw_within(m->offset, 1, segment_file_start(s),
 			 mw_align_up(s->offset + s->filesz, MW_PAGE_BYTES)) &&
-	       !(m->perms & MW_PERM_X) == !(s->flags & PF_X);
+	       (target->absent_is_unknown ||
+		!(m->perms & MW_PERM_X) == !(s->flags & PF_X));
 }
 
 static uint64_t bias_by(const struct mw_mapping *m,
@@ -98,7 +103,7 @@ static bool find_bias(const struct mw_target *target, const struct mw_elf *elf,
 	for (size_t i = 0; i < elf->segments.n; i++) {
 		const struct mw_elf_segment *s = &elf->segments.v[i];
 
-		if (!maps_segment(m, s))
+		if (!maps_segment(target, m, s))
 			continue;
 		uint64_t bias = bias_by(m, s);
 		size_t good = check_bias(target, elf, bias, m);
@@ -265,6 +270,12 @@ struct mw_error *mw_target_find_images(struct mw_target *target)
 	if (!error)
 		classify(target);
 	return error;
+}
+
+struct mw_error *mw_target_no_images(struct mw_target *target)
+{
+	target->image_of = mw_calloc(target->maps.list.n, sizeof(uint32_t));
+	return target->image_of ? NULL : mw_error_nomem();
 }
 
 struct mw_error *mw_target_add_only_image(struct mw_target *target,

@@ -2,6 +2,8 @@
 #ifndef TARGET_INT_H
 #define TARGET_INT_H
 
+#include <sys/stat.h>
+
 #include "mw_kernel.h"
 #include "mw_target.h"
 
@@ -32,7 +34,7 @@ struct open_file {
 /**
  * What kinds of targets differ in: where bytes and files come from. One for a
  * live process (target_process.c), one for an ELF file that does not run
- * (target_file.c).
+ * (target_file.c), one for a core (target_core.c).
  */
 struct target_source {
 	/**
@@ -75,6 +77,8 @@ struct target_file {
 	struct target_relocs *relocs;
 };
 
+struct target_core;
+
 struct mw_target {
 	struct mw_target_info info;
 	const struct target_source *source;
@@ -82,7 +86,10 @@ struct mw_target {
 		struct mw_process *process;
 		struct mw_stop *stop;
 		struct target_file file;
+		struct target_core *core;
 	} of;
+	/* An absent anonymous page may be one that a core leaves out. */
+	bool absent_is_unknown;
 	struct mw_mappings maps;
 	struct mw_pages pages;
 	struct mw_threads threads;
@@ -111,11 +118,20 @@ struct mw_target *mw_target_new(const struct target_source *source);
 /** Forget mappings, page states, threads: before they are read again. */
 void mw_target_clear_picture(struct mw_target *target);
 
+/** Open a regular file for reading, without waiting for anybody. */
+MW_MUST_USE struct mw_error *mw_target_open_regular(const char *path,
+						    int *ret_fd,
+						    struct stat *ret_st);
+/** Fill @to with the page at @va of @mapping, from the file open as @fd. */
+bool mw_target_read_file_page(int fd, const struct mw_mapping *mapping,
+			      uint64_t va, uint8_t *to);
+
 /** The file behind @mapping, kept open; -1 when it cannot be had. */
 int mw_target_file_of(struct mw_target *target,
 		      const struct mw_mapping *mapping);
 
 MW_MUST_USE struct mw_error *mw_target_find_images(struct mw_target *target);
+MW_MUST_USE struct mw_error *mw_target_no_images(struct mw_target *target);
 /** Make the ELF file behind the first mapping the only image; takes @elf. */
 MW_MUST_USE struct mw_error *mw_target_add_only_image(struct mw_target *target,
 						      struct mw_elf *elf,

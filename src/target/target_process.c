@@ -28,14 +28,7 @@ static bool read_absent(struct mw_target *target,
 
 	// A page of a file: what the target would see is in the page cache.
 	int fd = mw_target_file_of(target, mapping);
-	if (fd < 0)
-		return false;
-	ssize_t got = pread(fd, to, MW_PAGE_BYTES,
-			    (off_t)(va - mapping->start + mapping->offset));
-	if (got <= 0)
-		return false; // behind the end the target would get SIGBUS
-	memset(to + got, 0, MW_PAGE_BYTES - (size_t)got);
-	return true;
+	return fd >= 0 && mw_target_read_file_page(fd, mapping, va, to);
 }
 
 static struct mw_error *open_file(struct mw_target *target,
@@ -260,7 +253,10 @@ struct mw_error *mw_target_open(int32_t pid,
 	fill_info(target, options);
 	fill_books(target);
 	note_limits(target);
-	error = mw_target_find_images(target);
+	if (options->no_images)
+		error = mw_target_no_images(target);
+	else
+		error = mw_target_find_images(target);
 	if (error)
 		return error;
 	*ret = mw_steal(target);

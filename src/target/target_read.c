@@ -30,6 +30,18 @@ int mw_target_file_of(struct mw_target *target,
 	return f->fd;
 }
 
+bool mw_target_read_file_page(int fd, const struct mw_mapping *mapping,
+			      uint64_t va, uint8_t *to)
+{
+	ssize_t got = pread(fd, to, MW_PAGE_BYTES,
+			    (off_t)(va - mapping->start + mapping->offset));
+
+	if (got <= 0)
+		return false; // behind the end the target would get SIGBUS
+	memset(to + got, 0, MW_PAGE_BYTES - (size_t)got);
+	return true;
+}
+
 /** The pages of a block that are to be copied from the target. */
 struct plan {
 	struct mw_remote ranges[BLOCK_PAGES];
@@ -264,7 +276,7 @@ static bool reads_as_zeros(const struct mw_target *target, uint64_t va,
 	const struct mw_mapping *m = mw_mappings_find(&target->maps, va);
 
 	return m && end <= m->end && mw_mapping_is_anonymous(m) &&
-	       mw_mapping_has_states(m) && (m->perms & MW_PERM_R);
+	       !target->absent_is_unknown && mw_mapping_has_states(m) && (m->perms & MW_PERM_R);
 }
 
 static bool read_exactly(const struct mw_target *target, uint64_t va, void *to,
