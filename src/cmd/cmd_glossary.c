@@ -34,7 +34,9 @@ static const struct {
 	{ "go/heap/scavenged", "given back to the kernel",
 	  "Pages of the heap without a span that were given back with madvise, "
 	  "or have never been touched. Where they are resident all the same, "
-	  "the kernel has filled them up, for huge pages." },
+	  "the kernel has filled them up, for huge pages; or they were given "
+	  "back with MADV_FREE, as by Go 1.12 to 1.15, and the kernel has had "
+	  "no need of them yet." },
 	{ "go/heap/reserved", "address space that was never used",
 	  "The part of the arenas that the heap has not grown into. It costs "
 	  "nothing but address space." },

@@ -52,12 +52,10 @@ bool go_make_span_reader(struct mw_go *go)
 	return true;
 }
 
-bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
-		   struct go_span *ret)
+static struct go_span load_span(const struct mw_go *go, const uint8_t *bytes)
 {
 	const struct go_span_reader *r = &go->span_reader;
 	struct go_span s;
-	uint64_t span_bytes, slot_bytes;
 
 #define LOAD(member) (mw_u64(bytes + r->member.offset) & r->member.mask)
 	s = (struct go_span){
@@ -76,22 +74,60 @@ bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
 		.released = LOAD(scavenged) ? UINT64_MAX : LOAD(released),
 	};
 #undef LOAD
-
-	if (s.state > GO_SPAN_FREE)
-		return false;
-	if (s.state != GO_SPAN_DEAD) {
-		if (s.pages == 0 || s.pages > UINT64_C(1) << 35 ||
-		    !mw_is_aligned(s.start, GO_PAGE_BYTES) ||
-		    !mw_end(s.start, s.pages * GO_PAGE_BYTES, &span_bytes))
-			return false;
-	}
 	s.released = mw_min(s.released, s.pages);
-	if (s.state == GO_SPAN_IN_USE &&
-	    (s.elem_bytes == 0 || s.elems == 0 || s.allocated > s.elems ||
-	     s.free_index > s.elems ||
-	     __builtin_mul_overflow(s.elem_bytes, s.elems, &slot_bytes) ||
-	     slot_bytes > s.pages * GO_PAGE_BYTES))
+	return s;
+}
+
+/** Whether it is in a state, and has pages if it should. */
+static bool has_pages(const struct go_span *s)
+{
+	uint64_t end;
+
+	return s->state == GO_SPAN_DEAD ||
+	       (s->state <= GO_SPAN_FREE && s->pages > 0 &&
+		s->pages <= UINT64_C(1) << 35 &&
+		mw_is_aligned(s->start, GO_PAGE_BYTES) &&
+		mw_end(s->start, s->pages * GO_PAGE_BYTES, &end));
+}
+
+static bool has_slots(const struct go_span *s)
+{
+	uint64_t bytes;
+
+	return s->state != GO_SPAN_IN_USE ||
+	       (s->elem_bytes > 0 && s->elems > 0 &&
+		s->allocated <= s->elems && s->free_index <= s->elems &&
+		!__builtin_mul_overflow(s->elem_bytes, s->elems, &bytes) &&
+		bytes <= s->pages * GO_PAGE_BYTES);
+}
+
+bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
+		   struct go_span *ret)
+{
+	struct go_span s = load_span(go, bytes);
+
+	if (!has_pages(&s) || !has_slots(&s))
 		return false;
+	*ret = s;
+	return true;
+}
+
+/**
+ * The same for a span that is just being set up. To Go 1.13, it is in use
+ * before it has slots; in between a large object is cleared, which takes time.
+ */
+static bool parse_unfinished(const struct mw_go *go, const uint8_t *bytes,
+			     struct go_span *ret)
+{
+	struct go_span s = load_span(go, bytes);
+	bool is_large = s.class >> 1 == 0;
+
+	if (!has_pages(&s) || s.state != GO_SPAN_IN_USE || s.elem_bytes == 0 ||
+	    s.elem_bytes > s.pages * GO_PAGE_BYTES)
+		return false;
+	s.elems = is_large ? 1 : s.pages * GO_PAGE_BYTES / s.elem_bytes;
+	s.allocated = s.free_index = is_large;
+	s.alloc_bits = s.gcmark_bits = s.specials = 0;
 	*ret = s;
 	return true;
 }
@@ -184,10 +220,14 @@ static void digest_span(struct digest_job *job, const uint8_t *bytes)
 	struct go_span span;
 	bool good = bytes && go_parse_span(go, bytes, &span);
 
-	for (int i = 0; !good && i < TRIES; i++)
-		good = mw_target_copy(go->target, job->va, again,
-				      go_size(go, GO_mspan)) &&
-		       go_parse_span(go, again, &span);
+	for (int i = 0; !good && i < TRIES; i++) {
+		bool have = mw_target_copy(go->target, job->va, again,
+					   go_size(go, GO_mspan));
+
+		good = have && go_parse_span(go, again, &span);
+		if (have && !good && i == TRIES - 1)
+			good = parse_unfinished(go, again, &span);
+	}
 	*digest = good ? digest_of(&span) : (struct go_digest){ .is_torn = 1 };
 	if (digest->pages)
 		enter_span(job, &span);

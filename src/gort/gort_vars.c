@@ -172,10 +172,10 @@ static bool is_object(const struct mw_go *go, uint64_t va, uint64_t bytes)
 static bool is_mheap(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 		     size_t left, void *ctx)
 {
-	enum { TRIED = 512, ENOUGH = 3 };
+	enum { TRIED = 512, ENOUGH = 3, FEW = 2 };
 	uint64_t spans_at = go_off(go, GO_mheap_allspans);
 	uint64_t ptr, len, cap;
-	unsigned good = 0;
+	unsigned good = 0, bad = 0;
 
 	(void)ctx;
 	if (left < go_size(go, GO_mheap))
@@ -192,19 +192,21 @@ static bool is_mheap(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 		struct go_span span;
 
 		if (!mw_target_read_u64(go->target, ptr + i * 8, &span_va) ||
-		    !go_could_be_pointer(span_va) ||
-		    !go_read_span(go, span_va, &span))
+		    !go_could_be_pointer(span_va))
 			return false;
-		// Dead spans are not in the index.
-		if (span.state != GO_SPAN_IN_USE &&
-		    span.state != GO_SPAN_MANUAL)
-			continue;
-		if (!go_index_span(go, span.start, &back))
-			return false;
+		if (!go_read_span(go, span_va, &span)) {
+			bad++;
+		} else if (span.state == GO_SPAN_IN_USE ||
+			   span.state == GO_SPAN_MANUAL) {
+			// Others are not in the index, or only in part.
+			bool found = go_index_span(go, span.start, &back) &&
+				     back == span_va;
+
+			good += found;
+			bad += !found;
+		}
 		// One that is just being made or freed may be out of step.
-		if (back == span_va)
-			good++;
-		else if (i < ENOUGH)
+		if (bad > FEW + good / 4)
 			return false;
 	}
 	return good >= ENOUGH;

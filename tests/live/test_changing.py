@@ -22,7 +22,8 @@ def is_alive(target):
 
 
 @pytest.mark.parametrize("mode", ["--live", "--stop"])
-@pytest.mark.parametrize("version", ["1.16.15", "1.22.12", "1.26.8"])
+@pytest.mark.parametrize("version", ["1.9.7", "1.11.13", "1.13.15", "1.15.15",
+                                     "1.16.15", "1.22.12", "1.26.8"])
 def test_go_program_that_allocates_at_full_speed(start, version, mode):
     target = start(go_program("allocate", version, "stripped"))
     for _ in range(25):
