@@ -191,17 +191,22 @@ static bool fits(const struct mw_go *go, const struct gap *gap,
 /** Where one of the chunks in @gap begins; 0 if none do. */
 static uint64_t find_origin(const struct mw_go *go, const struct gap *gap)
 {
+	enum { TRIED = 64 };
+	unsigned tried = 0;
+
 	if (fits(go, gap, gap->end))
 		return gap->end;
 	if (fits(go, gap, gap->start))
 		return gap->start;
 	// Memory of others lies at both ends. A chunk begins with a block.
-	for (size_t i = gap->first; i < gap->last; i++) {
+	for (size_t i = gap->first; i < gap->last && tried < TRIED; i++) {
 		uint64_t start = go->parts.parts.v[i].start;
 
-		if (mw_is_aligned(start, MW_PAGE_BYTES) &&
-		    fits(go, gap, start))
+		if (!mw_is_aligned(start, MW_PAGE_BYTES))
+			continue;
+		if (fits(go, gap, start))
 			return start;
+		tried++;
 	}
 	for (uint64_t at = gap->start; at < gap->start + GO_PERSISTENT_CHUNK;
 	     at += MW_PAGE_BYTES)

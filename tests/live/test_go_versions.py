@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from conftest import VARIANTS, go_program, ledger, check_against_smaps, Frozen
+from conftest import (ROOT, VARIANTS, Frozen, check_against_smaps, go_program,
+                      ledger)
 
 # The last patch release of each minor, and first ones whose layout differs.
 RELEASES = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
@@ -79,6 +80,12 @@ def check(target, version, variant, cgo):
             assert result.json["capture"]["stopped_ns"] == 0
     with Frozen(target.pid):
         check_against_smaps(target.pid, ledger(target))
+
+
+def test_every_minor_with_a_table_is_tried():
+    tables = ROOT / "src" / "gort" / "layouts"
+    assert [int(version.split(".")[1]) for version in RELEASES] == \
+        sorted(int(path.stem[4:]) for path in tables.glob("go1_*.def"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -179,12 +186,42 @@ def test_development_version(start, tmp_path):
     assert result.bytes("binary/.text") > 0
 
 
-def test_development_version_with_dwarf(start, tmp_path):
-    target = start(renamed(tmp_path, "1.27.4", "1.28-d", "dwarf"))
+@pytest.mark.parametrize("version, name", [
+    ("1.9.7", "1.8.7"), ("1.12.17", "1.99.17"), ("1.27.4", "1.28-d")])
+def test_unknown_version_with_dwarf(start, tmp_path, version, name):
+    target = start(renamed(tmp_path, version, name, "dwarf"))
     result, figures = read_idle(target)
     assert result.go["layout"] == "dwarf"
     check_nothing_unknown(result)
     check_equal_to_program(result, figures)
+
+
+def lazily_freed(pid):
+    """What /proc/PID/smaps says was given back with MADV_FREE."""
+    with open(f"/proc/{pid}/smaps") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file
+                   if line.startswith("LazyFree:"))
+
+
+@pytest.mark.parametrize("version", ["1.9.7", "1.11.13", "1.12.17", "1.13.15",
+                                     "1.15.15", "1.20.14", "1.26.8"])
+def test_crowd(start, version):
+    """Several arenas, MiBs of profile records, hundreds of connections, Ps
+    that have retired, and half of the heap given back."""
+    target = start(go_program("crowd", version), "free")
+    for mode in ("--live", "--stop"):
+        result, figures = read_idle(target, mode)
+        check_nothing_unknown(result)
+        check_equal_to_program(result, figures)
+        assert result.bytes("go/runtime/profile-buckets") > 4_000_000
+        assert result.bytes("go/runtime/persistent") <= \
+            result.totals["rss_bytes"] / 100
+    with Frozen(target.pid):
+        result = ledger(target)
+        check_against_smaps(target.pid, result)
+        lazy = lazily_freed(target.pid)
+    assert (lazy > 50 << 20) == ("1.12" <= version < "1.16")
+    assert abs(result.bytes("go/heap/scavenged") - lazy) <= 1 << 20
 
 
 def test_goroutine_stacks_are_divided(start):
