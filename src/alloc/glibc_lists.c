@@ -207,9 +207,29 @@ static bool is_sound_bin(struct glibc *glibc, const struct tcache *t,
 }
 
 /**
+ * How much speaks for a tcache: 0 it is none, 1 an empty one. A few lists may
+ * just be changing.
+ */
+static unsigned rate(struct glibc *glibc, struct tcache *t)
+{
+	unsigned filled = 0, unsound = 0;
+
+	t->most = 0;
+	for (uint32_t b = 0; t->layout->counts_room && b < t->layout->bins; b++)
+		if (entry_of(t, b) == 0)
+			t->most = mw_max(t->most, raw_count(t, b));
+	for (uint32_t b = 0; b < t->layout->bins; b++) {
+		if (!is_sound_bin(glibc, t, b))
+			unsound++;
+		else
+			filled += entry_of(t, b) != 0;
+	}
+	return unsound > filled / 2 ? 0 : 1 + filled;
+}
+
+/**
  * Read the tcache at @va, memory of a chunk whose size tells the layout: a
- * rest too small for a chunk of its own may have been left with it. Returns how
- * much speaks for it: 0 it is none, 1 an empty one.
+ * rest too small for a chunk of its own may have been left with it.
  */
 static unsigned read_tcache(struct glibc *glibc, uint64_t va,
 			    struct tcache *t)
@@ -225,26 +245,18 @@ static unsigned read_tcache(struct glibc *glibc, uint64_t va,
 		return 0;
 	size &= ~(uint64_t)SIZE_FLAGS;
 	for (size_t i = 0; i < count; i++) {
-		const struct glibc_tcache_layout *l = &layouts[i];
-		unsigned sound = 1;
+		unsigned score;
 
-		if (size < l->bytes + 8 || size > l->bytes + 48 ||
-		    l->bytes > sizeof(t->bytes) ||
-		    !mw_target_read(glibc->target, va, t->bytes, l->bytes))
+		t->layout = &layouts[i];
+		if (size < t->layout->bytes + 8 ||
+		    size > t->layout->bytes + 48 ||
+		    t->layout->bytes > sizeof(t->bytes) ||
+		    !mw_target_copy(glibc->target, va, t->bytes,
+				    t->layout->bytes))
 			continue;
-		t->layout = l;
-		t->most = 0;
-		for (uint32_t b = 0; l->counts_room && b < l->bins; b++)
-			if (entry_of(t, b) == 0)
-				t->most = mw_max(t->most, raw_count(t, b));
-		for (uint32_t b = 0; sound && b < l->bins; b++) {
-			if (!is_sound_bin(glibc, t, b))
-				sound = 0;
-			else
-				sound += entry_of(t, b) != 0;
-		}
-		if (sound)
-			return sound;
+		score = rate(glibc, t);
+		if (score)
+			return score;
 	}
 	return 0;
 }
@@ -290,6 +302,8 @@ struct mw_error *glibc_mark_tcache(struct glibc *glibc, uint64_t va)
 	if (!is_new)
 		return error;
 	for (uint32_t b = 0; !error && b < t.layout->bins; b++)
-		error = mark_list(glibc, entry_of(&t, b), count_of(&t, b));
+		if (is_sound_bin(glibc, &t, b))
+			error = mark_list(glibc, entry_of(&t, b),
+					  count_of(&t, b));
 	return error;
 }

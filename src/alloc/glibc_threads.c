@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
+#include <elf.h>
 
 #include "glibc_int.h"
 #include "mw_guard.h"
@@ -16,8 +16,24 @@
  */
 #define SELF 0x10
 #define ROBUST_HEAD 0x2e0
-#define WINDOW MW_KIB(32) /* TLS of large programs lies between */
-#define WINDOW_WORDS (WINDOW / 8)
+#define WINDOW_SLACK MW_KIB(32) /* alignment, and TLS of what is not seen */
+#define WINDOW_MAX MW_MIB(4)
+
+/** How far below the thread pointer the variables may lie: the static TLS. */
+static uint64_t find_window(const struct mw_target *target)
+{
+	uint64_t sum = WINDOW_SLACK;
+	size_t count;
+	const struct mw_image *images = mw_target_images(target, &count);
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t s = 0; s < images[i].elf->segments.n; s++)
+			if (images[i].elf->segments.v[s].type == PT_TLS)
+				sum += mw_min(
+					images[i].elf->segments.v[s].memsz,
+					WINDOW_MAX);
+	return mw_align_up(mw_min(sum, WINDOW_MAX), 8);
+}
 
 static uint64_t tcb_of(struct glibc *glibc, const struct mw_thread *thread)
 {
@@ -37,10 +53,15 @@ static uint64_t tcb_of(struct glibc *glibc, const struct mw_thread *thread)
 	return 0;
 }
 
-/** Votes for each distance: words below the thread pointer. */
+/** What was found at a distance, in words, below the thread pointers. */
+struct vote {
+	uint32_t arena, tcache;
+};
+
 struct votes {
-	uint32_t arena[WINDOW_WORDS + 1];
-	uint32_t tcache[WINDOW_WORDS + 1];
+	uint64_t window;
+	struct vote *at;
+	size_t arena_at, tcache_at; /* the distances with most; 0: none */
 };
 
 /** Look at one page of TLS, from @va, below the thread pointer @tcb. */
@@ -57,20 +78,21 @@ static void vote_page(struct glibc *glibc, struct votes *votes, uint64_t tcb,
 		if (words[i] == 0)
 			continue;
 		if (mw_map64_find(&glibc->by_va, words[i]))
-			votes->arena[distance]++;
+			votes->at[distance].arena++;
 		// One with something in it counts for more.
 		else
-			votes->tcache[distance] += mw_min(
+			votes->at[distance].tcache += mw_min(
 				glibc_rate_tcache(glibc, words[i]), 2);
 	}
 }
 
 static void vote(struct glibc *glibc, struct votes *votes, uint64_t tcb)
 {
-	uint64_t va = mw_align_down(tcb - mw_min(tcb, WINDOW), MW_PAGE_BYTES);
+	uint64_t start = tcb - mw_min(tcb, votes->window);
+	uint64_t va = mw_align_down(start, MW_PAGE_BYTES);
 
 	for (; va < tcb; va += MW_PAGE_BYTES) {
-		uint64_t from = mw_max(va, tcb - mw_min(tcb, WINDOW));
+		uint64_t from = mw_max(va, start);
 
 		if (mw_pages_state(mw_target_pages(glibc->target), va) &
 		    MW_PAGE_PRESENT)
@@ -79,29 +101,35 @@ static void vote(struct glibc *glibc, struct votes *votes, uint64_t tcb)
 	}
 }
 
-/** The distance with most votes, the least one of several; 0: there is none. */
-static uint64_t winner(const uint32_t *votes)
+/** The distances with most votes, the least one of several. */
+static void count_votes(struct votes *votes)
 {
-	size_t best = 0;
+	for (size_t i = 1; i <= votes->window / 8; i++) {
+		const struct vote *v = &votes->at[i];
 
-	for (size_t i = 1; i <= WINDOW_WORDS; i++)
-		if (votes[i] > (best ? votes[best] : 0))
-			best = i;
-	return best * 8;
+		// Nothing is at distance 0, so it has no votes.
+		if (v->arena > votes->at[votes->arena_at].arena)
+			votes->arena_at = i;
+		if (v->tcache > votes->at[votes->tcache_at].tcache)
+			votes->tcache_at = i;
+	}
 }
 
 /** Count @thread in its arena and mark its cache. */
-static struct mw_error *use_thread(struct glibc *glibc, uint64_t tcb,
-				   uint64_t arena_at, uint64_t tcache_at)
+static struct mw_error *use_thread(struct glibc *glibc,
+				   const struct votes *votes, uint64_t tcb)
 {
 	uint64_t va, *index;
 
-	if (arena_at && mw_target_read_u64(glibc->target, tcb - arena_at, &va)) {
+	if (votes->arena_at &&
+	    mw_target_read_u64(glibc->target, tcb - votes->arena_at * 8,
+			       &va)) {
 		index = mw_map64_find(&glibc->by_va, va);
 		if (index)
 			glibc->arenas.v[*index - 1]->figures->threads++;
 	}
-	if (tcache_at && mw_target_read_u64(glibc->target, tcb - tcache_at, &va))
+	if (votes->tcache_at &&
+	    mw_target_read_u64(glibc->target, tcb - votes->tcache_at * 8, &va))
 		return glibc_mark_tcache(glibc, va);
 	return NULL;
 }
@@ -126,30 +154,31 @@ static struct mw_error *use_first_chunks(struct glibc *glibc)
 struct mw_error *glibc_find_threads(struct glibc *glibc)
 {
 	enum { VOTERS = 64 };
-	MW_CLEANUP(mw_freep) struct votes *votes = mw_calloc(1, sizeof(*votes));
+	struct votes votes = { .window = find_window(glibc->target) };
+	MW_CLEANUP(mw_freep) struct vote *at =
+		mw_calloc(votes.window / 8 + 1, sizeof(*at));
 	struct mw_error *error = NULL;
-	uint64_t arena_at, tcache_at;
 	size_t count, voted = 0;
 	const struct mw_thread *threads =
 		mw_target_threads(glibc->target, &count);
 
-	if (!votes)
+	if (!at)
 		return mw_error_nomem();
+	votes.at = at;
 	for (size_t i = 0; i < count && voted < VOTERS; i++) {
 		uint64_t tcb = tcb_of(glibc, &threads[i]);
 
 		if (!tcb)
 			continue;
-		vote(glibc, votes, tcb);
+		vote(glibc, &votes, tcb);
 		voted++;
 	}
-	arena_at = winner(votes->arena);
-	tcache_at = winner(votes->tcache);
+	count_votes(&votes);
 	for (size_t i = 0; !error && i < count; i++) {
 		uint64_t tcb = tcb_of(glibc, &threads[i]);
 
 		if (tcb)
-			error = use_thread(glibc, tcb, arena_at, tcache_at);
+			error = use_thread(glibc, &votes, tcb);
 	}
 	return error ? error : use_first_chunks(glibc);
 }

@@ -17,14 +17,16 @@
  */
 #define READ_AGAIN 3
 #define REREADS 1000	 /* in one region */
-#define CHAIN_LENGTH 24	 /* chunks that must follow where the walk goes on */
-#define PIECE MW_KIB(128) /* read at once */
+#define CHAIN_LENGTH 10	 /* chunks that must follow where the walk goes on */
+#define CHAIN_ENOUGH 3	 /* of them, if they are all of what was read at once */
+#define PIECE MW_KIB(512) /* read at once */
 
 struct walk {
 	struct glibc_post post;
 	const struct mw_target *target;
 	const struct glibc_region *region;
-	uint8_t *buffer; /* of PIECE bytes */
+	uint8_t *buffer; /* of PIECE bytes: [buffer_start, buffer_end) */
+	uint64_t buffer_start, buffer_end;
 	uint64_t end;
 	uint64_t top;	   /* 0: in another region */
 	uint64_t wrong;	   /* bits of a size that no chunk here has */
@@ -40,6 +42,11 @@ struct walk {
 	const uint8_t *leaf;
 	uint64_t leaf_start, leaf_end;
 };
+
+static bool is_live(const struct walk *w)
+{
+	return mw_target_info(w->target)->mode == MW_CAPTURE_LIVE;
+}
 
 static bool is_size(const struct walk *w, uint64_t head, uint64_t va)
 {
@@ -136,9 +143,46 @@ static inline void settle(struct walk *w, uint64_t va, uint64_t prev_size,
 
 /* When the chain breaks */
 
+/**
+ * Read what follows @va into the buffer: to the end of a piece or, where not
+ * all of it can be had, of a page. Returns where it ends, 0: nothing.
+ */
+static uint64_t fill(struct walk *w, uint64_t va)
+{
+	uint64_t end = mw_min(mw_align_down(va, PIECE) + PIECE, w->end);
+
+	w->buffer_start = w->buffer_end = 0;
+	if (!mw_target_copy(w->target, va, w->buffer, end - va)) {
+		end = mw_min(mw_align_down(va, MW_PAGE_BYTES) + MW_PAGE_BYTES,
+			     w->end);
+		if (!mw_target_copy(w->target, va, w->buffer, end - va))
+			return 0;
+	}
+	w->buffer_start = va;
+	return w->buffer_end = end;
+}
+
+/** The first words of a chunk, from the buffer if they are in it. */
 static bool read_head(const struct walk *w, uint64_t va, uint64_t head[2])
 {
-	return mw_target_copy(w->target, va, head, 16);
+	if (va < w->buffer_start || va >= w->buffer_end)
+		return mw_target_copy(w->target, va, head, 16);
+	head[0] = mw_u64(w->buffer + (va - w->buffer_start));
+	head[1] = mw_u64(w->buffer + (va - w->buffer_start) + 8);
+	return true;
+}
+
+/**
+ * Whether a chunk whose size is out of bounds may be the top of a heap that
+ * grows or shrinks just now: it ends with the region, or on a page behind.
+ */
+static bool may_be_top(const struct walk *w, uint64_t va, uint64_t head)
+{
+	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+
+	return is_live(w) && !(head & w->wrong) && size >= CHUNK_MIN &&
+	       size >= w->end - va && size < MW_GIB(64) &&
+	       mw_is_aligned(va + size, MW_PAGE_BYTES);
 }
 
 /** Whether a chain of chunks begins at @va. */
@@ -148,7 +192,8 @@ static bool is_chain(struct walk *w, uint64_t va)
 
 	for (int i = 0; i < CHAIN_LENGTH && w->budget > 0; i++) {
 		w->budget--;
-		if (va == w->top)
+		// What is read later may have changed meanwhile.
+		if (va == w->top || (i >= CHAIN_ENOUGH && va >= w->buffer_end))
 			return true;
 		if (!read_head(w, va, head))
 			return false;
@@ -158,7 +203,7 @@ static bool is_chain(struct walk *w, uint64_t va)
 		if (is_fence(w, head[1], va))
 			return before != 0;
 		if (!is_size(w, head[1], va))
-			return false;
+			return before && may_be_top(w, va, head[1]);
 		before = head[1] & ~(uint64_t)SIZE_FLAGS;
 		va += before;
 	}
@@ -168,9 +213,19 @@ static bool is_chain(struct walk *w, uint64_t va)
 /** Where a chain begins at or behind @va: the end if nowhere. */
 static uint64_t find_chain(struct walk *w, uint64_t va)
 {
-	for (va = mw_align_up(va, CHUNK_ALIGN); va < w->end; va += CHUNK_ALIGN)
-		if (w->budget == 0 || is_chain(w, va))
+	for (va = mw_align_up(va, CHUNK_ALIGN); va < w->end;
+	     va += CHUNK_ALIGN) {
+		if (w->budget == 0)
 			break;
+		// A page that cannot be read has no chunk.
+		if ((va < w->buffer_start || va >= w->buffer_end ||
+		     va - w->buffer_start > PIECE / 2) && !fill(w, va)) {
+			va = mw_align_up(va + 1, MW_PAGE_BYTES) - CHUNK_ALIGN;
+			continue;
+		}
+		if (is_chain(w, va))
+			break;
+	}
 	return w->budget > 0 ? mw_min(va, w->end) : w->end;
 }
 
@@ -204,11 +259,6 @@ static uint64_t post_top(struct walk *w, uint64_t va, uint64_t head)
 	return w->end;
 }
 
-static bool is_live(const struct walk *w)
-{
-	return mw_target_info(w->target)->mode == MW_CAPTURE_LIVE;
-}
-
 /** Where the arena has its top by now. */
 static uint64_t read_top(struct walk *w)
 {
@@ -240,14 +290,18 @@ static uint64_t take_moved_top(struct walk *w, uint64_t va,
 {
 	uint64_t size = head[1] & ~(uint64_t)SIZE_FLAGS, top;
 
-	if (!is_live(w) || (head[1] & w->wrong) || size < CHUNK_MIN)
+	if (!is_live(w) || (head[1] & w->wrong) || size < CHUNK_MIN ||
+	    size < w->end - va)
 		return 0;
+	if (may_be_top(w, va, head[1])) {
+		settle(w, va, head[0], head[1]);
+		return post_top(w, va, head[1]);
+	}
+	// It was cut from a top that has grown out of the region.
 	top = read_top(w);
-	if (top != va && (top < w->end || size < w->end - va))
+	if (top < w->end && top >= w->region->chunks)
 		return 0;
 	settle(w, va, head[0], head[1]);
-	if (top == va)
-		return post_top(w, va, head[1]);
 	glibc_post(&w->post, GLIBC_IN_USE, va, w->end);
 	return w->end;
 }
@@ -278,6 +332,7 @@ static uint64_t take_odd(struct walk *w, uint64_t va, const uint64_t head[2])
 		w->times = w->reread == chunk ? w->times + 1 : 1;
 		w->reread = chunk;
 		w->rereads++;
+		w->buffer_end = 0;
 		w->pending = 0;
 		return chunk;
 	}
@@ -306,10 +361,8 @@ static uint64_t read_link(const struct walk *w, uint64_t va,
  */
 static uint64_t walk_piece(struct walk *w, uint64_t va, uint64_t end)
 {
-	uint64_t start = va;
-
 	while (va < end) {
-		const uint8_t *at = w->buffer + (va - start);
+		const uint8_t *at = w->buffer + (va - w->buffer_start);
 		uint64_t prev_size = mw_u64(at), head = mw_u64(at + 8);
 
 		if (va == w->top && is_top(w, va, head)) {
@@ -330,26 +383,14 @@ static uint64_t walk_piece(struct walk *w, uint64_t va, uint64_t end)
 	return va;
 }
 
-/**
- * Read what follows @va into the buffer: to the end of a piece or, where not
- * all of it can be had, of a page. Returns where it ends, 0: nothing.
- */
-static uint64_t fill(struct walk *w, uint64_t va)
-{
-	uint64_t end = mw_min(mw_align_down(va, PIECE) + PIECE, w->end);
-
-	if (mw_target_copy(w->target, va, w->buffer, end - va))
-		return end;
-	end = mw_min(mw_align_down(va, MW_PAGE_BYTES) + MW_PAGE_BYTES, w->end);
-	return mw_target_copy(w->target, va, w->buffer, end - va) ? end : 0;
-}
-
 static void walk(struct walk *w)
 {
 	uint64_t va = w->region->chunks;
 
 	while (va < w->end) {
-		uint64_t end = fill(w, va);
+		uint64_t end = va >= w->buffer_start && va < w->buffer_end
+				       ? w->buffer_end
+				       : fill(w, va);
 
 		va = end ? walk_piece(w, va, end)
 			 : skip(w, va, GLIBC_UNREADABLE);
