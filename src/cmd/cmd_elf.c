@@ -25,7 +25,8 @@ static const struct cmd_option options[] = {
 	{ .name = "symbols", .letter = 's', .flag = &show_symbols,
 	  .help = "the symbol tables (not shown unless asked for)" },
 	{ .name = "go", .flag = &show_go,
-	  .help = "of a Go program: version, modules, build settings" },
+	  .help = "of a Go program: version, modules, build settings, and what\n"
+		  "each package takes in the file" },
 	{ .name = "image", .argument = "NAME", .text = &image_name,
 	  .help = "of a process: this shared object (or vdso) instead of\n"
 		  "the executable" },
@@ -46,6 +47,7 @@ static const struct {
 	{ &cmd_elf_symbols, &show_symbols, false },
 	{ &cmd_elf_go_modules, &show_go, true },
 	{ &cmd_elf_go_settings, &show_go, true },
+	{ &cmd_elf_go_packages, &show_go, false },
 };
 
 /** How many parts are asked for; 0: those that are shown unasked. */
@@ -53,9 +55,10 @@ static unsigned asked_count(void)
 {
 	unsigned count = show_header;
 
-	// The last two go together.
-	for (size_t i = 0; i + 1 < MW_COUNT(tables); i++)
-		count += *tables[i].asked;
+	for (size_t i = 0; i < MW_COUNT(tables); i++)
+		// Go's are asked for together.
+		if (i == 0 || tables[i].asked != tables[i - 1].asked)
+			count += *tables[i].asked;
 	return count;
 }
 
@@ -203,15 +206,22 @@ static void json_begin(const struct cmd_elf *elf, struct mw_json *json)
 
 static void json_end(const struct cmd_elf *elf, struct mw_json *json)
 {
+	const char *const *notes;
+	size_t count = 0;
+
 	mw_json_key(json, "problems");
 	mw_json_array(json);
 	for (size_t i = 0; i < elf->file->problems.n; i++)
 		mw_json_text(json, elf->file->problems.v[i]->message);
 	mw_json_end(json);
-	if (elf->target)
-		cmd_json_end(json, elf->target);
-	else
-		mw_json_end(json);
+	// "notes" are the file's here.
+	mw_json_key(json, "target_notes");
+	mw_json_array(json);
+	notes = elf->target ? mw_target_notes(elf->target, &count) : NULL;
+	for (size_t i = 0; i < count; i++)
+		mw_json_text(json, notes[i]);
+	mw_json_end(json);
+	mw_json_end(json);
 }
 
 static struct mw_error *emit(const struct cmd_elf *elf)
@@ -283,7 +293,7 @@ static struct mw_error *run(const struct cmd_call *call)
 	if (error)
 		return error;
 	if (show_go || (asked_count() == 0 && cmd_elf_looks_go(&elf)))
-		error = cmd_elf_load_go(&elf);
+		error = cmd_elf_load_go(&elf, show_go);
 	if (error)
 		return error;
 	if (elf.target) {

@@ -10,6 +10,7 @@
 #include "mw_elf_notes.h"
 #include "mw_elf_symbols.h"
 #include "mw_go_buildinfo.h"
+#include "mw_go_sizes.h"
 
 /* What the files of `elf` share. */
 
@@ -32,7 +33,9 @@ struct cmd_elf {
 	uint64_t wall_ns;
 	/* Of a Go program, when that is to be shown. */
 	struct mw_target *go_target; /* the file as if it was loaded */
+	const struct mw_image *go_image; /* in either target */
 	struct mw_go_buildinfo *go;
+	struct mw_go_summary go_summary; /* zeros: none */
 };
 
 /**
@@ -59,7 +62,7 @@ struct cmd_elf_table {
 
 extern const struct cmd_elf_table cmd_elf_sections, cmd_elf_segments,
 	cmd_elf_dynamic, cmd_elf_notes, cmd_elf_layout, cmd_elf_symbols,
-	cmd_elf_go_modules, cmd_elf_go_settings;
+	cmd_elf_go_modules, cmd_elf_go_settings, cmd_elf_go_packages;
 
 /** How many pages of a range of the image there are, by state. */
 struct cmd_elf_pages {
@@ -98,6 +101,13 @@ enum cmd_elf_process_column {
 bool cmd_elf_fill_pages(const struct cmd_elf *elf, uint64_t vaddr,
 			uint64_t bytes, struct mw_cell *cells);
 
+/** What kind of piece of the file it is, in a word or two. */
+const char *cmd_elf_piece_kind(const struct mw_elf_piece *piece);
+/** Its name; @text has room for one made of a number. */
+const char *cmd_elf_piece_name(const struct cmd_elf *elf,
+			       const struct mw_elf_piece *piece,
+			       char text[32]);
+
 /* The header */
 
 /** Write the header: as lines, as a JSON object, or as CSV. */
@@ -109,8 +119,11 @@ void cmd_elf_header_csv(const struct cmd_elf *elf, FILE *out);
 
 /** Whether it has what only a Go linker makes. */
 bool cmd_elf_looks_go(const struct cmd_elf *elf);
-/** Read elf->go. What is wrong with it becomes a problem of the file. */
-MW_MUST_USE struct mw_error *cmd_elf_load_go(struct cmd_elf *elf);
+/**
+ * Read elf->go, and with @all also what takes time. What is wrong with it
+ * becomes a problem of the file.
+ */
+MW_MUST_USE struct mw_error *cmd_elf_load_go(struct cmd_elf *elf, bool all);
 void cmd_elf_go_text(const struct cmd_elf *elf, FILE *out);
 void cmd_elf_go_json(const struct cmd_elf *elf, struct mw_json *json);
 

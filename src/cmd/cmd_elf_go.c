@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <string.h>
 
 #include "cmd_elf.h"
@@ -23,37 +24,55 @@ bool cmd_elf_looks_go(const struct cmd_elf *elf)
 }
 
 /** The image to read: of the process, or of the file as if it was loaded. */
-static struct mw_error *find_image(struct cmd_elf *elf,
-				   const struct mw_image **ret)
+static struct mw_error *find_image(struct cmd_elf *elf)
 {
 	struct mw_error *error;
 	size_t count;
 
-	*ret = elf->image;
+	elf->go_image = elf->image;
 	if (elf->target || elf->file->segments.n == 0)
 		return NULL;
 	error = mw_target_open_file(elf->path, &elf->go_target);
 	if (error)
 		return error;
-	*ret = mw_target_images(elf->go_target, &count);
+	elf->go_image = mw_target_images(elf->go_target, &count);
 	if (count == 0)
-		*ret = NULL;
+		elf->go_image = NULL;
 	return NULL;
 }
 
-struct mw_error *cmd_elf_load_go(struct cmd_elf *elf)
+/** The version of a program without build info is what its layout tells. */
+static struct mw_error *load_summary(struct cmd_elf *elf,
+				     struct mw_target *target)
 {
-	const struct mw_image *image = NULL;
+	char *version;
+
+	if (!mw_go_summary_read(target, elf->go_image, &elf->go_summary) ||
+	    elf->go->form != MW_GO_BUILDINFO_NONE)
+		return NULL;
+	version = mw_strdup(elf->go_summary.version);
+	if (!version)
+		return mw_error_nomem();
+	mw_free(elf->go->version);
+	elf->go->version = version;
+	return NULL;
+}
+
+struct mw_error *cmd_elf_load_go(struct cmd_elf *elf, bool all)
+{
 	struct mw_error *error = NULL;
+	struct mw_target *target;
 
 	if (!elf->target)
 		error = mw_go_buildinfo_read_file(elf->file, &elf->go);
-	if (!error && !elf->go)
-		error = find_image(elf, &image);
-	if (!error && image)
-		error = mw_go_buildinfo_read(elf->target ? elf->target
-							 : elf->go_target,
-					     image, &elf->go);
+	if (!error && (all || !elf->go))
+		error = find_image(elf);
+	target = elf->target ? elf->target : elf->go_target;
+	if (!error && elf->go_image && !elf->go)
+		error = mw_go_buildinfo_read(target, elf->go_image, &elf->go);
+	if (!error && elf->go && elf->go_image &&
+	    (all || elf->go->form == MW_GO_BUILDINFO_NONE))
+		error = load_summary(elf, target);
 	if (error && error->code != MW_E_NOMEM) {
 		mw_elf_file_problem(elf->file, error);
 		error = NULL;
@@ -85,6 +104,17 @@ static void print_labelled(FILE *out, const char *label, const char *text)
 	putc('\n', out);
 }
 
+static void print_summary(const struct mw_go_summary *s, FILE *out)
+{
+	if (!s->moduledata)
+		return;
+	fprintf(out, "%-26s 0x%" PRIx64 "\n%-26s 0x%" PRIx64 "\n",
+		"moduledata at", s->moduledata, "pclntab at", s->pclntab);
+	for (size_t i = 0; i < s->part_count; i++)
+		fprintf(out, "  %-24s 0x%" PRIx64 " to 0x%" PRIx64 "\n",
+			s->parts[i].name, s->parts[i].start, s->parts[i].end);
+}
+
 void cmd_elf_go_text(const struct cmd_elf *elf, FILE *out)
 {
 	const struct mw_go_dependency *module;
@@ -103,6 +133,31 @@ void cmd_elf_go_text(const struct cmd_elf *elf, FILE *out)
 		print_labelled(out, "Its version", module->module.version);
 		print_labelled(out, "Its sum", module->module.sum);
 	}
+	print_summary(&elf->go_summary, out);
+}
+
+static void json_summary(const struct mw_go_summary *s, struct mw_json *json)
+{
+	mw_json_key(json, "moduledata");
+	if (!s->moduledata) {
+		mw_json_null(json);
+		return;
+	}
+	mw_json_object(json);
+	mw_json_key(json, "address");
+	mw_json_address(json, s->moduledata);
+	mw_json_key(json, "pclntab");
+	mw_json_address(json, s->pclntab);
+	for (size_t i = 0; i < s->part_count; i++) {
+		mw_json_key(json, s->parts[i].name);
+		mw_json_object(json);
+		mw_json_key(json, "start");
+		mw_json_address(json, s->parts[i].start);
+		mw_json_key(json, "end");
+		mw_json_address(json, s->parts[i].end);
+		mw_json_end(json);
+	}
+	mw_json_end(json);
 }
 
 void cmd_elf_go_json(const struct cmd_elf *elf, struct mw_json *json)
@@ -131,6 +186,7 @@ void cmd_elf_go_json(const struct cmd_elf *elf, struct mw_json *json)
 	mw_json_text(json, module ? module->module.path : NULL);
 	mw_json_key(json, "main_version");
 	mw_json_text(json, module ? module->module.version : NULL);
+	json_summary(&elf->go_summary, json);
 	mw_json_end(json);
 }
 

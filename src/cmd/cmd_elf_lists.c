@@ -166,9 +166,13 @@ static const char *const piece_kinds[] = {
 	[MW_ELF_PIECE_TRAILING] = "trailing",
 };
 
-/** Its name; @text has room for one made of a number. */
-static const char *piece_name(const struct cmd_elf *elf,
-			      const struct mw_elf_piece *piece, char text[32])
+const char *cmd_elf_piece_kind(const struct mw_elf_piece *piece)
+{
+	return piece_kinds[piece->kind];
+}
+
+const char *cmd_elf_piece_name(const struct cmd_elf *elf,
+			       const struct mw_elf_piece *piece, char text[32])
 {
 	if (piece->kind == MW_ELF_PIECE_SECTION)
 		return elf->file->sections.v[piece->index].name;
@@ -182,15 +186,17 @@ static bool fill_remark(const struct cmd_elf *elf,
 			const struct mw_elf_piece *piece, struct mw_cell *cell)
 {
 	MW_CLEANUP(mw_freep) char *remark = NULL;
+	const struct mw_elf_piece *other;
 	char name[32];
 
-	if (piece->overlaps != SIZE_MAX)
+	other = piece->overlaps == SIZE_MAX
+			? NULL
+			: &elf->layout.list.v[piece->overlaps];
+
+	if (other)
 		remark = mw_format("%" PRIu64 " bytes are in %s, too",
 				   piece->bytes - piece->own_bytes,
-				   piece_name(elf,
-					      &elf->layout.list
-						       .v[piece->overlaps],
-					      name));
+				   cmd_elf_piece_name(elf, other, name));
 	else if (piece->outside_bytes)
 		remark = mw_format("%" PRIu64 " more bytes would be behind the "
 				   "end of the file", piece->outside_bytes);
@@ -211,7 +217,8 @@ static bool fill_piece(const struct cmd_elf *elf,
 	mw_cell_value(&cells[L_OWN], piece->own_bytes);
 	if ((piece->kind == MW_ELF_PIECE_SECTION ||
 	     piece->kind == MW_ELF_PIECE_SEGMENT) &&
-	    !mw_cell_text(&cells[L_NAME], piece_name(elf, piece, name)))
+	    !mw_cell_text(&cells[L_NAME],
+			  cmd_elf_piece_name(elf, piece, name)))
 		return false;
 	if (piece->content != MW_ELF_CONTENT_UNKNOWN &&
 	    !mw_cell_text(&cells[L_CONTENT],

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +105,57 @@ static struct mw_error *load_shared(struct cmd_elf *elf)
 	return error;
 }
 
+/**
+ * The kernel maps one vdso into all 64-bit processes. A page that this one has
+ * not touched yet is as in ours, which may be touched.
+ */
+static void fill_from_ours(struct cmd_elf *elf, const struct mw_mapping *m)
+{
+	const uint8_t *ours = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	const struct mw_pages *pages = mw_target_pages(elf->target);
+
+	if (!ours || !mw_target_info(elf->target)->is_64)
+		return;
+	for (uint64_t at = 0; at < mw_mapping_bytes(m); at += MW_PAGE_BYTES)
+		if (!(mw_pages_state(pages, m->start + at) & MW_PAGE_PRESENT))
+			memcpy(elf->memory + at, ours + at, MW_PAGE_BYTES);
+}
+
+/** Pages of our own vdso; the target's may have no more. */
+static uint64_t our_vdso_bytes(void)
+{
+	const uint8_t *ours = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	struct mw_elf_file *file = NULL;
+	uint64_t bytes = 0;
+
+	// Its section headers are the last thing in it.
+	if (!ours || ours[EI_CLASS] != ELFCLASS64)
+		return 0;
+	mw_error_free(mw_elf_file_open_memory(ours, MW_PAGE_BYTES, &file));
+	if (file)
+		bytes = mw_align_up(file->header.shoff +
+					    (uint64_t)file->header.shnum *
+						    file->header.shentsize,
+				    MW_PAGE_BYTES);
+	mw_elf_file_close(file);
+	return bytes;
+}
+
+static struct mw_error *read_vdso(struct cmd_elf *elf,
+				  const struct mw_mapping *m)
+{
+	uint64_t bytes = 0;
+	struct mw_error *error = read_memory(elf, m->start, m->end, &bytes);
+
+	if (error)
+		return error;
+	if (our_vdso_bytes() == mw_mapping_bytes(m)) {
+		fill_from_ours(elf, m);
+		bytes = mw_mapping_bytes(m);
+	}
+	return mw_elf_file_open_memory(elf->memory, bytes, &elf->file);
+}
+
 /** The vdso is no image of a file, but there is an ELF file in memory. */
 static struct mw_error *open_vdso(struct cmd_elf *elf)
 {
@@ -114,7 +166,7 @@ static struct mw_error *open_vdso(struct cmd_elf *elf)
 
 		if (strcmp(mw_mapping_path(maps, m), "[vdso]") == 0) {
 			elf->path = "[vdso]";
-			return open_memory(elf, m->start, m->end);
+			return read_vdso(elf, m);
 		}
 	}
 	return mw_error_new(MW_E_NOT_FOUND, "no vdso is mapped");

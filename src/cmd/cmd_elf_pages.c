@@ -28,6 +28,26 @@ static bool is_dirty(unsigned state)
 	return mw_state_is_rss(state) && !(state & MW_PAGE_FILE);
 }
 
+/** The same of those that others map, too; the zero page is in no RSS. */
+static uint64_t count_shared(const struct cmd_elf *elf, uint64_t start,
+			     uint64_t end)
+{
+	const struct mw_pages *pages = mw_target_pages(elf->target);
+	uint64_t count = 0;
+
+	for (size_t i = mw_pages_after(&elf->shared, start);
+	     i < elf->shared.runs.n &&
+	     mw_run_start(elf->shared.runs.v[i]) < end;
+	     i++) {
+		uint64_t run = elf->shared.runs.v[i];
+
+		count += count_pages(pages, mw_max(mw_run_start(run), start),
+				     mw_min(mw_run_end(run), end),
+				     mw_state_is_rss);
+	}
+	return count;
+}
+
 /** "5581e000-5581f000 r-xp", all of those in the range. NULL: no memory. */
 static char *mappings_of(const struct mw_mappings *maps, uint64_t start,
 			 uint64_t end)
@@ -80,7 +100,6 @@ bool cmd_elf_fill_pages(const struct cmd_elf *elf, uint64_t vaddr,
 		      count_pages(pages, start, end, is_dirty));
 	if (elf->has_shared)
 		mw_cell_value(&cells[CMD_ELF_SHARED],
-			      count_pages(&elf->shared, start, end,
-					  mw_state_is_rss));
+			      count_shared(elf, start, end));
 	return true;
 }

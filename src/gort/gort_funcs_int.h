@@ -94,7 +94,10 @@ go_pcln_of(const struct mw_go_funcs *funcs, const struct mw_go_func *func)
 bool go_pc_value(const struct mw_go_funcs *funcs,
 		 const struct mw_go_func *func, uint32_t table, uint64_t pc,
 		 int32_t *ret);
-/** The same for the table of pcdata @which. */
+/** Bytes of a pc-value table with its end; 0 when it is damaged. */
+uint64_t go_pc_table_bytes(const struct mw_go_funcs *funcs,
+			   const struct mw_go_func *func, uint32_t table);
+/** The same as go_pc_value() for the table of pcdata @which. */
 bool go_pc_data(const struct mw_go_funcs *funcs,
 		const struct mw_go_func *func, unsigned which, uint64_t pc,
 		int32_t *ret);

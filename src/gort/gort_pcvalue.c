@@ -82,6 +82,25 @@ bool go_pc_value(const struct mw_go_funcs *funcs,
 	return false;
 }
 
+uint64_t go_pc_table_bytes(const struct mw_go_funcs *funcs,
+			   const struct mw_go_func *func, uint32_t table)
+{
+	const uint64_t start = go_pcln_of(funcs, func)->pctab + table;
+	struct stream s = { .funcs = funcs, .va = start };
+	uint64_t steps = func->end - func->entry + 1;
+	uint32_t change, step;
+
+	for (bool first = true; steps > 0; steps--, first = false) {
+		if (!next_varint(&s, &change))
+			break;
+		if (change == 0 && !first)
+			return s.va - (s.have - s.at) - start;
+		if (!next_varint(&s, &step))
+			break;
+	}
+	return 0; // damaged
+}
+
 bool go_pc_data(const struct mw_go_funcs *funcs,
 		const struct mw_go_func *func, unsigned which, uint64_t pc,
 		int32_t *ret)

@@ -5,11 +5,14 @@ import glob
 import json
 import os
 import re
+import shutil
+import struct
 import subprocess
 
 import pytest
 
-from conftest import run
+from conftest import (Frozen, asm_program, c_program, cached, debian_file,
+                      go_program, needs_root, npm_file, run)
 from readelf import Readelf
 
 
@@ -229,41 +232,402 @@ def test_files_of_the_system(patterns):
         compare(path)
 
 
-# Go
 
-def go_version(path):
-    """What `go version -m` says: the version, and lines of fields."""
-    done = subprocess.run(["go", "version", "-m", path], capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    first, *lines = done.stdout.splitlines()
-    return first.rsplit(": ", 1)[1], [
-        line[1:].split("\t") for line in lines if line.strip()]
+# Files of kinds that a system does not have
 
+def built(name, source, suffix, *commands):
+    """What commands make of a source, with {source}, {out} filled in."""
+    def make(path):
+        text = path.with_name(path.name + suffix)
+        text.write_text(source)
+        for command in commands:
+            subprocess.run([c.format(source=text, out=path)
+                            for c in command], check=True)
+        text.unlink()
 
-def go_lines(answer):
-    """The same from what memwhy says."""
-    lines = []
-    if answer["go"]["path"]:
-        lines.append(["path", answer["go"]["path"]])
-    for row in answer["go_modules"]["rows"]:
-        lines.append([row["kind"], row["path"], row["version"], row["sum"]])
-        if row["replaced_by_path"]:
-            lines.append(["=>", row["replaced_by_path"],
-                          row["replaced_by_version"], row["replaced_by_sum"]])
-    for row in answer["go_settings"]["rows"]:
-        lines.append(["build", f'{row["key"]}={row["value"]}'])
-    return lines
+    return cached(name, [source, commands], make)
 
 
-def compare_go(path):
-    version, lines = go_version(path)
-    answer = elf(path, "--go")
-    assert not answer["problems"]
-    assert answer["go"]["version"] == version
-    trimmed = [[f for f in line] for line in lines]
-    for line in trimmed:
-        while line[0] in ("mod", "dep", "=>") and len(line) < 4:
-            line.append("")
-    assert go_lines(answer) == trimmed
-    return answer
+CXX = """
+#include <cstdio>
+#include <map>
+#include <string>
+template <int N> struct S { virtual ~S() {} virtual int f() { return N; } };
+thread_local int counter = 5;
+thread_local int zeroed;
+int main() {
+    std::map<std::string, int> m{{"a", 1}};
+    S<1> one; S<2> two;
+    counter++; zeroed++;
+    std::printf("%d\\n", one.f() + two.f() + m["a"]);
+}
+"""
+
+
+def cxx(name, *flags):
+    return built(f"elf-{name}", CXX, ".cc",
+                 ["g++", "-g", "-O1", *flags, "-o", "{out}", "{source}"])
+
+
+@pytest.mark.parametrize("flags", [
+    ["-c"], ["-c", "-ffunction-sections", "-fdata-sections"],
+    ["-static"], ["-static-pie"], ["-no-pie"], ["-shared", "-fPIC"],
+    ["-Wl,-z,noseparate-code"], ["-Wl,--build-id=none", "-s"],
+    ["-fcf-protection=full", "-Wl,-z,now"],
+    ["-Wl,-rpath,/some/where", "-Wl,-z,nodelete,-z,origin"],
+    ["-Wl,-z,max-page-size=0x200000"], ["-Wl,--hash-style=both"],
+    ["-Wl,-z,pack-relative-relocs"], ["-r"], ["-fuse-ld=gold"],
+], ids=lambda flags: " ".join(flags))
+def test_c_plus_plus(flags):
+    try:
+        path = cxx("cxx", *flags)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"g++ {flags} does not work here")
+    compare(path)
+
+
+@pytest.mark.parametrize("flags", [["-m32"], ["-m32", "-c"],
+                                   ["-m32", "-static"], ["-mx32", "-c"]],
+                         ids=lambda flags: " ".join(flags))
+def test_32_bits(flags):
+    compare(built("elf-32", "int x = 1, y; int main(void) { return y; }", ".c",
+                  ["gcc", "-g", *flags, "-o", "{out}", "{source}"]))
+
+
+@pytest.mark.parametrize("kind", ["zlib", "zlib-gnu", "zlib-gabi", "zstd"])
+def test_compressed_debug_information(kind):
+    plain = cxx("plain", "-c")
+
+    def make(path):
+        subprocess.run(["objcopy", f"--compress-debug-sections={kind}", plain,
+                        path], check=True)
+
+    try:
+        path = cached(f"elf-compressed-{kind}", [CXX, kind], make)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"objcopy cannot compress with {kind}")
+    answer = compare(path)
+    sizes = {r["name"]: r["size_bytes"]
+             for r in elf(plain)["sections"]["rows"]}
+    names = {"zlib-gabi": "zlib"}
+    count = 0
+    for row in answer["sections"]["rows"]:
+        if row["compression"] is None:
+            assert "C" not in row["flags"]
+            assert not row["name"].startswith(".zdebug")
+            continue
+        count += 1
+        assert row["compression"] == names.get(kind, kind)
+        name = row["name"].replace(".zdebug", ".debug")
+        assert row["uncompressed_bytes"] == sizes[name]
+        assert row["size_bytes"] < sizes[name]
+    assert count > 3
+
+
+def test_compiled_with_compression():
+    answer = compare(cxx("gz", "-c", "-gz=zlib"))
+    rows = [r for r in answer["sections"]["rows"] if r["compression"]]
+    assert rows and all("C" in r["flags"] for r in rows)
+
+
+@pytest.mark.parametrize("version", ["1.9.7", "1.11.13", "1.16.15",
+                                     "1.20.14", "1.26.8"])
+def test_go_compresses_its_debug_information(version):
+    packed = compare(go_program("objects", version, "dwarf"))
+    plain = elf(go_program("objects", version, "dwarf",
+                           flags=["-ldflags=-compressdwarf=false"])
+                if version != "1.9.7" else
+                go_program("objects", version, "dwarf"))
+    sizes = {r["name"]: r["size_bytes"] for r in plain["sections"]["rows"]}
+    rows = [r for r in packed["sections"]["rows"] if r["compression"]]
+    assert rows or version == "1.9.7"
+    for row in rows:
+        name = row["name"].replace(".zdebug", ".debug")
+        # Both builds tell the paths of their flags; only those may differ.
+        assert abs(row["uncompressed_bytes"] - sizes[name]) <= 64
+
+
+@pytest.mark.parametrize("variant", ["dwarf", "symtab", "stripped", "pie"])
+@pytest.mark.parametrize("version", [
+    "1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15", "1.15.15",
+    "1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
+    "1.22.12", "1.23.12", "1.24.13", "1.25.8", "1.26.8"])
+def test_go_programs(version, variant):
+    compare(go_program("objects", version, variant))
+
+
+@pytest.mark.parametrize("version", ["1.9.7", "1.15.15", "1.20.14", "1.26.8"])
+def test_go_programs_with_c(version):
+    compare(go_program("cgo", version, "dwarf", cgo=True))
+
+
+def test_the_smallest_programs():
+    for name in ("minimal", "minimal_data"):
+        answer = compare(asm_program(name))
+        kinds = {r["kind"] for r in answer["layout"]["rows"]}
+        assert {"header", "program headers", "section headers",
+                "section"} <= kinds
+
+
+def test_a_program_without_sections():
+    def make(path):
+        data = bytearray(asm_program("minimal_data").read_bytes())
+        data[0x28:0x30] = bytes(8)  # e_shoff
+        data[0x3a:0x40] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
+        path.write_bytes(data)
+
+    answer = compare(cached("elf-no-sections", ["1"], make))
+    assert answer["sections"]["rows"] == []
+    assert "segment" in {r["kind"] for r in answer["layout"]["rows"]}
+
+
+def test_more_sections_than_a_header_can_count():
+    source = "".join(f".section .s{i}\n.byte 1\n" for i in range(70000))
+    path = built("elf-many-sections", source, ".s",
+                 ["as", "-o", "{out}", "{source}"])
+    answer = compare(path)
+    assert answer["header"]["section_headers"] > 70000
+
+
+def test_a_kernel_module():
+    folder = debian_file("linux-image-6.1.0-50-cloud-amd64-unsigned",
+                         "lib/modules")
+    modules = sorted(folder.glob("*/kernel/**/*.ko"))
+    assert len(modules) > 100
+    for path in modules[::max(1, len(modules) // 25)]:
+        compare(path)
+
+
+@pytest.mark.parametrize("package", [
+    "libc6-s390x-cross", "libc6-ppc64-cross", "libc6-mips-cross",
+    "libc6-arm64-cross", "libc6-armhf-cross", "libc6-riscv64-cross",
+    "libc6-sparc64-cross", "libc6-m68k-cross"])
+def test_other_machines(package):
+    folder = debian_file(package, "usr")
+    files = elf_files(f"{folder}/*/lib/*")
+    assert len(files) > 5
+    for path in files:
+        compare(path)
+
+
+def test_separate_debug_information():
+    folder = debian_file("libc6-dbg", "usr/lib/debug/.build-id")
+    files = elf_files(f"{folder}/*/*.debug")
+    assert len(files) > 100
+    for path in files[::10]:
+        compare(path)
+
+
+def test_programs_of_others():
+    compare(debian_file("prometheus", "usr/bin/prometheus"))
+    compare(npm_file("@esbuild/linux-x64", "0.25.0", "bin/esbuild"))
+
+
+def test_a_file_of_more_than_a_gigabyte(tmp_path):
+    """A hole of 1.5 GB in the middle: nothing is slow or large for it."""
+    path = tmp_path / "sparse"
+    hole = 3 << 29
+    data = bytearray(asm_program("minimal_data").read_bytes())
+    table = int.from_bytes(data[0x28:0x30], "little")
+    data[0x28:0x30] = (table + hole).to_bytes(8, "little")
+    with open(path, "wb") as file:
+        file.write(data[:table])
+        file.truncate(table + hole)
+        file.seek(table + hole)
+        file.write(data[table:])
+    answer = compare(path)
+    gap = max(answer["layout"]["rows"], key=lambda r: r["own_bytes"])
+    assert gap["own_bytes"] >= hole and gap["kind"] == "gap"
+
+
+# Symbols
+
+def nm(path, *flags):
+    done = subprocess.run(["readelf", "-W", *flags, path],
+                          capture_output=True, text=True, check=True)
+    rows = []
+    for match in re.finditer(
+            r"^ +(\d+): ([0-9a-f]+) +(\d+|0x[0-9a-f]+) (\S+) +(\S+) +(\S+)"
+            r"(?: +\[[^]]*\])? +(\S+) ?(\S*)", done.stdout, re.M):
+        index, value, size, kind, bind, visibility, section, name = \
+            match.groups()
+        if index != "0":
+            rows.append([int(index), int(value, 16), int(size, 0), kind,
+                         bind, visibility, section, name.split("@")[0]])
+    return rows
+
+
+@pytest.mark.parametrize("flag, table", [("--syms", "symtab"),
+                                         ("--dyn-syms", "dynsym")])
+def test_symbols(flag, table):
+    for path in (cxx("plain"), cxx("plain", "-c"),
+                 go_program("objects", "1.26.8", "symtab"),
+                 c_program("kinds"), "/usr/lib/x86_64-linux-gnu/libc.so.6"):
+        wanted = [r for r in nm(path, flag)]
+        if flag == "--syms":
+            wanted = [r for r in wanted]
+        answer = elf(path, "--symbols")
+        rows = [r for r in answer["symbols"]["rows"] if r["table"] == table]
+        both = subprocess.run(["readelf", "-SW", path], capture_output=True,
+                              text=True, check=True).stdout
+        if table == "symtab" and " SYMTAB " not in both:
+            assert not rows
+            continue
+        if table == "symtab" and " DYNSYM " in both:
+            # --syms prints the dynamic ones first.
+            wanted = wanted[len(nm(path, "--dyn-syms")):]
+        assert len(rows) == len(wanted)
+        for row, want in zip(rows, wanted):
+            name = row["name"]
+            if row["type"] == "SECTION" and not name:
+                want[7] = ""
+            assert [row["index"], int(row["value"], 16), row["size_bytes"],
+                    row["type"], row["bind"], row["visibility"]] == want[:6]
+            if " " not in name and "@" not in name:
+                assert name == want[7]
+
+
+# What is wrong
+
+def test_a_file_that_breaks_off(tmp_path):
+    whole = asm_program("minimal_data").read_bytes()
+    path = tmp_path / "part"
+    for size in list(range(0, 200, 7)) + list(range(200, len(whole), 97)):
+        path.write_bytes(whole[:size])
+        done = run("elf", path)
+        assert done.returncode == 1
+        assert re.match(r"memwhy: .*(offset|ELF)", done.stderr), done.stderr
+    path.write_bytes(whole)
+    assert run("elf", path).returncode == 0
+
+
+def test_what_is_no_elf_file(tmp_path):
+    assert "not an ELF file" in run("elf", "/etc/passwd").stderr
+    assert run("elf", "/etc/passwd").returncode == 1
+    assert run("elf", "/etc").returncode == 1
+    assert run("elf", "/dev/zero").returncode == 1
+    assert run("elf", tmp_path / "none").returncode == 1
+    os.mkfifo(tmp_path / "fifo")
+    assert run("elf", tmp_path / "fifo").returncode == 1
+
+
+def test_forms():
+    done = run("elf", "--format=csv", "--segments", "/usr/bin/ls")
+    assert done.returncode == 0
+    assert done.stdout.startswith("index,type,offset,")
+    assert run("elf", "--format=csv", "/usr/bin/ls").returncode == 2
+    done = run("elf", "/usr/bin/ls")
+    assert "Layout of the file" in done.stdout
+    assert "Symbols" not in done.stdout
+    only = elf("/usr/bin/ls", "--notes")
+    assert "notes" in only and "sections" not in only and \
+        "header" not in only
+
+
+# Processes
+
+def pagemap(pid, start, end):
+    """Per page: present, of a file, mapped by this process only. The page of
+    zeros, which all share, is not told as present: it is not in RSS."""
+    with open(f"/proc/{pid}/pagemap", "rb") as file:
+        file.seek(start // 4096 * 8)
+        data = file.read((end - start) // 4096 * 8)
+    pages = []
+    with open("/proc/kpageflags", "rb") as flags:
+        for (word,) in struct.iter_unpack("<Q", data):
+            present = word >> 63 & 1
+            if present:
+                flags.seek((word & (1 << 55) - 1) * 8)
+                zero = int.from_bytes(flags.read(8), "little") >> 24 & 1
+                present = not zero
+            pages.append((present, word >> 61 & 1, word >> 56 & 1))
+    return pages
+
+
+def check_pages(target, answer):
+    """Every section and segment against the kernel's own page map."""
+    checked = 0
+    for row in (*answer["sections"]["rows"], *answer["segments"]["rows"]):
+        if row["pages"] is None:
+            continue
+        size = row.get("size_bytes", row.get("memory_bytes"))
+        start = int(row["mapped_at"], 16)
+        end = (start + size + 4095) & ~4095
+        start &= ~4095
+        pages = pagemap(target.pid, start, end)
+        assert row["pages"] == len(pages)
+        assert row["resident_pages"] == sum(p[0] for p in pages)
+        assert row["dirty_pages"] == sum(p[0] and not p[1] for p in pages)
+        assert row["shared_pages"] == sum(p[0] and not p[2] for p in pages)
+        checked += 1
+    assert checked > 10
+    mapped = {}
+    with open(f"/proc/{target.pid}/maps") as file:
+        for line in file:
+            addresses, perms = line.split()[:2]
+            mapped[addresses] = perms
+    for row in answer["segments"]["rows"]:
+        for part in (row["mapping"] or "").split(", "):
+            if part:
+                addresses, perms = part.split()
+                assert mapped[addresses] == perms
+
+
+@pytest.fixture
+def kinds(start, tmp_path):
+    """A running C program."""
+    file = tmp_path / "mapped"
+    file.write_bytes(b"x" * 65536)
+    return start(c_program("kinds", flags=["-pthread"]), file)
+
+
+@needs_root
+@pytest.mark.parametrize("image", [None, "libc.so.6",
+                                   "ld-linux-x86-64.so.2"])
+def test_a_process(kinds, image):
+    target = kinds
+    answer = elf(target, *([f"--image={image}"] if image else []))
+    assert answer["target"]["pid"] == target.pid
+    # What is said of the file is what is said without the process.
+    file = elf(os.path.realpath(answer["image"]))
+    for part in ("header", "dynamic", "notes", "layout", "summary"):
+        assert answer[part] == file[part]
+    for part in ("sections", "segments"):
+        for row, want in zip(answer[part]["rows"], file[part]["rows"]):
+            assert {k: row[k] for k in want} == want
+    with Frozen(target.pid):
+        check_pages(target, elf(target, *([f"--image={image}"] if image
+                                          else [])))
+
+
+@needs_root
+def test_a_go_process(start):
+    target = start(go_program("objects", "1.26.8", "pie"))
+    with Frozen(target.pid):
+        check_pages(target, elf(target))
+
+
+def test_the_file_that_is_mapped_is_shown(start, tmp_path):
+    """Not another one that has its name by now."""
+    path = tmp_path / "program"
+    shutil.copy(go_program("objects", "1.26.8", "pie"), path)
+    target = start(path)
+    before = elf(target)
+    path.unlink()
+    shutil.copy("/usr/bin/ls", path)
+    after = elf(target)
+    for part in ("header", "sections", "layout"):
+        assert after[part] == before[part]
+
+
+def test_the_vdso(kinds):
+    answer = elf(kinds, "--image=vdso")
+    assert answer["header"]["type"].startswith("DYN")
+    symbols = elf(kinds, "--image=vdso", "--symbols")["symbols"]["rows"]
+    assert "__vdso_clock_gettime" in {r["name"] for r in symbols}
+
+
+def test_images_that_are_not_there(kinds):
+    done = run("elf", "--image=libnone.so", kinds.pid)
+    assert done.returncode == 1 and "libnone.so" in done.stderr
+    assert run("elf", "--image=libc.so.6", "/usr/bin/ls").returncode == 2

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`memwhy elf --go` says what `go version -m` says."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import (VARIANTS, cached, debian_file, go_program, npm_file,
+                      toolchain)
+from test_elf import elf
+
+
+def go_version(path):
+    """What `go version -m` says: the version, and lines of fields."""
+    done = subprocess.run(["go", "version", "-m", path], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, *lines = done.stdout.splitlines()
+    return first.rsplit(": ", 1)[1], [
+        line[1:].split("\t") for line in lines if line.strip()]
+
+
+def go_lines(answer):
+    """The same from what memwhy says."""
+    lines = []
+    if answer["go"]["path"]:
+        lines.append(["path", answer["go"]["path"]])
+    for row in answer["go_modules"]["rows"]:
+        lines.append([row["kind"], row["path"], row["version"], row["sum"]])
+        if row["replaced_by_path"]:
+            lines.append(["=>", row["replaced_by_path"],
+                          row["replaced_by_version"], row["replaced_by_sum"]])
+    for row in answer["go_settings"]["rows"]:
+        lines.append(["build", f'{row["key"]}={row["value"]}'])
+    return lines
+
+
+def compare_go(path):
+    version, lines = go_version(path)
+    answer = elf(path, "--go")
+    assert not answer["problems"]
+    assert answer["go"]["version"] == version
+    trimmed = [[f for f in line] for line in lines]
+    for line in trimmed:
+        while line[0] in ("mod", "dep", "=>") and len(line) < 4:
+            line.append("")
+    assert go_lines(answer) == trimmed
+    return answer
+
+
+VERSIONS = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
+            "1.15.15", "1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14",
+            "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.8", "1.26.8"]
+
+
+@pytest.mark.parametrize("variant", ["dwarf", "stripped", "pie"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_build_info(version, variant):
+    path = go_program("objects", version, variant)
+    if int(version.split(".")[1]) < 13:
+        # There was none yet; the runtime knows its version.
+        answer = elf(path, "--go")
+        assert answer["go"]["version"] == f"go{version}"
+        assert answer["go"]["build_info"] == "none"
+        assert answer["go_modules"]["rows"] == []
+    else:
+        form = "pointers" if int(version.split(".")[1]) < 18 else "inline"
+        assert compare_go(path)["go"]["build_info"] == form
+
+
+def module_program(version, variant):
+    """A program of two modules, one of which is replaced by a folder."""
+    def make(path):
+        root = toolchain(version)
+        work = path.with_name(path.name + ".d")
+        (work / "dep").mkdir(parents=True)
+        (work / "go.mod").write_text(
+            "module example.com/main\n\nrequire example.com/dep v1.2.3\n\n"
+            "replace example.com/dep => ./dep\n")
+        (work / "main.go").write_text(
+            'package main\n\nimport "example.com/dep"\n\n'
+            "func main() { dep.Hello() }\n")
+        (work / "dep" / "go.mod").write_text("module example.com/dep\n")
+        (work / "dep" / "dep.go").write_text(
+            "package dep\n\nfunc Hello() { println(1) }\n")
+        env = dict(os.environ, GOROOT=str(root), GOTOOLCHAIN="local",
+                   GOENV="off", GOFLAGS="", GO111MODULE="on",
+                   GOPROXY="off", CGO_ENABLED="0")
+        done = subprocess.run(
+            [root / "bin" / "go", "build", *VARIANTS[variant], "-o", path,
+             "."], cwd=work, env=env, capture_output=True, text=True,
+            check=False)
+        shutil.rmtree(work)
+        assert done.returncode == 0, done.stderr
+
+    return cached(f"module-go{version}-{variant}", ["1"], make)
+
+
+@pytest.mark.parametrize("variant", ["stripped", "pie"])
+@pytest.mark.parametrize("version", ["1.13.15", "1.15.15", "1.17.13",
+                                     "1.18.10", "1.22.12", "1.26.8"])
+def test_modules(version, variant):
+    answer = compare_go(module_program(version, variant))
+    main, dependency = answer["go_modules"]["rows"]
+    assert [main["kind"], main["path"]] == ["mod", "example.com/main"]
+    assert [dependency["path"], dependency["version"]] == \
+        ["example.com/dep", "v1.2.3"]
+    assert dependency["replaced_by_path"] == "./dep"
+
+
+def test_programs_of_others():
+    for path in (debian_file("prometheus", "usr/bin/prometheus"),
+                 npm_file("@esbuild/linux-x64", "0.25.0", "bin/esbuild"),
+                 toolchain("1.26.8") / "bin" / "go"):
+        compare_go(path)
+
+
+def test_what_is_no_go_program():
+    answer = elf("/usr/bin/ls", "--go")
+    assert answer["go"] is None
+    assert answer["go_packages"]["rows"] == []
+
+
+# Packages
+
+def nm_text(path):
+    """Bytes of functions by package path, as go tool nm tells them."""
+    done = subprocess.run(["go", "tool", "nm", "-size", path],
+                          capture_output=True, text=True, check=True)
+    sums = {}
+    for line in done.stdout.splitlines():
+        fields = line.split(None, 3)
+        if len(fields) == 4 and fields[2] in "tT" and \
+                int(fields[1]) > 0:
+            name = fields[3]
+            head, slash, tail = name.partition("[")[0].rpartition("/")
+            package = head + slash + tail.split(".")[0]
+            if ":" in package.split(".")[0] or "(" in package:
+                continue
+            entry = sums.setdefault(package, [0, 0])
+            entry[0] += int(fields[1])
+            entry[1] += 1
+    return sums
+
+
+@pytest.mark.parametrize("version", ["1.9.7", "1.13.15", "1.16.15", "1.18.10",
+                                     "1.20.14", "1.24.13", "1.26.8"])
+def test_packages(version):
+    answer = elf(go_program("objects", version, "symtab"), "--go")
+    rows = answer["go_packages"]["rows"]
+    assert sum(r["file_bytes"] for r in rows) == \
+        answer["summary"]["file_bytes"]
+    ours = {r["package"]: r for r in rows if r["kind"] == "package"}
+    wanted = nm_text(go_program("objects", version, "symtab"))
+    for package in ("runtime", "os", "main", "sync", "reflect", "time"):
+        if package not in wanted or package not in ours:
+            continue
+        size, count = wanted[package]
+        # The code of a function reaches to the next one.
+        assert size <= ours[package]["text_bytes"] + 64
+        assert ours[package]["text_bytes"] <= size + 32 * count + 4096
+    assert ours["runtime"]["functions"] > 500
+    # Nearly all code is of packages.
+    text = [r for r in rows if r["package"] == ".text"]
+    assert sum(r["file_bytes"] for r in text) < 4096
+
+
+@pytest.mark.parametrize("version", ["1.10.8", "1.15.15", "1.26.8"])
+@pytest.mark.parametrize("variant", ["stripped", "pie"])
+def test_sizes_add_up(version, variant):
+    answer = elf(go_program("objects", version, variant), "--go")
+    rows = answer["go_packages"]["rows"]
+    assert sum(r["file_bytes"] for r in rows) == \
+        answer["summary"]["file_bytes"]
+    assert all(r["file_bytes"] == r["text_bytes"] + r["pclntab_bytes"]
+               for r in rows if r["kind"] == "package")
+    data = answer["go"]["moduledata"]
+    text = [s for s in elf(go_program("objects", version, variant),
+                           "--sections")["sections"]["rows"]
+            if s["name"] == ".text"][0]
+    start = int(text["address"], 16)
+    assert start <= int(data["text"]["start"], 16)
+    assert int(data["text"]["end"], 16) <= start + text["size_bytes"]
+
+
+def test_a_running_program(start):
+    target = start(go_program("objects", "1.26.8", "stripped"))
+    live = elf(target, "--go")
+    file = elf(go_program("objects", "1.26.8", "stripped"), "--go")
+    assert live["go"] == file["go"]
+    assert live["go_packages"] == file["go_packages"]
