@@ -69,6 +69,7 @@ extern const struct cmd_command cmd_go_goroutines;
 extern const struct cmd_command cmd_ledger;
 extern const struct cmd_command cmd_maps;
 extern const struct cmd_command cmd_malloc;
+extern const struct cmd_command cmd_snapshot;
 
 /**
  * Parse what follows the command's name. -1 to run it, otherwise the exit

@@ -9,10 +9,11 @@
 static const struct cmd_command *const commands[] = {
 	&cmd_ledger,
 	&cmd_maps,
-	&cmd_elf,
 	&cmd_disas,
+	&cmd_elf,
 	&cmd_go_goroutines,
 	&cmd_malloc,
+	&cmd_snapshot,
 };
 
 /**

@@ -105,7 +105,7 @@ struct mw_error *mw_parse_maps(const char *text, size_t bytes,
 
 /*
  * The fields of /proc/PID/stat that are used, counted as in
- * proc_pid_stat(5): state 3, flags 9, num_threads 20, starttime 22,
+ * proc_pid_stat(5): state 3, ppid 4, pgrp 5, session 6, flags 9, num_threads 20, starttime 22,
  * startcode 26, startstack 28, start_brk 47, arg_start 48, arg_end 49,
  * env_start 50, env_end 51. The name in field 2 may hold blanks and brackets,
  * so counting begins behind the last bracket.
@@ -134,6 +134,15 @@ struct mw_error *mw_parse_stat(const char *text, size_t bytes,
 		if (negative)
 			continue;
 		switch (field) {
+		case 4:
+			status->parent = (int32_t)value;
+			break;
+		case 5:
+			status->group = (int32_t)value;
+			break;
+		case 6:
+			status->session = (int32_t)value;
+			break;
 		case 20:
 			status->threads = (uint32_t)mw_min(value, UINT32_MAX);
 			break;
@@ -190,6 +199,17 @@ static bool has_key(const char **at, const char *end, const char *key)
 	return true;
 }
 
+/** The first, real one. */
+static void parse_id(const char *at, const char *end, uint32_t *ret)
+{
+	uint64_t id = 0;
+
+	while (at < end && *at == '\t')
+		at++;
+	if (mw_parse_u64(&at, end, 10, &id))
+		*ret = (uint32_t)id;
+}
+
 void mw_parse_status(const char *text, size_t bytes, struct mw_status *status)
 {
 	const struct {
@@ -227,12 +247,11 @@ void mw_parse_status(const char *text, size_t bytes, struct mw_status *status)
 			continue;
 		}
 		if (has_key(&at, eol, "Uid")) {
-			uint64_t uid = 0;
-
-			while (at < eol && *at == '\t')
-				at++;
-			if (mw_parse_u64(&at, eol, 10, &uid))
-				status->uid = (uint32_t)uid;
+			parse_id(at, eol, &status->uid);
+			continue;
+		}
+		if (has_key(&at, eol, "Gid")) {
+			parse_id(at, eol, &status->gid);
 			continue;
 		}
 		for (size_t i = 0; i < MW_COUNT(sizes); i++)

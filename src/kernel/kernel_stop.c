@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <elf.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -192,6 +195,46 @@ struct mw_error *mw_stop_threads(struct mw_stop *stop,
 	}
 	*ret = threads;
 	return NULL;
+}
+
+static bool get_set(pid_t tid, uintptr_t set, void *to, size_t size,
+		    size_t *ret_bytes)
+{
+	struct iovec place = { to, size };
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)set, &place) != 0)
+		return false;
+	*ret_bytes = place.iov_len;
+	return true;
+}
+
+bool mw_stop_registers(const struct mw_stop *stop, int32_t tid,
+		       struct mw_registers *ret)
+{
+	siginfo_t siginfo;
+	size_t bytes;
+
+	(void)stop; // only its holder may ask
+	_Static_assert(sizeof(struct user_regs_struct) == sizeof(ret->general),
+		       "the general registers of x86-64");
+	_Static_assert(sizeof(siginfo) == sizeof(ret->siginfo), "siginfo");
+	if (!get_set(tid, NT_PRSTATUS, ret->general, sizeof(ret->general),
+		     &bytes) ||
+	    bytes != sizeof(ret->general))
+		return false;
+	ret->has_fp = get_set(tid, NT_PRFPREG, ret->fp, sizeof(ret->fp),
+			      &bytes) &&
+		      bytes == sizeof(ret->fp);
+	ret->xstate_bytes = 0;
+	// A set that does not fit would come cut.
+	if (get_set(tid, NT_X86_XSTATE, ret->xstate, sizeof(ret->xstate),
+		    &bytes) &&
+	    bytes < sizeof(ret->xstate))
+		ret->xstate_bytes = bytes;
+	ret->has_siginfo = ptrace(PTRACE_GETSIGINFO, tid, NULL, &siginfo) == 0;
+	if (ret->has_siginfo)
+		memcpy(ret->siginfo, &siginfo, sizeof(siginfo));
+	return true;
 }
 
 size_t mw_stop_unhalted(const struct mw_stop *stop)

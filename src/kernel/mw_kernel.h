@@ -55,6 +55,8 @@ struct mw_status {
 	uint64_t page_table_bytes;
 	uint64_t hugetlb_bytes;
 	uint64_t start_ticks; /* since boot: tells a PID's processes apart */
+	int32_t parent, group, session;
+	uint32_t gid;
 	struct mw_start_info start;
 };
 
@@ -222,6 +224,21 @@ MW_MUST_USE struct mw_error *mw_stop_begin(struct mw_process *process,
 MW_MUST_USE struct mw_error *mw_stop_threads(struct mw_stop *stop,
 					     struct mw_process *process,
 					     struct mw_threads *ret);
+
+/** All registers of a thread, as a core file has them. */
+struct mw_registers {
+	uint64_t general[27]; /* struct user_regs_struct */
+	bool has_fp;
+	uint8_t fp[512]; /* FXSAVE image */
+	uint8_t xstate[16384]; /* XSAVE image; larger ones are left out */
+	size_t xstate_bytes;
+	bool has_siginfo;
+	uint8_t siginfo[128];
+};
+
+/** Registers of thread @tid; false when it is not halted. */
+bool mw_stop_registers(const struct mw_stop *stop, int32_t tid,
+		       struct mw_registers *ret);
 
 /** Threads that sat in an uninterruptible wait and so were not halted. */
 size_t mw_stop_unhalted(const struct mw_stop *stop);

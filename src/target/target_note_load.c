@@ -49,8 +49,11 @@ static size_t read_some(struct reader *r, void *to, size_t bytes)
 static bool take_word(struct reader *r, uint64_t *ret)
 {
 	if (r->at == r->have) {
+		size_t got = read_some(r, r->words, sizeof(r->words));
+
 		r->at = 0;
-		r->have = read_some(r, r->words, sizeof(r->words)) / 8;
+		r->have = got / 8;
+		r->offset -= got % 8; // not a word's: text follows
 		if (r->have == 0)
 			return false;
 	}

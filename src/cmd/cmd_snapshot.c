@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "mw_guard.h"
+#include "mw_kernel.h"
+#include "mw_output.h"
+#include "mw_snapshot.h"
+
+static const char *output_path;
+static bool force, with_smaps;
+
+static const struct mw_column columns[] = {
+	{ "file", "FILE", MW_UNIT_TEXT, "the snapshot" },
+	{ "file_bytes", "SIZE", MW_UNIT_BYTES, "its size" },
+	{ "memory_bytes", "MEMORY", MW_UNIT_BYTES,
+	  "what of it is the process's memory: the pages that were present" },
+	{ "lost_bytes", "LOST", MW_UNIT_BYTES,
+	  "pages that were present but could not be read, as a device's" },
+	{ "segments", "SEGMENTS", MW_UNIT_COUNT, "program headers" },
+	{ "threads", "THREADS", MW_UNIT_COUNT, "threads" },
+	{ "stopped_ns", "STOPPED", MW_UNIT_NS,
+	  "how long the process was held" },
+};
+
+static void help(FILE *out)
+{
+	fputs("\nThe process is stopped while its memory is read. What is "
+	      "written is an ELF core,\nwhich gdb and Delve open; memwhy "
+	      "answers from it what it would have answered\nabout the process. "
+	      "Only pages that are present are read and stored; what is in\n"
+	      "swap stays there. The file can be read by its owner only, and "
+	      "is written whole or\nnot at all.\n", out);
+	cmd_print_columns(out, columns, MW_COUNT(columns));
+}
+
+/* Being told to end */
+
+static volatile sig_atomic_t cancelled;
+
+static void cancel(int signal_number)
+{
+	(void)signal_number;
+	cancelled = 1;
+}
+
+/** Without it, a process that is held and a file without its end were left. */
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction action = { .sa_handler = cancel };
+
+	for (size_t i = 0; i < MW_COUNT(signals); i++)
+		sigaction(signals[i], &action, NULL);
+	// A file size limit is an error like a full disk.
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+/* Progress */
+
+struct progress {
+	uint64_t begun_ns, last_ns;
+	bool shown;
+};
+
+static void show_progress(uint64_t written, uint64_t total, void *ctx)
+{
+	struct progress *p = ctx;
+	struct pollfd terminal = { STDERR_FILENO, POLLOUT, 0 };
+	uint64_t now = mw_kernel_now();
+
+	if (now - p->begun_ns < 1000000000 || now - p->last_ns < 200000000)
+		return;
+	p->last_ns = now;
+	// The target must not wait for a terminal that takes nothing.
+	if (poll(&terminal, 1, 0) != 1 || !(terminal.revents & POLLOUT))
+		return;
+	p->shown = true;
+	fprintf(stderr, "\rmemwhy: %3d%% of %llu MiB ",
+		(int)(total ? mw_min(written * 100 / total, 100) : 100),
+		(unsigned long long)(total >> 20));
+	fflush(stderr);
+}
+
+static void end_progress(const struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\33[K", stderr);
+}
+
+/* The command */
+
+/** The process that @call names, and about how large it is. */
+static struct mw_error *find_process(const struct cmd_call *call,
+				     pid_t *ret_pid, uint64_t *ret_bytes)
+{
+	MW_CLEANUP(mw_process_closep) struct mw_process *process = NULL;
+	struct mw_status status;
+	struct mw_error *error;
+	pid_t pid;
+
+	if (!call->target)
+		return mw_error_new(MW_E_USAGE, "snapshot: of which process?");
+	if (!output_path)
+		return mw_error_new(MW_E_USAGE, "snapshot: where to? Give "
+				    "-o FILE");
+	error = mw_kernel_find(call->target, &pid);
+	if (!error)
+		error = mw_process_open(pid, &process);
+	if (!error)
+		error = mw_process_status(process, &status);
+	if (error)
+		return error;
+	*ret_pid = pid;
+	*ret_bytes = status.rss_bytes;
+	return NULL;
+}
+
+static struct mw_error *take(const struct cmd_call *call, pid_t pid,
+			     uint64_t expected, struct mw_target **ret_target,
+			     struct mw_snapshot_result *ret)
+{
+	MW_CLEANUP(mw_output_freep) struct mw_output *output = NULL;
+	MW_CLEANUP(mw_snapshot_freep) struct mw_snapshot *snapshot = NULL;
+	struct progress progress = { .begun_ns = mw_kernel_now() };
+	struct mw_snapshot_options options = {
+		.smaps = with_smaps,
+		.cancel = &cancelled,
+		.progress = isatty(STDERR_FILENO) ? show_progress : NULL,
+		.ctx = &progress,
+	};
+	struct mw_target_options capture = call->capture;
+	struct mw_error *error = mw_output_open(output_path, force, &output);
+
+	if (!error)
+		error = mw_snapshot_begin(mw_output_fd(output), expected,
+					  &options, &snapshot);
+	if (error)
+		return error;
+	capture.mode = MW_CAPTURE_STOP;
+	capture.no_images = true;
+	error = mw_target_open(pid, &capture, ret_target);
+	if (!error)
+		error = mw_snapshot_write(snapshot, *ret_target, ret);
+	end_progress(&progress);
+	if (!error)
+		error = mw_output_commit(output);
+	return error;
+}
+
+static struct mw_error *print(const struct cmd_call *call,
+			      const struct mw_target *target,
+			      const struct mw_snapshot_result *result,
+			      uint64_t wall_ns)
+{
+	struct mw_table table;
+	struct mw_cell *row;
+	size_t threads;
+
+	mw_target_threads(target, &threads);
+	mw_table_init(&table, columns, MW_COUNT(columns));
+	row = mw_table_add(&table);
+	if (!row || !mw_cell_text(&row[0], output_path)) {
+		mw_table_deinit(&table);
+		return mw_error_nomem();
+	}
+	mw_cell_value(&row[1], result->file_bytes);
+	mw_cell_value(&row[2], result->memory_bytes);
+	mw_cell_value(&row[3], result->lost_bytes);
+	mw_cell_value(&row[4], result->segments);
+	mw_cell_value(&row[5], threads);
+	mw_cell_value(&row[6], result->stopped_ns);
+	cmd_print_notes(target);
+	cmd_emit_table(call, &table, target, NULL, result->stopped_ns, wall_ns);
+	mw_table_deinit(&table);
+	return NULL;
+}
+
+static struct mw_error *run(const struct cmd_call *call)
+{
+	MW_CLEANUP(mw_target_closep) struct mw_target *target = NULL;
+	struct mw_snapshot_result result;
+	uint64_t begun = mw_kernel_now(), expected = 0;
+	pid_t pid = 0;
+	struct mw_error *error = find_process(call, &pid, &expected);
+
+	if (error)
+		return error;
+	catch_signals();
+	error = take(call, pid, expected, &target, &result);
+	if (error)
+		return error;
+	return print(call, target, &result, mw_kernel_now() - begun);
+}
+
+static const struct cmd_option options[] = {
+	{ .name = "output", .letter = 'o', .argument = "FILE",
+	  .text = &output_path, .help = "where to; must be given" },
+	{ .name = "force", .flag = &force,
+	  .help = "replace a file that is there already" },
+	{ .name = "smaps", .flag = &with_smaps,
+	  .help = "the figures of smaps, too, so that `maps` and\n"
+		  "`ledger --pss` can tell them; the stop takes longer" },
+	{ 0 },
+};
+
+const struct cmd_command cmd_snapshot = {
+	.name = "snapshot",
+	.operands = "TARGET",
+	.summary = "write a process's memory to a core that debuggers open",
+	.shared = CMD_FORMAT | CMD_CSV,
+	.options = options,
+	.run = run,
+	.help = help,
+};

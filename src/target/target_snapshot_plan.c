@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "target_snapshot.h"
+
+/*
+ * A segment for each run of present pages would be exact, but a fragmented heap
+ * has hundreds of thousands of runs, and debuggers look at segments one after
+ * the other (Delve even copies its list for each). Where there are too many,
+ * neighbours with few absent pages between them share one; these take no room
+ * on the disk.
+ */
+#define MOST_EXTENTS 4096
+#define LARGEST_GAP_PAGES (UINT64_C(1) << 24)
+
+bool mw_snapshot_wants(const struct mw_target *target,
+		       const struct mw_mapping *mapping)
+{
+	const char *path = mw_mapping_path(&target->maps, mapping);
+
+	// The kernel lets nobody read its clock data and gate page.
+	return (mapping->perms & MW_PERM_R) &&
+	       strncmp(path, "[vvar", 5) != 0 &&
+	       strcmp(path, "[vsyscall]") != 0;
+}
+
+struct plan {
+	struct mw_snapshot *s; /* NULL: only count */
+	uint64_t gap_bytes;
+	size_t count;
+	uint64_t offset;
+	struct extent last;
+};
+
+static bool end_extent(struct plan *plan)
+{
+	struct extent *extent;
+
+	if (plan->last.end == plan->last.start)
+		return true;
+	plan->count++;
+	plan->last.offset = plan->offset;
+	plan->offset += plan->last.end - plan->last.start;
+	if (plan->s) {
+		extent = mw_vec_push(&plan->s->extents);
+		if (!extent)
+			return false;
+		*extent = plan->last;
+	}
+	plan->last.start = plan->last.end = 0;
+	return true;
+}
+
+static bool add_pages(struct plan *plan, size_t mapping, uint64_t start,
+		      uint64_t end)
+{
+	if (plan->last.end && plan->last.mapping == mapping &&
+	    start - plan->last.end <= plan->gap_bytes) {
+		plan->last.end = end;
+		return true;
+	}
+	if (!end_extent(plan))
+		return false;
+	plan->last = (struct extent){
+		.start = start, .end = end, .mapping = mapping,
+	};
+	return true;
+}
+
+static bool make_plan(struct plan *plan, const struct mw_target *target)
+{
+	const struct mw_pages *pages = &target->pages;
+	size_t at = 0;
+
+	for (size_t i = 0; i < target->maps.list.n; i++) {
+		const struct mw_mapping *m = &target->maps.list.v[i];
+
+		at = mw_pages_after_hint(pages, m->start, at);
+		if (!mw_snapshot_wants(target, m))
+			continue;
+		for (; at < pages->runs.n; at++) {
+			uint64_t run = pages->runs.v[at];
+			uint64_t from = mw_max(m->start, mw_run_start(run));
+			uint64_t to = mw_min(m->end, mw_run_end(run));
+
+			if (from >= to)
+				break;
+			if (mw_snapshot_wants_state(mw_run_state(run)) &&
+			    !add_pages(plan, i, from, to))
+				return false;
+			if (to < mw_run_end(run))
+				break; // the next mapping has the rest
+		}
+	}
+	return end_extent(plan);
+}
+
+struct mw_error *mw_snapshot_plan(struct mw_snapshot *s,
+				  const struct mw_target *target)
+{
+	struct plan plan = { .s = NULL };
+
+	for (uint64_t gap = 0; gap <= LARGEST_GAP_PAGES;
+	     gap = gap ? 2 * gap : 1) {
+		plan = (struct plan){ .gap_bytes = gap * MW_PAGE_BYTES };
+		make_plan(&plan, target);
+		if (plan.count <= MOST_EXTENTS + target->maps.list.n)
+			break;
+	}
+	plan = (struct plan){
+		.s = s,
+		.gap_bytes = plan.gap_bytes,
+		.offset = s->offset,
+	};
+	return make_plan(&plan, target) ? NULL : mw_error_nomem();
+}

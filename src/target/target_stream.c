@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target_stream.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mw_guard.h"
+
+/* 32 MiB: what a process of this size has is copied at once. */
+#define PIECES 32
+
+struct target_stream {
+	int fd;
+	uint8_t *memory;
+	struct stream_piece pieces[PIECES];
+	pthread_mutex_t lock;
+	pthread_cond_t filled, emptied;
+	size_t first, count; /* pieces handed on and not yet written */
+	uint64_t written;
+	int errnum; /* why writing has failed, 0 while it has not */
+	bool ended, has_thread;
+	pthread_t thread;
+};
+
+static int write_piece(int fd, const struct stream_piece *piece)
+{
+	size_t done = 0;
+
+	while (done < piece->used) {
+		ssize_t n = pwrite(fd, piece->bytes + done, piece->used - done,
+				   (off_t)(piece->offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? errno : EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/** Write the oldest piece. Called and returns with the lock held. */
+static void write_oldest(struct target_stream *s)
+{
+	struct stream_piece *piece = &s->pieces[s->first];
+	int errnum = s->errnum;
+
+	pthread_mutex_unlock(&s->lock);
+	if (!errnum)
+		errnum = write_piece(s->fd, piece);
+	pthread_mutex_lock(&s->lock);
+	s->errnum = errnum;
+	if (!errnum)
+		s->written += piece->used;
+	s->first = (s->first + 1) % PIECES;
+	s->count--;
+	pthread_cond_signal(&s->emptied);
+}
+
+static void *write_all(void *ctx)
+{
+	struct target_stream *s = ctx;
+
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		while (s->count == 0 && !s->ended)
+			pthread_cond_wait(&s->filled, &s->lock);
+		if (s->count == 0)
+			break;
+		write_oldest(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+struct mw_error *mw_stream_begin(int fd, struct target_stream **ret)
+{
+	struct target_stream *s = mw_calloc(1, sizeof(*s));
+
+	if (!s)
+		return mw_error_nomem();
+	s->fd = fd;
+	s->memory = mw_map(PIECES * STREAM_PIECE_BYTES);
+	if (!s->memory) {
+		mw_free(s);
+		return mw_error_nomem();
+	}
+	memset(s->memory, 1, PIECES * STREAM_PIECE_BYTES);
+	for (size_t i = 0; i < PIECES; i++)
+		s->pieces[i].bytes = s->memory + i * STREAM_PIECE_BYTES;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->filled, NULL);
+	pthread_cond_init(&s->emptied, NULL);
+	// Without a thread, pieces are written when they are needed again.
+	s->has_thread = pthread_create(&s->thread, NULL, write_all, s) == 0;
+	*ret = s;
+	return NULL;
+}
+
+struct stream_piece *mw_stream_take(struct target_stream *s)
+{
+	struct stream_piece *piece = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->count == PIECES && !s->errnum) {
+		if (s->has_thread)
+			pthread_cond_wait(&s->emptied, &s->lock);
+		else
+			write_oldest(s);
+	}
+	if (!s->errnum)
+		piece = &s->pieces[(s->first + s->count) % PIECES];
+	pthread_mutex_unlock(&s->lock);
+	return piece;
+}
+
+void mw_stream_give(struct target_stream *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->count++;
+	pthread_cond_signal(&s->filled);
+	pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t mw_stream_written(struct target_stream *s)
+{
+	uint64_t written;
+
+	pthread_mutex_lock(&s->lock);
+	written = s->written;
+	pthread_mutex_unlock(&s->lock);
+	return written;
+}
+
+/** Let the thread write what is left, or nothing more if @errnum. */
+static int finish(struct target_stream *s, int errnum)
+{
+	pthread_mutex_lock(&s->lock);
+	if (errnum && !s->errnum)
+		s->errnum = errnum;
+	s->ended = true;
+	pthread_cond_signal(&s->filled);
+	while (!s->has_thread && s->count)
+		write_oldest(s);
+	pthread_mutex_unlock(&s->lock);
+	if (s->has_thread)
+		pthread_join(s->thread, NULL);
+	errnum = s->errnum;
+	pthread_cond_destroy(&s->filled);
+	pthread_cond_destroy(&s->emptied);
+	pthread_mutex_destroy(&s->lock);
+	mw_unmap(s->memory, PIECES * STREAM_PIECE_BYTES);
+	mw_free(s);
+	return errnum;
+}
+
+struct mw_error *mw_stream_end(struct target_stream *stream)
+{
+	int errnum = finish(stream, 0);
+
+	return errnum ? mw_error_errno(errnum, "writing the snapshot") : NULL;
+}
+
+void mw_stream_abort(struct target_stream *stream)
+{
+	if (stream)
+		finish(stream, ECANCELED);
+}
