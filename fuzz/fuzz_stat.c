@@ -6,6 +6,9 @@
 static void copy_fields(struct mw_status *to, const struct mw_status *from)
 {
 	to->state = from->state;
+	to->parent = from->parent;
+	to->group = from->group;
+	to->session = from->session;
 	to->threads = from->threads;
 	to->start_ticks = from->start_ticks;
 	to->start.start_stack = from->start.start_stack;

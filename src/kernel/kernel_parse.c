@@ -105,9 +105,9 @@ struct mw_error *mw_parse_maps(const char *text, size_t bytes,
 
 /*
  * The fields of /proc/PID/stat that are used, counted as in
- * proc_pid_stat(5): state 3, ppid 4, pgrp 5, session 6, flags 9, num_threads 20, starttime 22,
- * startcode 26, startstack 28, start_brk 47, arg_start 48, arg_end 49,
- * env_start 50, env_end 51. The name in field 2 may hold blanks and brackets,
+ * proc_pid_stat(5): state 3, ppid 4, pgrp 5, session 6, flags 9, num_threads
+ * 20, starttime 22, startcode 26, startstack 28, start_brk 47, arg_start 48,
+ * arg_end 49, env_start 50, env_end 51. The name in field 2 may hold blanks and brackets,
  * so counting begins behind the last bracket.
  */
 struct mw_error *mw_parse_stat(const char *text, size_t bytes,
