@@ -70,6 +70,7 @@ extern const struct cmd_command cmd_ledger;
 extern const struct cmd_command cmd_maps;
 extern const struct cmd_command cmd_malloc;
 extern const struct cmd_command cmd_snapshot;
+extern const struct cmd_command cmd_watch;
 
 /**
  * Parse what follows the command's name. -1 to run it, otherwise the exit

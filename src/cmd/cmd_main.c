@@ -14,6 +14,7 @@ static const struct cmd_command *const commands[] = {
 	&cmd_go_goroutines,
 	&cmd_malloc,
 	&cmd_snapshot,
+	&cmd_watch,
 };
 
 /**

@@ -107,6 +107,8 @@ void mw_cell_value(struct mw_cell *cell, uint64_t value);
 
 void mw_table_emit_text(const struct mw_table *table, FILE *out,
 			const struct mw_style *style);
+/** A text as a field of CSV, quoted where need be. */
+void mw_csv_text(FILE *out, const char *text);
 void mw_table_emit_csv(const struct mw_table *table, FILE *out);
 
 /* JSON */
@@ -117,6 +119,7 @@ void mw_table_emit_csv(const struct mw_table *table, FILE *out);
  */
 struct mw_json {
 	FILE *out;
+	bool is_line; /* all in one line; set after mw_json_init() */
 	unsigned depth;
 	bool first[32]; /* nothing written yet at this depth */
 	bool is_array[32];

@@ -12,7 +12,10 @@ void mw_json_init(struct mw_json *json, FILE *out)
 
 static void new_line(struct mw_json *json)
 {
-	fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
+	if (json->is_line)
+		putc(' ', json->out);
+	else
+		fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
 }
 
 /** What stands before a value: a comma and a line, or nothing after a key. */

@@ -215,7 +215,7 @@ void mw_table_emit_text(const struct mw_table *table, FILE *out,
 		emit_line(table, out, room, widths, row_text, &ctx);
 }
 
-static void emit_csv_text(FILE *out, const char *text)
+void mw_csv_text(FILE *out, const char *text)
 {
 	if (!strpbrk(text, ",\"\r\n")) {
 		fputs(text, out);
@@ -243,7 +243,7 @@ void mw_table_emit_csv(const struct mw_table *table, FILE *out)
 			putc(',', out);
 		if (!cell->empty) {
 			if (table->columns[i].unit == MW_UNIT_TEXT)
-				emit_csv_text(out, cell->text ? cell->text : "");
+				mw_csv_text(out, cell->text ? cell->text : "");
 			else if (table->columns[i].unit == MW_UNIT_ADDRESS)
 				fprintf(out, "0x%" PRIx64, cell->value);
 			else
