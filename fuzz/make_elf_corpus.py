@@ -1,0 +1,151 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Make small ELF files of many kinds for the targets of the ELF library.
+
+    fuzz/make_elf_corpus.py [FOLDER]        (default: fuzz/corpus)
+"""
+
+import lzma
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+SOURCE = """
+ .globl _start
+ .type _start, @function
+_start: ret
+ .size _start, 1
+ .data
+ .globl value
+ .type value, @object
+ .size value, 8
+value: .quad 1
+ .section .tbss,"awT",@nobits
+ .zero 8
+ .section .note.stapsdt,"",@note
+ .long 8, 2f-1f, 3
+ .asciz "stapsdt"
+1: .quad _start, 0, 0
+ .asciz "provider"
+ .asciz "probe"
+ .asciz "8@%rax"
+2: .balign 4
+ .section .note.package,"a",@note
+ .long 4, 8, 0xcafe1a7e
+ .asciz "FDO"
+ .asciz "{\\"a\\":1}"
+ .section .note.go.buildid,"a",@note
+ .long 4, 4, 4
+ .ascii "Go\\0\\0abcd"
+ .section .note.gnu.property,"a",@note
+ .balign 8
+ .long 4, 16, 5
+ .asciz "GNU"
+ .long 0xc0000002, 4, 3, 0
+ .section .debug_info,"",@progbits
+ .zero 400
+"""
+SMALL = ["-z", "noseparate-code", "-z", "max-page-size=16",
+         "-z", "common-page-size=16", "--hash-style=both"]
+MODULES = (b"path\texample.com/main\nmod\texample.com/main\t(devel)\t\n"
+           b"dep\texample.com/dep\tv1.2.3\t\n=>\t./dep\t(devel)\t\n"
+           b"build\t-compiler=gc\nbuild\t\"a b\"=\"c d\"\n")
+
+
+def run(*command):
+    subprocess.run([str(c) for c in command], check=True)
+
+
+def go_elf(data, name=b".go.buildinfo"):
+    """An ELF file with one writable segment that holds @data."""
+    names = b"\0.shstrtab\0" + name + b"\0"
+    at = 64 + 56
+    at += -at % 16
+    body = data + bytes(-len(data) % 16)
+    end = at + len(body)
+    table = end + len(names)
+    va = 0x400000
+    header = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
+        "<HHIQQQIHHHHHH", 2, 62, 1, va, 64, table, 0, 64, 56, 1, 64, 3, 1)
+    segment = struct.pack("<IIQQQQQQ", 1, 6, 0, va, va, end, end, 16)
+    sections = [bytes(64),
+                struct.pack("<IIQQQQIIQQ", 1, 3, 0, 0, end, len(names), 0, 0,
+                            1, 0),
+                struct.pack("<IIQQQQIIQQ", 11, 1, 3, va + at, at, len(body),
+                            0, 0, 16, 0)]
+    return ((header + segment).ljust(at, b"\0") + body + names +
+            b"".join(sections)), va + at
+
+
+def go_files():
+    magic = b"\xff Go buildinf:"
+    text = b"0" * 16 + MODULES + b"1" * 16
+    inline = (magic + b"\x08\x02" + bytes(16) + b"\x08go1.26.8" +
+              bytes([len(text) & 127 | 128, len(text) >> 7]) + text)
+    yield "inline", go_elf(inline)[0]
+    yield "inline-unnamed", go_elf(inline, b".data")[0]
+    va = go_elf(b"")[1]
+    pointers = (magic + b"\x08\0" + struct.pack("<QQ", va + 32, va + 48) +
+                struct.pack("<QQQQ", va + 64, 9, va + 80, len(text)) +
+                b"go1.15.15".ljust(16, b"\0") + text)
+    yield "pointers", go_elf(pointers)[0]
+    old = struct.pack("<QQ", va + 16, 8) + b"go1.10.8"
+    yield "old", go_elf(old, b".data")[0]
+    yield "lines", MODULES
+
+
+def elf_files(work):
+    source, base = work / "a.s", work / "a.o"
+    source.write_text(SOURCE)
+    run("as", "-o", base, source)
+    yield "object", base.read_bytes()
+    for kind in ("zlib", "zlib-gnu", "zlib-gabi"):
+        run("objcopy", f"--compress-debug-sections={kind}", base,
+            work / "packed")
+        yield kind, (work / "packed").read_bytes()
+    run("ld", *SMALL, "-o", work / "static", base)
+    yield "static", (work / "static").read_bytes()
+    run("ld", *SMALL, "-shared", "-soname", "libsmall.so", "-rpath", "/some",
+        "-z", "now", "--build-id", "-o", work / "shared", base)
+    yield "shared", (work / "shared").read_bytes()
+    run("ld", *SMALL, "-pie", "--build-id", "-o", work / "pie", base,
+        work / "shared")
+    yield "pie", (work / "pie").read_bytes()
+    run("strip", "-o", work / "stripped", work / "pie")
+    yield "stripped", (work / "stripped").read_bytes()
+    (work / "xz").write_bytes(lzma.compress((work / "static").read_bytes()))
+    run("objcopy", "--add-section", f".gnu_debugdata={work / 'xz'}",
+        work / "stripped", work / "mini")
+    yield "debugdata", (work / "mini").read_bytes()
+    source.write_text(SOURCE.replace(".quad", ".long"))
+    run("as", "--32", "-o", base, source)
+    yield "object-32", base.read_bytes()
+    run("ld", "-m", "elf_i386", *SMALL, "-shared", "-o", work / "shared-32",
+        base)
+    yield "shared-32", (work / "shared-32").read_bytes()
+
+
+def main():
+    corpus = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
+                          pathlib.Path(__file__).parent / "corpus")
+    with tempfile.TemporaryDirectory() as folder:
+        files = dict(elf_files(pathlib.Path(folder)))
+    # One with the bytes of its numbers the other way round is damaged in
+    # another way in each place.
+    swapped = bytearray(files["object"])
+    swapped[5] = 2
+    files["big-endian"] = bytes(swapped)
+    for target in ("elf_notes", "elf_dynamic", "elf_symbols", "elf_sections"):
+        (corpus / target).mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (corpus / target / name).write_bytes(data)
+    (corpus / "go_buildinfo").mkdir(parents=True, exist_ok=True)
+    for name, data in go_files():
+        (corpus / "go_buildinfo" / name).write_bytes(data)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
