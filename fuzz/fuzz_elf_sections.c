@@ -12,7 +12,8 @@ static void check_section(const struct mw_elf_file *file,
 	struct mw_error *error = mw_elf_compression(file, s, &c);
 	char text[MW_ELF_NAME_BYTES], words[512];
 
-	CHECK(!error || error->code == MW_E_FORMAT);
+	CHECK(!error || error->code == MW_E_FORMAT ||
+	      error->code == MW_E_NOMEM);
 	if (!error && c.kind != MW_ELF_NOT_COMPRESSED)
 		CHECK(c.head_bytes <= s->size);
 	mw_error_free(error);

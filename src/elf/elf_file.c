@@ -36,10 +36,12 @@ static uint64_t take_word(struct cursor *cursor)
 
 void mw_elf_file_problem(struct mw_elf_file *file, struct mw_error *error)
 {
-	struct mw_error **place = file->problems.n < MAX_PROBLEMS
-					  ? mw_vec_push(&file->problems)
-					  : NULL;
+	struct mw_error **place = NULL;
 
+	if (file->problems.n < MAX_PROBLEMS) {
+		place = mw_vec_push(&file->problems);
+		file->lost_problems = file->lost_problems || !place;
+	}
 	if (place)
 		*place = error;
 	else

@@ -224,8 +224,9 @@ static bool build(struct builder *b)
 {
 	if (!claim_all(b))
 		return false;
-	qsort(b->claims.list.v, b->claims.list.n, sizeof(*b->claims.list.v),
-	      by_offset);
+	if (b->claims.list.n > 0)
+		qsort(b->claims.list.v, b->claims.list.n,
+		      sizeof(*b->claims.list.v), by_offset);
 	for (size_t i = 0; i < b->claims.list.n; i++)
 		if (!add_claim(b, b->claims.list.v[i]))
 			return false;

@@ -134,6 +134,8 @@ static struct mw_error *load(struct mw_elf_file *file, struct mw_elf **ret)
 		return mw_error_nomem();
 	// A program cannot run without its segments, but without sections.
 	if (file->segments.n < file->header.segments) {
+		if (file->problems.n == 0)
+			return mw_error_nomem();
 		error = file->problems.v[0];
 		file->problems.v[0] = NULL;
 		return error;
@@ -153,6 +155,8 @@ static struct mw_error *load(struct mw_elf_file *file, struct mw_elf **ret)
 		error = load_soname(file, elf);
 	if (!error)
 		error = load_build_id(file, elf);
+	if (!error && file->lost_problems)
+		error = mw_error_nomem();
 	if (error)
 		return error;
 	*ret = mw_steal(elf);

@@ -41,6 +41,7 @@ struct mw_elf_file {
 	uint64_t names_bytes;
 	/* What is wrong with the file, in the order in which it was found. */
 	MW_VEC(struct mw_error *) problems;
+	bool lost_problems; /* for want of memory */
 };
 
 /**

@@ -29,6 +29,7 @@ struct reader {
 	const struct mw_image *image;
 	const struct mw_elf_file *file;
 	const struct mw_elf_section *section;
+	uint64_t searched; /* bytes */
 	bool is_big_endian;
 	unsigned word; /* bytes of a pointer */
 	struct mw_go_buildinfo *info;
@@ -185,11 +186,16 @@ static bool search(struct reader *r, const struct mw_elf_segment *s,
 {
 	MW_CLEANUP(mw_freep) uint8_t *page = mw_alloc(MW_PAGE_BYTES);
 	uint64_t va = s->vaddr + r->image->bias, end;
+	// What no file has room for would take for ever; segments may lie
+	// over each other, too.
+	uint64_t most = r->image->from_memory
+				? r->image->end - r->image->start
+				: r->image->elf->file_bytes;
 
-	if (!page || !mw_end(va, s->filesz, &end))
+	if (!page || !mw_end(va, mw_min(s->filesz, most), &end))
 		return false;
 	va = mw_align_down(va, 16);
-	while (va < end) {
+	while (va < end && r->searched / 4 <= most) {
 		size_t take = mw_min(end - va,
 				     MW_PAGE_BYTES - (va & (MW_PAGE_BYTES - 1)));
 
@@ -197,6 +203,7 @@ static bool search(struct reader *r, const struct mw_elf_segment *s,
 		    visit(r, va, page, take))
 			return true;
 		va += take;
+		r->searched += take;
 	}
 	return false;
 }

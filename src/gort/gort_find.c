@@ -36,6 +36,7 @@ struct search {
 	MW_VEC(uint64_t) heads; /* addresses that look like a pcHeader */
 	uint64_t head, address;	/* found: line table and moduledata */
 	unsigned skip; /* versions to be passed over */
+	uint64_t searched; /* bytes */
 };
 
 /** Walk the readable bytes of a segment in pieces; false ends the walk. */
@@ -46,10 +47,17 @@ static bool each_piece(struct search *s, const struct mw_elf_segment *seg,
 {
 	enum { PIECE = 64 << 10 };
 	MW_CLEANUP(mw_freep) uint8_t *piece = mw_alloc(PIECE);
-	uint64_t va = mw_align_down(seg->vaddr + s->image->bias, 8);
-	uint64_t end = seg->vaddr + s->image->bias + bytes;
+	const struct mw_image *image = s->image;
+	uint64_t start = seg->vaddr + image->bias, end;
+	uint64_t va = mw_align_down(start, 8);
+	// What no file has room for would take for ever; segments may lie
+	// over each other, too.
+	uint64_t room = image->from_memory ? image->end - image->start
+					   : image->elf->file_bytes;
 
-	while (piece && va < end) {
+	if (!mw_end(start, mw_min(bytes, room), &end))
+		return true;
+	while (piece && va < end && s->searched / 4 <= room) {
 		size_t take = mw_min(end - va,
 				     PIECE - (va & (PIECE - 1)));
 
@@ -73,6 +81,7 @@ static bool each_piece(struct search *s, const struct mw_elf_segment *seg,
 			}
 		}
 		va += take;
+		s->searched += take;
 	}
 	return true;
 }

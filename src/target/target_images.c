@@ -285,6 +285,7 @@ struct mw_error *mw_target_add_only_image(struct mw_target *target,
 
 	target->image_of = mw_calloc(target->maps.list.n, sizeof(uint32_t));
 	if (!image || !target->image_of) {
+		target->images.n = 0; // nothing is in it yet
 		mw_elf_free(elf);
 		return mw_error_nomem();
 	}
