@@ -52,8 +52,10 @@ static bool each_piece(struct search *s, const struct mw_elf_segment *seg,
 	uint64_t va = mw_align_down(start, 8);
 	// What no file has room for would take for ever; segments may lie
 	// over each other, too.
-	uint64_t room = image->from_memory ? image->end - image->start
-					   : image->elf->file_bytes;
+	uint64_t room = image->end - image->start;
+
+	if (!image->from_memory && image->elf->file_bytes > 0)
+		room = mw_min(room, image->elf->file_bytes);
 
 	if (!mw_end(start, mw_min(bytes, room), &end))
 		return true;
