@@ -10,6 +10,11 @@
 
 /* 32 MiB: what a process of this size has is copied at once. */
 #define PIECES 32
+/*
+ * Writing takes time on a processor that copying needs, too: it begins when so
+ * many are filled, and with fewer when no more will come.
+ */
+#define PIECES_TO_BEGIN 28
 
 struct target_stream {
 	int fd;
@@ -20,7 +25,7 @@ struct target_stream {
 	size_t first, count; /* pieces handed on and not yet written */
 	uint64_t written;
 	int errnum; /* why writing has failed, 0 while it has not */
-	bool ended, has_thread;
+	bool begun, ended, has_thread;
 	pthread_t thread;
 };
 
@@ -65,8 +70,9 @@ static void *write_all(void *ctx)
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		while (s->count == 0 && !s->ended)
+		while (s->count < (s->begun ? 1 : PIECES_TO_BEGIN) && !s->ended)
 			pthread_cond_wait(&s->filled, &s->lock);
+		s->begun = true;
 		if (s->count == 0)
 			break;
 		write_oldest(s);
@@ -120,7 +126,8 @@ void mw_stream_give(struct target_stream *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->count++;
-	pthread_cond_signal(&s->filled);
+	if (s->begun || s->count >= PIECES_TO_BEGIN)
+		pthread_cond_signal(&s->filled);
 	pthread_mutex_unlock(&s->lock);
 }
 
