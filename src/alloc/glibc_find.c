@@ -42,7 +42,7 @@ static bool ring_closes(struct mw_target *target, uint64_t arena,
 		if (!word(target, at + layout->next, &next) ||
 		    !word(target, at + layout->system_mem, &used) ||
 		    !word(target, at + layout->max_system_mem, &most) ||
-		    used > most || !mw_is_aligned(used, 8))
+		    used > most)
 			return false;
 		if (next == arena)
 			return true;

@@ -52,8 +52,8 @@ static unsigned rate(const struct look *l)
 	    !is_huge_or_none(u64_at(l, p->hp_pagesize)) || bins > 128 ||
 	    count > UINT16_MAX)
 		return 0;
-	if (!mw_is_aligned(base, 8))
-		return 0;
+	// The break can be anywhere: up to 2.33 the loader itself moves it by
+	// the length of GLIBC_TUNABLES.
 	if (base != 0 &&
 	    mw_mappings_find(mw_target_mappings(l->glibc->target), base))
 		score += 2;

@@ -125,20 +125,25 @@ static size_t count_fits(struct glibc *glibc, uint64_t bytes)
 	return fits;
 }
 
-/** 64 MiB, or four huge pages; another where only that leads to the tops. */
+/**
+ * Four huge pages, if the arenas' heaps are like that, or 64 MiB; another size
+ * where only that leads to the tops. The smallest one, since a larger one would
+ * take in what lies behind.
+ */
 static uint64_t find_heap_max(struct glibc *glibc)
 {
-	uint64_t best = glibc->params.hp_pagesize
-				? 4 * glibc->params.hp_pagesize
-				: MW_MIB(64);
-	size_t most = count_fits(glibc, best);
+	uint64_t sizes[2 + 17] = { 4 * glibc->params.hp_pagesize, MW_MIB(64) };
+	uint64_t best = MW_MIB(64);
+	size_t most = 0;
 
-	for (unsigned shift = 36; shift >= 20; shift--) {
-		size_t fits = count_fits(glibc, UINT64_C(1) << shift);
+	for (size_t i = 2; i < MW_COUNT(sizes); i++)
+		sizes[i] = MW_MIB(1) << (i - 2);
+	for (size_t i = 0; i < MW_COUNT(sizes); i++) {
+		size_t fits = sizes[i] ? count_fits(glibc, sizes[i]) : 0;
 
 		if (fits > most) {
 			most = fits;
-			best = UINT64_C(1) << shift;
+			best = sizes[i];
 		}
 	}
 	return best;

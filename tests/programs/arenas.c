@@ -29,7 +29,7 @@ struct figures { /* struct mallinfo2 */
 		uordblks, fordblks, keepcost;
 };
 
-#ifndef BENCH_STATIC
+#ifndef STATIC
 /* Since 2.33. */
 struct figures mallinfo2_(void) __asm__("mallinfo2") __attribute__((weak));
 #endif
@@ -94,7 +94,7 @@ static void report(unsigned threads)
 	struct figures f;
 	size_t count = 0, bytes = 0;
 
-#ifdef BENCH_STATIC
+#ifdef STATIC
 	struct mallinfo2 m = mallinfo2();
 	memcpy(&f, &m, sizeof(f));
 #else

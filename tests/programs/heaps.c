@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * glibc's main heap in unusual states. What mallinfo2() says is reported.
+ *
+ *	heaps KIND [NUMBER]
+ *
+ * plain	blocks of many sizes, some of them freed
+ * nobreak	something is mapped in the way of the program break
+ * sbrk		somebody else moves the break
+ * second	a second C library (dlmopen) has blocks, too
+ * overrun	the heads of NUMBER blocks are overwritten
+ * rings	fastbins' lists are bent into rings
+ * churn	threads allocate and free without a pause
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { BLOCKS = 20000 };
+
+static char *blocks[BLOCKS];
+
+static void report(void)
+{
+	struct mallinfo2 f = mallinfo2();
+
+	fprintf(stderr, "arena %zu\nhblks %zu\nhblkhd %zu\nfsmblks %zu\n"
+		"uordblks %zu\nfordblks %zu\nkeepcost %zu\nend 0\n", f.arena,
+		f.hblks, f.hblkhd, f.fsmblks, f.uordblks, f.fordblks,
+		f.keepcost);
+}
+
+static void fill(void)
+{
+	for (int i = 0; i < BLOCKS; i++) {
+		size_t bytes = 1 + (size_t)i * 37 % 3000;
+
+		blocks[i] = malloc(bytes);
+		memset(blocks[i], 0x31, bytes);
+	}
+}
+
+static void block_break(void)
+{
+	uintptr_t at = ((uintptr_t)sbrk(0) + 4095) & ~(uintptr_t)4095;
+
+	mmap((void *)at, 4096, PROT_NONE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static void use_second(void)
+{
+	void *library = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW);
+	void *(*other)(size_t) = library ? (void *(*)(size_t))(uintptr_t)dlsym(
+						   library, "malloc")
+					 : NULL;
+
+	for (int i = 0; other && i < 5000; i++)
+		memset(other(100 + i % 900), 3, 100);
+}
+
+static void overrun(int number)
+{
+	for (int i = 1; i < BLOCKS; i += BLOCKS / number)
+		if (blocks[i])
+			memset(blocks[i] + malloc_usable_size(blocks[i]),
+			       0xff, 8);
+}
+
+/** Free many small blocks, and let each tenth lead to itself. */
+static void bend(void)
+{
+	char *small[1000];
+
+	for (int i = 0; i < 1000; i++)
+		small[i] = malloc(24);
+	for (int i = 0; i < 1000; i += 2)
+		free(small[i]);
+	for (int i = 200; i < 1000; i += 20) {
+		uintptr_t at = (uintptr_t)small[i];
+		uintptr_t link = (at - 16) ^ at >> 12;
+
+		memcpy(small[i], &link, sizeof(link));
+	}
+}
+
+static void *churn(void *arg)
+{
+	uint32_t seed = (uint32_t)(uintptr_t)arg;
+	static __thread char *mine[5000];
+
+	for (;;) {
+		seed = seed * 1664525 + 1013904223;
+		char **at = &mine[(seed >> 8) % 5000];
+
+		if (*at) {
+			free(*at);
+			*at = NULL;
+		} else {
+			size_t bytes = (seed >> 4) % 8 ? 16 + (seed >> 9) % 300
+						       : (seed >> 9) % 100000;
+			*at = malloc(bytes + 64);
+			memset(*at, 1, 64);
+		}
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *kind = argc > 1 ? argv[1] : "plain";
+	int number = argc > 2 ? atoi(argv[2]) : 1;
+
+	if (strcmp(kind, "nobreak") == 0)
+		block_break();
+	fill();
+	for (int i = 0; i < BLOCKS; i += 3) {
+		free(blocks[i]);
+		blocks[i] = NULL;
+	}
+	memset(malloc(500000), 1, 10000);
+	if (strcmp(kind, "sbrk") == 0) {
+		memset(sbrk(10000), 0x31, 10000);
+		fill();
+	} else if (strcmp(kind, "second") == 0) {
+		use_second();
+	} else if (strcmp(kind, "overrun") == 0) {
+		overrun(number);
+	} else if (strcmp(kind, "churn") == 0) {
+		for (uintptr_t i = 1; i <= 3; i++) {
+			pthread_t thread;
+
+			pthread_create(&thread, NULL, churn, (void *)i);
+		}
+	}
+	report();
+	if (strcmp(kind, "rings") == 0)
+		bend();
+	for (;;)
+		pause();
+}
