@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../tests/unit/fake_heap.h"
+#include "fuzz.h"
+#include "mw_num.h"
+
+/*
+ * A sound heap of glibc with words overwritten: the input is a list of them,
+ * 11 bytes each. The first has bit 0: in libc's data instead of the heap; bits
+ * 1 and 2: the word is an address there (1: in the heap, 2: in libc's data).
+ * Two bytes of index and the word follow.
+ */
+#define PATCH_BYTES 11
+#define MOST_PATCHES 64
+
+struct input {
+	const uint8_t *data;
+	size_t size;
+};
+
+static void make(struct fake_heap *heap)
+{
+	uint64_t fast[3];
+
+	fake_heap_init(heap);
+	fake_heap_chunk(heap, 0x290, true);
+	fake_heap_chunk(heap, 0x5000, false);
+	for (int i = 0; i < 40; i++)
+		fake_heap_chunk(heap, 0x20 + 0x10 * (uint64_t)i, i % 4 != 1);
+	for (int i = 0; i < 3; i++)
+		fast[i] = fake_heap_chunk(heap, 0x30, true);
+	fake_heap_chunk(heap, 0x1000, true);
+	fake_heap_finish(heap);
+	fake_heap_write(heap, FAKE_ARENA + 0x18, fast[0]);
+	for (int i = 0; i < 3; i++)
+		fake_heap_write(heap, fast[i] + 16,
+				(i < 2 ? fast[i + 1] : 0) ^
+					(fast[i] + 16) >> 12);
+}
+
+static void patch(struct fake_heap *heap, const uint8_t *bytes)
+{
+	uint64_t index = mw_u16(bytes + 1), word = mw_u64(bytes + 3);
+	uint64_t at = bytes[0] & 1 ? FAKE_LIBC : FAKE_BREAK;
+
+	if (bytes[0] & 2)
+		word = FAKE_BREAK + word % FAKE_BREAK_BYTES;
+	else if (bytes[0] & 4)
+		word = FAKE_LIBC + word % FAKE_LIBC_BYTES;
+	fake_heap_write(heap, at + index * 8, word);
+}
+
+static void run(void *ctx)
+{
+	const struct input *in = ctx;
+	struct fake_heap heap;
+	struct fake_sink sink;
+	struct mw_alloc *alloc = NULL;
+	struct mw_error *error;
+
+	make(&heap);
+	for (size_t i = 0; i < in->size / PATCH_BYTES && i < MOST_PATCHES; i++)
+		patch(&heap, in->data + i * PATCH_BYTES);
+	fake_sink_init(&sink);
+	sink.by_range = in->size % 2;
+	error = mw_alloc_claim(heap.target, &sink.sink, &alloc);
+	if (!error)
+		error = fake_sink_settle(&sink);
+	CHECK(!sink.broken);
+	if (!error) {
+		const struct mw_alloc_arena *const *arenas;
+		size_t count;
+
+		arenas = mw_alloc_arenas(alloc, &count);
+		for (size_t i = 0; i < count; i++) {
+			const struct mw_alloc_arena *a = arenas[i];
+
+			CHECK(a->trimmable_bytes <= a->resident_bytes);
+			CHECK(a->in_use_bytes + a->free_bytes +
+				      a->cache_bytes + a->top_bytes +
+				      a->torn_bytes <=
+			      FAKE_BREAK_BYTES + FAKE_LIBC_BYTES);
+		}
+	}
+	fuzz_check_error(error);
+	mw_error_free(error);
+	mw_alloc_free(alloc);
+	fake_sink_deinit(&sink);
+	fake_heap_deinit(&heap);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+
+	fuzz_starve(data, size, run, &in);
+	return 0;
+}
