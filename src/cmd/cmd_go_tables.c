@@ -61,13 +61,18 @@ static bool fill_trace(struct goroutines *g, uint32_t number, bool backtrace,
 
 	if (number == MW_GO_NO_TRACE)
 		return true;
+	if (!text)
+		return false;
 	trace = &g->all.traces.v[number];
 	mw_cell_value(&cells[TRACE], number);
 	mw_cell_value(&cells[LARGEST_BYTES], trace->largest_bytes);
-	return text && (!backtrace || mw_cell_text(&cells[BACKTRACE], text)) &&
-	       mw_cell_text(&cells[LARGEST], trace->largest);
+	mw_cell_borrow(&cells[LARGEST], trace->largest);
+	if (backtrace)
+		mw_cell_borrow(&cells[BACKTRACE], text);
+	return true;
 }
 
+/** All texts are those of @g, which outlives the table. */
 static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
 		     bool backtrace, struct mw_cell *cells)
 {
@@ -76,6 +81,8 @@ static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
 		*one->creator ? goroutines_place(g, one->go_pc) : "";
 	uint64_t value;
 
+	if (!top || !place)
+		return false;
 	mw_cell_value(&cells[ID], one->id);
 	mw_cell_value(&cells[STACK], one->stack_hi - one->stack_lo);
 	if (goroutines_used(one, &value))
@@ -86,17 +93,17 @@ static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
 		mw_cell_value(&cells[PARENT], one->parent_id);
 	if (one->thread)
 		mw_cell_value(&cells[THREAD], one->thread);
-	return top && place &&
-	       mw_cell_text(&cells[STATE], mw_go_state_name(one->status)) &&
-	       mw_cell_text(&cells[WAIT_REASON], one->wait_reason) &&
-	       mw_cell_text(&cells[FUNCTION],
-			    one->is_dead ? "" : one->function) &&
-	       mw_cell_text(&cells[TOP], top) &&
-	       mw_cell_text(&cells[CREATOR], one->creator) &&
-	       mw_cell_text(&cells[CREATED_AT], place) &&
-	       (!one->is_locked || mw_cell_text(&cells[LOCKED], "yes")) &&
-	       (!one->is_system || mw_cell_text(&cells[SYSTEM], "yes")) &&
-	       fill_trace(g, one->trace, backtrace, cells);
+	mw_cell_borrow(&cells[STATE], mw_go_state_name(one->status));
+	mw_cell_borrow(&cells[WAIT_REASON], one->wait_reason);
+	mw_cell_borrow(&cells[FUNCTION], one->is_dead ? "" : one->function);
+	mw_cell_borrow(&cells[TOP], top);
+	mw_cell_borrow(&cells[CREATOR], one->creator);
+	mw_cell_borrow(&cells[CREATED_AT], place);
+	if (one->is_locked)
+		mw_cell_borrow(&cells[LOCKED], "yes");
+	if (one->is_system)
+		mw_cell_borrow(&cells[SYSTEM], "yes");
+	return fill_trace(g, one->trace, backtrace, cells);
 }
 
 struct mw_error *goroutines_fill(struct goroutines *g, bool all,

@@ -167,7 +167,7 @@ static void fill_info(struct mw_go *go)
 	go->info.pie = elf->type == ET_DYN;
 }
 
-struct mw_error *mw_go_open(struct mw_target *target, struct mw_go **ret)
+static struct mw_error *open_once(struct mw_target *target, struct mw_go **ret)
 {
 	MW_CLEANUP(mw_go_closep) struct mw_go *go = mw_calloc(1, sizeof(*go));
 	size_t count;
@@ -191,6 +191,24 @@ struct mw_error *mw_go_open(struct mw_target *target, struct mw_go **ret)
 		return error;
 	*ret = mw_steal(go);
 	return NULL;
+}
+
+struct mw_error *mw_go_open(struct mw_target *target, struct mw_go **ret)
+{
+	enum { TRIES = 3 };
+	bool is_live = mw_target_info(target)->kind == MW_TARGET_PROCESS &&
+		       mw_target_info(target)->mode == MW_CAPTURE_LIVE;
+
+	// What is checked against itself may have changed between two looks.
+	for (int i = 1;; i++) {
+		struct mw_error *error = open_once(target, ret);
+
+		if (!error || error->code != MW_E_UNSUPPORTED || !is_live ||
+		    i == TRIES)
+			return error;
+		mw_error_free(error);
+		mw_target_forget(target, 0, UINT64_MAX);
+	}
 }
 
 void mw_go_close(struct mw_go *go)

@@ -80,9 +80,11 @@ struct mw_column {
 };
 
 struct mw_cell {
-	char *text;	/* MW_UNIT_TEXT: owned by the table; NULL is empty */
+	/* MW_UNIT_TEXT: the table's own unless borrowed; NULL is empty */
+	char *text;
 	uint64_t value; /* all other units */
 	bool empty;	/* no value: null in JSON, blank elsewhere */
+	bool borrowed;
 };
 
 /** A table of rows; the columns are borrowed and outlive it. */
@@ -103,6 +105,8 @@ struct mw_cell *mw_table_add(struct mw_table *table);
 
 /** Put a copy of @text in a cell. False without memory. */
 bool mw_cell_text(struct mw_cell *cell, const char *text);
+/** The same without a copy, in a table of many rows: @text outlives it. */
+void mw_cell_borrow(struct mw_cell *cell, const char *text);
 void mw_cell_value(struct mw_cell *cell, uint64_t value);
 
 void mw_table_emit_text(const struct mw_table *table, FILE *out,

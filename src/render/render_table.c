@@ -20,7 +20,8 @@ void mw_table_init(struct mw_table *table, const struct mw_column *columns,
 void mw_table_deinit(struct mw_table *table)
 {
 	for (size_t i = 0; i < table->cells.n; i++)
-		mw_free(table->cells.v[i].text);
+		if (!table->cells.v[i].borrowed)
+			mw_free(table->cells.v[i].text);
 	mw_vec_free(&table->cells);
 }
 
@@ -51,10 +52,21 @@ bool mw_cell_text(struct mw_cell *cell, const char *text)
 
 	if (!copy)
 		return false;
-	mw_free(cell->text);
+	if (!cell->borrowed)
+		mw_free(cell->text);
 	cell->text = copy;
-	cell->empty = false;
+	cell->empty = cell->borrowed = false;
 	return true;
+}
+
+void mw_cell_borrow(struct mw_cell *cell, const char *text)
+{
+	if (!cell->borrowed)
+		mw_free(cell->text);
+	// Only what the table owns is ever written or freed.
+	cell->text = (char *)text;
+	cell->empty = false;
+	cell->borrowed = true;
 }
 
 void mw_cell_value(struct mw_cell *cell, uint64_t value)
