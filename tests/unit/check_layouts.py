@@ -137,17 +137,21 @@ def ranges(fields):
 
 def walkers_find_what_they_read():
     fields = set(read_fields())
-    users = read_by_walkers(fields)
     known = ranges(fields)
-    for table in read_tables():
-        for symbol, files in sorted(users.items()):
-            first, last = known.get(symbol, (0, 1000))
-            has = symbol in table.symbols
-            if table.minor in (first, last) and first != last:
-                continue
-            if has != (first <= table.minor <= last):
-                yield (f"{table.name} {'has' if has else 'lacks'} {symbol}, "
-                       f"which {' and '.join(files)} read")
+    tables = read_tables()
+    for symbol, files in sorted(read_by_walkers(fields).items()):
+        first, last = known.get(symbol, (0, 1000))
+        # Within the minors where it came and went it may have moved.
+        tried = [table for table in tables
+                 if first == last or table.minor not in (first, last)]
+        for verb, wrong in (
+                ("lack", [t.name for t in tried if first <= t.minor <= last
+                          and symbol not in t.symbols]),
+                ("have", [t.name for t in tried if symbol in t.symbols
+                          and not first <= t.minor <= last])):
+            if wrong:
+                yield (f"tables that {verb} {symbol}, which is read in "
+                       f"{', '.join(files)}: {', '.join(wrong)}")
 
 
 def no_change_is_out_of_date():
