@@ -99,7 +99,7 @@ def test_go_program_without_section_table(start, tmp_path, version, variant):
     program = copy(go_program("objects", version, variant), tmp_path)
     strip_section_table(program)
     target = start(program)
-    result = ledger(target)
+    result = ledger(target, "--stop")
     assert result.audit["balanced"] is True
     assert result.go["version"] == f"go{version}"
     assert result.bytes("go/heap/objects") > 0
