@@ -43,6 +43,7 @@ struct mw_ledger {
 	MW_VEC(struct mw_ledger_share) shares;
 	bool keep_pages;
 	MW_VEC(struct mw_ledger_page) page_shares;
+	const struct mw_ledger_trace *trace; /* NULL: nothing is traced */
 	struct mw_tally totals;
 	mw_account_id contested_account;
 	/* While settling */
@@ -73,6 +74,18 @@ void mw_ledger_post_sums(struct mw_ledger *ledger, uint64_t start,
 /** Post slots, of which any may be contested. */
 void mw_ledger_post_slots(struct mw_ledger *ledger,
 			  const struct mw_slots *slots);
+
+/** Tell the trace, if there is one, who has [@start, @end). */
+void mw_ledger_tell(const struct mw_ledger *ledger, uint64_t start,
+		    uint64_t end, mw_account_id account);
+
+/** Tell the trace who has the slots in [@from, @to) of their memory. */
+void mw_ledger_tell_slots(const struct mw_ledger *ledger,
+			  const struct mw_slots *slots, const uint8_t *bits,
+			  uint64_t from, uint64_t to);
+
+/** The first address of interest from @va on. */
+uint64_t mw_ledger_next_traced(const struct mw_ledger *ledger, uint64_t va);
 
 /** Put @fresh into @set, joining neighbours. False without memory. */
 bool mw_intervals_add(struct intervals *set, uint64_t start, uint64_t end);

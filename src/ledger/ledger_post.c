@@ -135,6 +135,7 @@ static void post_clean(struct mw_ledger *ledger, uint64_t start, uint64_t end,
 		mw_pages_tally(ledger->pages, &ledger->run_hint, from, to,
 			       &tally);
 		mw_ledger_enter(ledger, i, account, &tally);
+		mw_ledger_tell(ledger, from, to, account);
 		if (ledger->keep_pages)
 			keep_pages(ledger, from, to, account);
 		if (ledger->more.v[account].lists_ranges)
@@ -325,6 +326,7 @@ void mw_ledger_post_slots(struct mw_ledger *ledger,
 		uint64_t to = mw_min(end, maps[i].end);
 
 		post_piece(ledger, i, slots, bits, from, to);
+		mw_ledger_tell_slots(ledger, slots, bits, from, to);
 		ledger->mapping_hint = i;
 	}
 }
@@ -341,7 +343,9 @@ uint64_t mw_ledger_uniform_until(struct mw_ledger *ledger, uint64_t va)
 	if (ledger->keep_pages || i == ledger->maps->list.n ||
 	    ledger->maps->list.v[i].start > va)
 		return va;
-	end = ledger->maps->list.v[i].end;
+	// Nor who has the bytes that are traced.
+	end = mw_min(ledger->maps->list.v[i].end,
+		     mw_ledger_next_traced(ledger, va));
 	at = mw_intervals_after(contested, va);
 	if (at < contested->list.n)
 		end = mw_min(end, contested->list.v[at].start);

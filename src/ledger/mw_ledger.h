@@ -42,6 +42,33 @@ void mw_ledger_keep_mappings(struct mw_ledger *ledger);
 void mw_ledger_keep_pages(struct mw_ledger *ledger);
 
 /**
+ * Who owns single bytes, told while the ledger settles. Bytes of interest are
+ * followed to their owner exactly; all others are counted as without a trace.
+ */
+struct mw_ledger_trace {
+	/**
+	 * The first address of interest that is not below @va, UINT64_MAX if
+	 * there is none. Asked with addresses in any order.
+	 */
+	uint64_t (*next)(void *ctx, uint64_t va);
+	/**
+	 * [@start, @end), which holds an address of interest, was posted to
+	 * @account. Ranges do not overlap and come in no order; neighbours may
+	 * be of one account.
+	 */
+	void (*range)(void *ctx, uint64_t start, uint64_t end,
+		      mw_account_id account);
+	void *ctx;
+};
+
+/**
+ * Trace what is posted. @trace is borrowed until the ledger is settled.
+ * Cost: the bits of slots are read wherever an address is of interest.
+ */
+void mw_ledger_trace(struct mw_ledger *ledger,
+		     const struct mw_ledger_trace *trace);
+
+/**
  * Resolve the claims, ask them for their parts, and count.
  *
  * Errors: MW_E_NOMEM; whatever a refine function returns.

@@ -11,8 +11,10 @@ struct mw_target *mw_target_new(const struct target_source *source)
 {
 	struct mw_target *target = mw_calloc(1, sizeof(*target));
 
-	if (target)
+	if (target) {
 		target->source = source;
+		pthread_mutex_init(&target->files_lock, NULL);
+	}
 	return target;
 }
 
@@ -44,6 +46,7 @@ void mw_target_close(struct mw_target *target)
 		mw_free(target->notes.v[i]);
 	mw_vec_free(&target->notes);
 	target->source->close(target);
+	pthread_mutex_destroy(&target->files_lock);
 	mw_free(target);
 }
 

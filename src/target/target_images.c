@@ -330,6 +330,9 @@ struct mw_error *mw_target_open_image(struct mw_target *target,
 				      const struct mw_image *image,
 				      int *ret_fd)
 {
+	// An object file has no mappings.
+	if (target->info.kind == MW_TARGET_FILE)
+		return target->source->open_file(target, NULL, ret_fd);
 	for (size_t i = mw_mappings_after(&target->maps, image->start);
 	     i < target->maps.list.n; i++)
 		if (target->image_of[i] == image - target->images.v + 1)

@@ -2,6 +2,7 @@
 #ifndef TARGET_INT_H
 #define TARGET_INT_H
 
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "mw_kernel.h"
@@ -111,6 +112,7 @@ struct mw_target {
 	size_t run_hint;
 	struct open_file files[OPEN_FILES];
 	size_t next_file;
+	pthread_mutex_t files_lock; /* for streams on several threads */
 };
 
 /** A zeroed target of @source; NULL without memory. */
