@@ -50,6 +50,12 @@ MW_MUST_USE struct mw_error *mw_alloc_claim(struct mw_target *target,
 					    struct mw_alloc **ret);
 void mw_alloc_free(struct mw_alloc *alloc);
 
+static inline void mw_alloc_freep(struct mw_alloc **alloc)
+{
+	mw_alloc_free(*alloc);
+	*alloc = NULL;
+}
+
 /** The arenas, whose figures are complete once the ledger is settled. */
 const struct mw_alloc_arena *const *
 mw_alloc_arenas(const struct mw_alloc *alloc, size_t *ret_count);

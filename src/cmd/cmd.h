@@ -64,12 +64,16 @@ struct cmd_command {
 };
 
 extern const struct cmd_command cmd_disas;
+extern const struct cmd_command cmd_dump;
 extern const struct cmd_command cmd_elf;
 extern const struct cmd_command cmd_go_goroutines;
+extern const struct cmd_command cmd_hexdump;
 extern const struct cmd_command cmd_ledger;
-extern const struct cmd_command cmd_maps;
 extern const struct cmd_command cmd_malloc;
+extern const struct cmd_command cmd_maps;
+extern const struct cmd_command cmd_search;
 extern const struct cmd_command cmd_snapshot;
+extern const struct cmd_command cmd_strings;
 extern const struct cmd_command cmd_watch;
 
 /**
@@ -99,6 +103,13 @@ void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,
 /** Begin one, but for all behind the schema. */
 void cmd_json_schema(struct mw_json *json, const struct cmd_call *call);
 void cmd_json_end(struct mw_json *json, const struct mw_target *target);
+
+/** The same for an answer that begins before the capture has ended. */
+void cmd_json_begin_early(struct mw_json *json, const struct cmd_call *call,
+			  const struct mw_target *target,
+			  const struct mw_go *go);
+void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
+		      uint64_t stopped_ns, uint64_t wall_ns);
 
 /**
  * The process that call->target stands for (NULL: the largest); 0 when it is

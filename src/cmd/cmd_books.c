@@ -91,8 +91,10 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 				unsigned flags, struct cmd_books *books)
 {
 	uint64_t begun = mw_kernel_now();
-	struct mw_error *error = cmd_open_target(call, &books->target);
+	struct mw_error *error = NULL;
 
+	if (!books->target)
+		error = cmd_open_target(call, &books->target);
 	if (!error && (flags & (CMD_BOOKS_SMAPS | CMD_BOOKS_PSS)))
 		error = mw_target_smaps(books->target, &books->smaps);
 	if (!error)
@@ -103,6 +105,8 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 		mw_ledger_keep_mappings(books->ledger);
 	if (!error && (flags & CMD_BOOKS_PAGES))
 		mw_ledger_keep_pages(books->ledger);
+	if (!error && books->trace)
+		mw_ledger_trace(books->ledger, books->trace);
 	if (!error)
 		error = claim_go(books);
 	if (!error)
@@ -121,7 +125,7 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 		note_drift(books);
 	if (!error)
 		mw_alloc_note_drift(books->alloc);
-	if (books->target)
+	if (books->target && !(flags & CMD_BOOKS_HOLD))
 		books->stopped_ns = mw_target_release(books->target);
 	if (!error && (flags & CMD_BOOKS_PSS))
 		error = add_pss(books);
@@ -129,12 +133,17 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 	return error;
 }
 
+void cmd_books_close(struct cmd_books *books)
+{
+	mw_ledger_freep(&books->ledger);
+	mw_native_freep(&books->native);
+	mw_alloc_freep(&books->alloc);
+	mw_go_closep(&books->go);
+	mw_free(mw_steal(books->smaps));
+}
+
 void cmd_books_free(struct cmd_books *books)
 {
-	mw_ledger_free(books->ledger);
-	mw_native_free(books->native);
-	mw_alloc_free(books->alloc);
-	mw_go_close(books->go);
-	mw_free(books->smaps);
+	cmd_books_close(books);
 	mw_target_close(books->target);
 }

@@ -10,7 +10,8 @@
 
 /** One capture of a target, all walkers done and the ledger settled. */
 struct cmd_books {
-	struct mw_target *target;
+	struct mw_target *target; /* may be open before the books are taken */
+	const struct mw_ledger_trace *trace; /* to be set before; may be NULL */
 	struct mw_go *go; /* NULL: no Go runtime */
 	struct mw_native *native;
 	struct mw_alloc *alloc;
@@ -25,16 +26,21 @@ enum cmd_books_flags {
 	CMD_BOOKS_MAPPINGS = 2, /* keep what each account has per mapping */
 	CMD_BOOKS_PSS = 4,	/* smaps, mappings, and PSS per account */
 	CMD_BOOKS_PAGES = 8,	/* keep what each account has on each page */
+	CMD_BOOKS_HOLD = 16,	/* a stopped target stays so, to be read on */
 };
 
 /**
  * Open the target of @call, let all walkers claim and settle the ledger.
- * The target runs on when this returns. @books must be zeroed; free it with
- * cmd_books_free() also after an error.
+ * The target runs on when this returns, but for CMD_BOOKS_HOLD. @books must be
+ * zeroed, but for what is to be set before; free it with cmd_books_free() also
+ * after an error.
  */
 MW_MUST_USE struct mw_error *cmd_books_take(const struct cmd_call *call,
 					    unsigned flags,
 					    struct cmd_books *books);
+
+/** Free all but the target, so that books can be taken of it once more. */
+void cmd_books_close(struct cmd_books *books);
 void cmd_books_free(struct cmd_books *books);
 
 #endif

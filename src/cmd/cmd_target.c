@@ -124,8 +124,8 @@ static void json_target(struct mw_json *json, const struct mw_target *target,
 	mw_json_end(json);
 }
 
-static void json_capture(struct mw_json *json, const struct mw_target *target,
-			 uint64_t stopped_ns, uint64_t wall_ns)
+void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
+		      uint64_t stopped_ns, uint64_t wall_ns)
 {
 	static const char *const pages[] = { "scan", "pagemap", "smaps" };
 	static const char *const modes[] = {
@@ -181,13 +181,20 @@ void cmd_json_schema(struct mw_json *json, const struct cmd_call *call)
 	json_schema(json, call->command);
 }
 
+void cmd_json_begin_early(struct mw_json *json, const struct cmd_call *call,
+			  const struct mw_target *target,
+			  const struct mw_go *go)
+{
+	cmd_json_schema(json, call);
+	json_target(json, target, go);
+}
+
 void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,
 		    const struct mw_target *target, const struct mw_go *go,
 		    uint64_t stopped_ns, uint64_t wall_ns)
 {
-	cmd_json_schema(json, call);
-	json_target(json, target, go);
-	json_capture(json, target, stopped_ns, wall_ns);
+	cmd_json_begin_early(json, call, target, go);
+	cmd_json_capture(json, target, stopped_ns, wall_ns);
 }
 
 void cmd_json_end(struct mw_json *json, const struct mw_target *target)

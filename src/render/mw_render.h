@@ -100,6 +100,9 @@ void mw_table_deinit(struct mw_table *table);
 
 size_t mw_table_rows(const struct mw_table *table);
 
+/** Forget all rows, to begin with others. */
+void mw_table_clear(struct mw_table *table);
+
 /** Begin a row of empty cells; its cells, until the next row. NULL: memory. */
 struct mw_cell *mw_table_add(struct mw_table *table);
 
@@ -145,6 +148,14 @@ void mw_json_address(struct mw_json *json, uint64_t address);
 
 /** The two members "columns" and "rows" of the innermost object. */
 void mw_json_table(struct mw_json *json, const struct mw_table *table);
+
+/* A table in pieces: first the columns, then rows again and again. */
+
+/** "columns", and "rows" as an array that mw_json_end() ends. */
+void mw_json_columns(struct mw_json *json, const struct mw_table *table);
+void mw_json_rows(struct mw_json *json, const struct mw_table *table);
+void mw_table_emit_csv_head(const struct mw_table *table, FILE *out);
+void mw_table_emit_csv_rows(const struct mw_table *table, FILE *out);
 
 /* Trees */
 

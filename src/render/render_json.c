@@ -169,7 +169,7 @@ static void emit_cell(struct mw_json *json, const struct mw_column *column,
 		mw_json_u64(json, cell->value);
 }
 
-void mw_json_table(struct mw_json *json, const struct mw_table *table)
+void mw_json_columns(struct mw_json *json, const struct mw_table *table)
 {
 	mw_json_key(json, "columns");
 	mw_json_array(json);
@@ -184,6 +184,10 @@ void mw_json_table(struct mw_json *json, const struct mw_table *table)
 	mw_json_end(json);
 	mw_json_key(json, "rows");
 	mw_json_array(json);
+}
+
+void mw_json_rows(struct mw_json *json, const struct mw_table *table)
+{
 	for (size_t row = 0; row < mw_table_rows(table); row++) {
 		mw_json_object(json);
 		for (size_t i = 0; i < table->column_count; i++)
@@ -192,5 +196,11 @@ void mw_json_table(struct mw_json *json, const struct mw_table *table)
 						  i]);
 		mw_json_end(json);
 	}
+}
+
+void mw_json_table(struct mw_json *json, const struct mw_table *table)
+{
+	mw_json_columns(json, table);
+	mw_json_rows(json, table);
 	mw_json_end(json);
 }

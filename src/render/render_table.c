@@ -17,11 +17,17 @@ void mw_table_init(struct mw_table *table, const struct mw_column *columns,
 	};
 }
 
-void mw_table_deinit(struct mw_table *table)
+void mw_table_clear(struct mw_table *table)
 {
 	for (size_t i = 0; i < table->cells.n; i++)
 		if (!table->cells.v[i].borrowed)
 			mw_free(table->cells.v[i].text);
+	table->cells.n = 0;
+}
+
+void mw_table_deinit(struct mw_table *table)
+{
+	mw_table_clear(table);
 	mw_vec_free(&table->cells);
 }
 
@@ -242,11 +248,21 @@ void mw_csv_text(FILE *out, const char *text)
 	putc('"', out);
 }
 
-void mw_table_emit_csv(const struct mw_table *table, FILE *out)
+void mw_table_emit_csv_head(const struct mw_table *table, FILE *out)
 {
 	for (size_t i = 0; i < table->column_count; i++)
 		fprintf(out, "%s%s", i ? "," : "", table->columns[i].name);
 	putc('\n', out);
+}
+
+void mw_table_emit_csv(const struct mw_table *table, FILE *out)
+{
+	mw_table_emit_csv_head(table, out);
+	mw_table_emit_csv_rows(table, out);
+}
+
+void mw_table_emit_csv_rows(const struct mw_table *table, FILE *out)
+{
 	for (size_t at = 0; at < table->cells.n; at++) {
 		size_t i = at % table->column_count;
 		const struct mw_cell *cell = &table->cells.v[at];

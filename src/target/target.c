@@ -61,6 +61,10 @@ void mw_target_note(struct mw_target *target, const char *fmt, ...)
 	va_start(args, fmt);
 	char *note = mw_vformat(fmt, args);
 	va_end(args);
+	// Books may be taken twice of one target.
+	for (size_t i = 0; note && i < target->notes.n; i++)
+		if (strcmp(target->notes.v[i], note) == 0)
+			mw_free(mw_steal(note));
 	place = note ? mw_vec_push(&target->notes) : NULL;
 	if (place)
 		*place = note;

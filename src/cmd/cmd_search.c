@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cmd_ranges.h"
+#include "mw_find.h"
+#include "mw_guard.h"
+#include "mw_parallel.h"
+
+static bool as_hex, as_pointer, ignore_case, only_count;
+static uint64_t limit = 1000;
+
+enum column { ADDRESS, ACCOUNT, VALUE, TEXT, OFFSET, PERMS, PATH };
+
+static const struct mw_column columns[] = {
+	[ADDRESS] = { "address", "ADDRESS", MW_UNIT_ADDRESS,
+		      "where the match begins" },
+	[ACCOUNT] = { "account", "ACCOUNT", MW_UNIT_TEXT,
+		      "whose byte that is, by the ledger" },
+	[VALUE] = { "value", "POINTS TO", MW_UNIT_ADDRESS,
+		    "the pointer that was found" },
+	[TEXT] = { "text", "TEXT", MW_UNIT_TEXT,
+		   "the match with what stands around it on its page; bytes "
+		   "that are not printable as dots" },
+	[OFFSET] = { "offset", NULL, MW_UNIT_BYTES,
+		     "of the match in the mapping" },
+	[PERMS] = { "perms", NULL, MW_UNIT_TEXT, "of the mapping" },
+	[PATH] = { "path", NULL, MW_UNIT_TEXT, "of the mapping" },
+};
+
+static void help(FILE *out)
+{
+	cmd_print_columns(out, columns, MW_COUNT(columns));
+	fputs("\nTEXT is looked for in all memory that may be read, or in "
+	      "what was chosen, where it is\nresident: on both sides of a "
+	      "page's or mapping's end, too, and also where matches\n"
+	      "overlap. With --hex, it is bytes in hexadecimal, ? for any "
+	      "digit (\"de ad ?? ef\");\nwith --pointer, an address, or "
+	      "START-END for pointers to any byte in between; these\ntwo may "
+	      "also stand in front of TARGET.\n", out);
+}
+
+/* What is looked for */
+
+static struct mw_error *make_needle(const char *text, struct mw_needle **ret)
+{
+	uint64_t first, end;
+	struct mw_error *error;
+
+	if (as_hex + as_pointer + ignore_case > 1)
+		return mw_error_new(MW_E_USAGE, "only one of --hex, --pointer "
+				    "and --ignore-case makes sense");
+	if (as_hex)
+		return mw_needle_hex(text, ret);
+	if (!as_pointer)
+		return mw_needle_text(text, strlen(text), ignore_case, ret);
+	if (cmd_parse_address(text, &first))
+		return mw_needle_words(first, first, ret);
+	error = cmd_parse_range(text, &first, &end);
+	if (error)
+		return mw_error_prefix(error, "--pointer");
+	return mw_needle_words(first, end - 1, ret);
+}
+
+/* Finding */
+
+/** Present bytes that one job looks through. */
+#define JOB_BYTES MW_MIB(16)
+/** Jobs between two looks at the limit and the progress. */
+#define BATCH_JOBS 16
+
+/**
+ * A part of what is read. It finds the matches that begin in it, and reads so
+ * far behind its end that it sees those whole.
+ */
+struct job {
+	size_t first, count; /* in search.pieces */
+	uint64_t end; /* matches begin before it */
+	uint64_t bytes;
+	MW_VEC(uint64_t) hits;
+	uint64_t hit_count;
+	uint64_t lost_bytes;
+	struct mw_error *error;
+	const struct search *search;
+};
+
+struct search {
+	struct cmd_bytes *bytes;
+	const struct mw_needle *needle;
+	size_t most; /* hits that are kept */
+	/* Job by job what is to be read. */
+	MW_VEC(struct mw_extent) pieces;
+	MW_VEC(struct job) jobs;
+	MW_VEC(uint64_t) hits;
+	uint64_t hit_count;
+	uint64_t lost_bytes;
+	bool is_cut; /* ended at the limit */
+};
+
+static bool look(void *ctx, const struct mw_piece *piece)
+{
+	struct job *job = ctx;
+	const struct search *s = job->search;
+	uint64_t va = piece->va - piece->before;
+	size_t bytes = piece->bytes + piece->before, at = 0;
+	const uint8_t *data;
+
+	if (!piece->data) {
+		job->lost_bytes += piece->bytes;
+		return true;
+	}
+	data = piece->data - piece->before;
+	while ((at = mw_needle_find(s->needle, data, bytes, va, at)) !=
+	       SIZE_MAX) {
+		uint64_t *hit;
+
+		if (va + at >= job->end)
+			break;
+		job->hit_count++;
+		if (job->hits.n < s->most) {
+			hit = mw_vec_push(&job->hits);
+			if (!hit) {
+				job->error = mw_error_nomem();
+				return false;
+			}
+			*hit = va + at;
+		}
+		at++;
+	}
+	return true;
+}
+
+static void run_job(size_t number, void *ctx)
+{
+	struct job *job = &((struct job *)ctx)[number];
+	struct mw_stream stream = {
+		.from_files = cmd_choice.from_files,
+		.before_bytes = mw_needle_bytes(job->search->needle) - 1,
+		.piece = look,
+		.ctx = job,
+	};
+	struct mw_error *error =
+		cmd_bytes_stream(job->search->bytes,
+				 job->search->pieces.v + job->first,
+				 job->count, &stream);
+
+	if (job->error)
+		mw_error_free(error);
+	else
+		job->error = error;
+}
+
+static bool add_piece(struct search *s, uint64_t start, uint64_t end,
+		      enum mw_bytes_kind kind)
+{
+	struct mw_extent *piece = mw_vec_push(&s->pieces);
+
+	if (!piece)
+		return false;
+	*piece = (struct mw_extent){ start, end, kind };
+	s->jobs.v[s->jobs.n - 1].count++;
+	return true;
+}
+
+/** The last job ends at @va in extent @i: have it read what a match needs. */
+static bool end_job(struct search *s, size_t i, uint64_t va)
+{
+	const struct mw_extents *all = &s->bytes->extents;
+	uint64_t more = mw_needle_bytes(s->needle) - 1;
+
+	s->jobs.v[s->jobs.n - 1].end = va;
+	while (more > 0 && i < all->list.n) {
+		const struct mw_extent *e = &all->list.v[i++];
+		uint64_t take = mw_min(more, e->end - va);
+
+		if (e->end == va)
+			continue;
+		if (e->start > va || !cmd_is_read(e))
+			break;
+		if (!add_piece(s, va, va + take, e->kind))
+			return false;
+		va += take;
+		more -= take;
+	}
+	return true;
+}
+
+/** Cut all that is read into jobs. */
+static bool make_jobs(struct search *s)
+{
+	const struct mw_extents *all = &s->bytes->extents;
+	struct job *job = NULL;
+
+	for (size_t i = 0; i < all->list.n; i++) {
+		struct mw_extent e = all->list.v[i];
+
+		while (cmd_is_read(&e) && e.start < e.end) {
+			uint64_t take;
+
+			if (!job) {
+				job = mw_vec_push(&s->jobs);
+				if (!job)
+					return false;
+				*job = (struct job){ .first = s->pieces.n,
+						     .search = s };
+			}
+			take = mw_min(e.end - e.start,
+				      JOB_BYTES - job->bytes);
+			if (!add_piece(s, e.start, e.start + take, e.kind))
+				return false;
+			e.start += take;
+			job->bytes += take;
+			job->end = e.start;
+			if (job->bytes < JOB_BYTES)
+				continue;
+			if (!end_job(s, i, e.start))
+				return false;
+			job = NULL;
+		}
+	}
+	return true;
+}
+
+/** Take over the hits of a job that is done. */
+static struct mw_error *take_hits(struct search *s, struct job *job)
+{
+	struct mw_error *error = mw_steal(job->error);
+
+	s->hit_count += job->hit_count;
+	s->lost_bytes += job->lost_bytes;
+	for (size_t i = 0; !error && i < job->hits.n && s->hits.n < s->most;
+	     i++) {
+		uint64_t *hit = mw_vec_push(&s->hits);
+
+		if (hit)
+			*hit = job->hits.v[i];
+		else
+			error = mw_error_nomem();
+	}
+	mw_vec_free(&job->hits);
+	return error;
+}
+
+static struct mw_error *search(struct search *s)
+{
+	struct cmd_progress progress;
+	struct mw_error *error = NULL;
+
+	if (!make_jobs(s))
+		return mw_error_nomem();
+	cmd_progress_begin(&progress, "searched", s->bytes);
+	for (size_t at = 0; !error && at < s->jobs.n;) {
+		size_t n = mw_min(BATCH_JOBS, s->jobs.n - at);
+
+		// Enough, and whether there are more has not been seen yet.
+		if (s->most > 0 && s->hits.n == s->most) {
+			s->is_cut = true;
+			break;
+		}
+		mw_parallel(n, run_job, s->jobs.v + at);
+		for (; n > 0; n--, at++) {
+			struct mw_error *failed = take_hits(s, &s->jobs.v[at]);
+
+			cmd_progress_add(&progress, s->jobs.v[at].bytes);
+			if (error)
+				mw_error_free(failed);
+			else
+				error = failed;
+		}
+	}
+	cmd_progress_end(&progress);
+	return error;
+}
+
+/* Telling */
+
+/** What stands around the hit at @va, as text. */
+static void describe(struct cmd_bytes *bytes, uint64_t va, size_t match_bytes,
+		     char text[static 65])
+{
+	enum { BEFORE = 16, ROOM = 64 };
+	uint64_t page = mw_align_down(va, MW_PAGE_BYTES);
+	uint64_t from = mw_max(page, va - mw_min(va, BEFORE));
+	uint64_t end = page + MW_PAGE_BYTES;
+	uint8_t around[ROOM];
+	size_t count;
+
+	if (va + match_bytes > end)
+		end = va + match_bytes;
+	count = mw_min(end - from, ROOM);
+	if (!cmd_bytes_read(bytes, from, around, count)) {
+		// Less may be there: a section may end here.
+		from = va;
+		count = mw_min(match_bytes, ROOM);
+		if (!cmd_bytes_read(bytes, from, around, count))
+			count = 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		text[i] = around[i] >= 0x20 && around[i] < 0x7f
+				  ? (char)around[i]
+				  : '.';
+	text[count] = '\0';
+}
+
+static bool fill_row(struct mw_cell *cells, const struct search *s,
+		     uint64_t va, const char *account)
+{
+	struct cmd_bytes *bytes = s->bytes;
+	const struct mw_mappings *maps =
+		mw_target_mappings(bytes->books.target);
+	const struct mw_mapping *m =
+		bytes->file_section ? NULL : mw_mappings_find(maps, va);
+	char text[65], perms[5];
+	uint64_t value;
+
+	mw_cell_value(&cells[ADDRESS], va);
+	describe(bytes, va, mw_needle_bytes(s->needle), text);
+	if (as_pointer && cmd_bytes_read(bytes, va, &value, sizeof(value)))
+		mw_cell_value(&cells[VALUE], value);
+	if (m) {
+		snprintf(perms, sizeof(perms), "%c%c%c%c",
+			 m->perms & MW_PERM_R ? 'r' : '-',
+			 m->perms & MW_PERM_W ? 'w' : '-',
+			 m->perms & MW_PERM_X ? 'x' : '-',
+			 m->perms & MW_PERM_SHARED ? 's' : 'p');
+		mw_cell_value(&cells[OFFSET], va - m->start);
+	}
+	return mw_cell_text(&cells[TEXT], text) &&
+	       (!account || mw_cell_text(&cells[ACCOUNT], account)) &&
+	       (!m || (mw_cell_text(&cells[PERMS], perms) &&
+		       mw_cell_text(&cells[PATH], mw_mapping_path(maps, m))));
+}
+
+static struct mw_error *fill(struct cmd_rows *rows, const struct search *s,
+			     const mw_account_id *ids)
+{
+	const struct mw_ledger_account *accounts = NULL;
+	size_t count = 0;
+
+	if (s->bytes->books.ledger)
+		accounts = mw_ledger_accounts(s->bytes->books.ledger, &count);
+	for (size_t i = 0; i < s->hits.n; i++) {
+		struct mw_cell *cells = cmd_rows_add(rows);
+		const char *account = accounts && ids[i] != CMD_NO_ACCOUNT
+					      ? accounts[ids[i]].name
+					      : NULL;
+
+		if (!cells || !fill_row(cells, s, s->hits.v[i], account))
+			return mw_error_nomem();
+	}
+	return NULL;
+}
+
+static void show_columns(struct mw_column *shown, const struct cmd_call *call)
+{
+	memcpy(shown, columns, sizeof(columns));
+	if (as_pointer)
+		shown[TEXT].heading = NULL;
+	else
+		shown[VALUE].heading = NULL;
+	if (call->verbose) {
+		shown[PERMS].heading = "PERM";
+		shown[PATH].heading = "PATH";
+	}
+}
+
+static const struct mw_column count_columns[] = {
+	{ "hits", "HITS", MW_UNIT_COUNT, "number of matches" },
+};
+
+static struct mw_error *tell(const struct cmd_call *call, struct search *s)
+{
+	MW_CLEANUP(mw_freep) mw_account_id *ids =
+		mw_calloc(s->hits.n, sizeof(*ids));
+	struct mw_column shown[MW_COUNT(columns)];
+	struct cmd_rows rows = { 0 };
+	struct mw_error *error = NULL;
+
+	if (!ids)
+		return mw_error_nomem();
+	if (s->hits.n > 0 && !s->bytes->file_section)
+		error = cmd_account_of(call, &s->bytes->books, s->hits.v,
+				       s->hits.n, ids);
+	if (error)
+		return error;
+	show_columns(shown, call);
+	if (only_count) {
+		cmd_rows_begin(&rows, call, s->bytes, count_columns, 1);
+		struct mw_cell *cells = cmd_rows_add(&rows);
+
+		if (cells)
+			mw_cell_value(cells, s->hit_count);
+		else
+			error = mw_error_nomem();
+	} else {
+		cmd_rows_begin(&rows, call, s->bytes, shown,
+			       MW_COUNT(columns));
+		error = fill(&rows, s, ids);
+	}
+	cmd_bytes_release(s->bytes);
+	cmd_note_absent(s->bytes, s->lost_bytes, "searched");
+	if (!only_count && (s->is_cut || s->hit_count > s->hits.n))
+		mw_target_note(s->bytes->books.target, "only the first %zu "
+			       "hits are told; --limit=0 tells all",
+			       s->hits.n);
+	if (only_count && call->format == MW_FORMAT_TEXT)
+		printf("%" PRIu64 "\n", s->hit_count);
+	else if (!error && (s->hits.n > 0 || call->format != MW_FORMAT_TEXT))
+		cmd_rows_end(&rows);
+	mw_table_deinit(&rows.table);
+	if (!error && s->hit_count == 0 && !only_count)
+		fputs("memwhy: no hits\n", stderr);
+	return error;
+}
+
+static void free_search(struct search *s)
+{
+	for (size_t i = 0; i < s->jobs.n; i++) {
+		mw_vec_free(&s->jobs.v[i].hits);
+		mw_error_free(s->jobs.v[i].error);
+	}
+	mw_vec_free(&s->jobs);
+	mw_vec_free(&s->pieces);
+	mw_vec_free(&s->hits);
+}
+
+static struct mw_error *search_for(const struct cmd_call *call,
+				   const char *text, struct cmd_bytes *bytes)
+{
+	MW_CLEANUP(mw_needle_freep) struct mw_needle *needle = NULL;
+	MW_CLEANUP(free_search) struct search s = {
+		.bytes = bytes,
+		.most = only_count ? 0 : limit ? limit : SIZE_MAX,
+	};
+	struct mw_error *error = make_needle(text, &needle);
+
+	s.needle = needle;
+	if (!error)
+		error = cmd_bytes_take(call, true, bytes);
+	if (!error)
+		error = search(&s);
+	if (!error)
+		error = tell(call, &s);
+	return error;
+}
+
+static struct mw_error *run(const struct cmd_call *call)
+{
+	MW_CLEANUP(cmd_bytes_free) struct cmd_bytes bytes = { 0 };
+	struct cmd_call turned = *call;
+	const char *text = call->operands[0];
+	struct mw_error *error = search_for(call, text, &bytes);
+
+	// `search --hex "de ad" TARGET` reads as if the option had a value.
+	if (error && (as_hex || as_pointer) && !bytes.books.target &&
+	    (error->code == MW_E_NOT_FOUND || error->code == MW_E_USAGE)) {
+		struct mw_error *other;
+
+		turned.target = text;
+		other = search_for(&turned, call->target, &bytes);
+		if (!other || bytes.books.target) {
+			mw_error_free(error);
+			error = other;
+		} else {
+			mw_error_free(other);
+		}
+	}
+	if (!error)
+		cmd_print_notes(bytes.books.target);
+	return error;
+}
+
+static const struct cmd_option options[] = {
+	{ .name = "hex", .flag = &as_hex,
+	  .help = "TEXT is bytes in hexadecimal, ? for any digit" },
+	{ .name = "pointer", .flag = &as_pointer,
+	  .help = "TEXT is an address, or START-END: find the aligned words\n"
+		  "that point there" },
+	{ .name = "ignore-case", .letter = 'i', .flag = &ignore_case,
+	  .help = "ASCII letters match in any case" },
+	{ .name = "count", .letter = 'c', .flag = &only_count,
+	  .help = "only the number of matches" },
+	{ .name = "limit", .argument = "N", .number = &limit,
+	  .help = "tell at most N matches (default: 1000; 0: all)" },
+	CMD_RANGE_OPTIONS,
+	{ 0 },
+};
+
+const struct cmd_command cmd_search = {
+	.name = "search",
+	.operands = "TARGET TEXT",
+	.summary = "where text, bytes or pointers stand in memory",
+	.shared = CMD_FORMAT | CMD_CSV | CMD_CAPTURE | CMD_VERBOSE | CMD_FILES,
+	.options = options,
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run,
+	.help = help,
+};
