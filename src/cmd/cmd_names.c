@@ -233,6 +233,65 @@ struct mw_error *cmd_names_find(struct cmd_names *names, const char *text,
 	return error;
 }
 
+struct mw_error *cmd_names_find_in(struct cmd_names *names,
+				   const struct mw_image *image,
+				   const char *text, struct cmd_name *ret)
+{
+	size_t count;
+	const struct mw_elf_symbols *symbols = symbols_of(
+		names,
+		(size_t)(image - mw_target_images(names->target, &count)));
+	const struct mw_elf_symbol *symbol =
+		mw_elf_symbols_find(symbols, text);
+
+	if (!symbol || !mw_elf_symbol_has_address(symbol))
+		return mw_error_new(MW_E_NOT_FOUND, "nothing in %s is called "
+				    "%s", image->name, text);
+	fill(ret, symbols, symbol, image);
+	return NULL;
+}
+
+/** The first symbol of sorted @symbols above @value, or @end. */
+static uint64_t next_symbol(const struct mw_elf_symbols *symbols,
+			    uint64_t value, uint64_t end)
+{
+	size_t lo = 0, hi = symbols->addressed;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (symbols->list.v[symbols->by_address[mid]].value > value)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo < symbols->addressed
+		       ? mw_min(end,
+				symbols->list.v[symbols->by_address[lo]].value)
+		       : end;
+}
+
+uint64_t cmd_names_end(struct cmd_names *names, const struct cmd_name *name)
+{
+	const struct mw_elf_section *section;
+	uint64_t end;
+	size_t count;
+
+	if (!mw_end(name->start, name->bytes, &end))
+		return name->start;
+	if (name->bytes > 0 || !name->image)
+		return end;
+	section = cmd_section_at(name->image, name->start);
+	if (!section || !mw_end(section->addr, section->size, &end))
+		return name->start;
+	return name->image->bias +
+	       next_symbol(symbols_of(names,
+				      (size_t)(name->image -
+					       mw_target_images(names->target,
+								&count))),
+			   name->start - name->image->bias, end);
+}
+
 /* Places */
 
 const struct mw_image *cmd_image_at(const struct mw_target *target,

@@ -40,6 +40,18 @@ MW_MUST_USE struct mw_error *cmd_names_find(struct cmd_names *names,
 					    const char *text,
 					    struct cmd_name *ret);
 
+/** The same among the symbols of @image only. */
+MW_MUST_USE struct mw_error *cmd_names_find_in(struct cmd_names *names,
+					       const struct mw_image *image,
+					       const char *text,
+					       struct cmd_name *ret);
+
+/**
+ * The end of what is called @name: for a symbol that does not tell its size,
+ * where the next one, or its section's end, is.
+ */
+uint64_t cmd_names_end(struct cmd_names *names, const struct cmd_name *name);
+
 /** The function table of a Go program, or NULL. */
 struct mw_go_funcs *cmd_names_go(struct cmd_names *names);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd_names.h"
 #include "cmd_ranges.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
@@ -281,6 +282,56 @@ static struct mw_error *choose_section(struct cmd_bytes *bytes,
 	return cmd_ranges_add(&bytes->ranges, start, end);
 }
 
+/* Symbols */
+
+static struct mw_error *find_symbol(struct mw_target *target, const char *name,
+				    uint64_t *ret_start, uint64_t *ret_end)
+{
+	MW_CLEANUP(cmd_names_closep) struct cmd_names *names = NULL;
+	const char *rest = name;
+	const struct mw_image *image = choose_image(target, &rest);
+	struct cmd_name found;
+	struct mw_error *error = cmd_names_open(target, &names);
+
+	if (error)
+		return error;
+	error = rest == name ? cmd_names_find(names, name, &found)
+			     : cmd_names_find_in(names, image, rest, &found);
+	if (error)
+		return error;
+	*ret_start = found.start;
+	*ret_end = cmd_names_end(names, &found);
+	return NULL;
+}
+
+static struct mw_error *choose_symbol(struct mw_target *target,
+				      const char *text,
+				      struct cmd_ranges *ranges)
+{
+	const char *plus = strrchr(text, '+'), *at = plus ? plus + 1 : text;
+	MW_CLEANUP(mw_freep) char *name = NULL;
+	uint64_t start, end, offset = 0;
+	struct mw_error *error = find_symbol(target, text, &start, &end);
+
+	if (error && error->code == MW_E_NOT_FOUND && plus &&
+	    take_number(&at, 0, &offset) && !*at) {
+		mw_error_free(error);
+		name = mw_strndup(text, (size_t)(plus - text));
+		error = name ? find_symbol(target, name, &start, &end)
+			     : mw_error_nomem();
+	}
+	if (error)
+		return error;
+	if (start >= end)
+		return mw_error_at(MW_E_RANGE, start, "%s is at 0x%" PRIx64
+				   " and has no bytes", text, start);
+	if (offset >= end - start)
+		return mw_error_at(MW_E_RANGE, start, "%s: the symbol has "
+				   "only %" PRIu64 " bytes", text,
+				   end - start);
+	return cmd_ranges_add(ranges, start + offset, end);
+}
+
 /* All together */
 
 static size_t count_choices(void)
@@ -303,6 +354,9 @@ static struct mw_error *choose(const struct cmd_call *call,
 				      &bytes->ranges);
 	if (cmd_choice.section)
 		return choose_section(bytes, cmd_choice.section);
+	if (cmd_choice.symbol)
+		return choose_symbol(target, cmd_choice.symbol,
+				     &bytes->ranges);
 	if (cmd_choice.account)
 		return cmd_account_ranges(call, cmd_choice.account,
 					  &bytes->books, &bytes->ranges);
@@ -335,11 +389,11 @@ struct mw_error *cmd_bytes_take(const struct cmd_call *call,
 	if (count_choices() > 1)
 		return mw_error_new(MW_E_USAGE, "choose bytes in one way "
 				    "only: --range, --mapping, --section, "
-				    "--account or --all");
+				    "--symbol, --account or --all");
 	if (count_choices() == 0 && !all_is_default)
 		return mw_error_new(MW_E_USAGE, "which bytes? Choose with "
 				    "--range, --mapping, --section, "
-				    "--account or --all");
+				    "--symbol, --account or --all");
 	bytes->begun_ns = mw_kernel_now();
 	error = cmd_open_target(call, &bytes->books.target);
 	if (error)

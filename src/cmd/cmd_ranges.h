@@ -29,6 +29,9 @@ extern struct cmd_choice cmd_choice;
 	  .text = &cmd_choice.section,                                      \
 	  .help = "a section of the executable, or of the shared object\n"  \
 		  "called FILE" },                                          \
+	{ .name = "symbol", .argument = "[FILE:]NAME[+N]",                  \
+	  .text = &cmd_choice.symbol,                                       \
+	  .help = "a variable or function, without its first N bytes"  },   \
 	{ .name = "account", .argument = "NAME",                            \
 	  .text = &cmd_choice.account,                                      \
 	  .help = "what the ledger posts to this account, or below it\n"    \

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cmd_names.h"
 #include "cmd_ranges.h"
 #include "mw_find.h"
 #include "mw_guard.h"
@@ -10,13 +11,17 @@
 static bool as_hex, as_pointer, ignore_case, only_count;
 static uint64_t limit = 1000;
 
-enum column { ADDRESS, ACCOUNT, VALUE, TEXT, OFFSET, PERMS, PATH };
+enum column {
+	ADDRESS, ACCOUNT, SYMBOL, VALUE, TEXT, OFFSET, PERMS, PATH,
+};
 
 static const struct mw_column columns[] = {
 	[ADDRESS] = { "address", "ADDRESS", MW_UNIT_ADDRESS,
 		      "where the match begins" },
 	[ACCOUNT] = { "account", "ACCOUNT", MW_UNIT_TEXT,
 		      "whose byte that is, by the ledger" },
+	[SYMBOL] = { "symbol", "SYMBOL", MW_UNIT_TEXT,
+		     "the variable or function there, and how far into it" },
 	[VALUE] = { "value", "POINTS TO", MW_UNIT_ADDRESS,
 		    "the pointer that was found" },
 	[TEXT] = { "text", "TEXT", MW_UNIT_TEXT,
@@ -302,14 +307,29 @@ static void describe(struct cmd_bytes *bytes, uint64_t va, size_t match_bytes,
 	text[count] = '\0';
 }
 
+/** "NAME+OFFSET" of what holds @va; NULL if nothing does, or no memory. */
+static char *symbol_at(struct cmd_names *names, uint64_t va)
+{
+	struct cmd_name name;
+
+	if (!cmd_names_at(names, va, &name))
+		return NULL;
+	return va > name.start ? mw_format("%s+0x%" PRIx64, name.text,
+					   va - name.start)
+			       : mw_strdup(name.text);
+}
+
 static bool fill_row(struct mw_cell *cells, const struct search *s,
-		     uint64_t va, const char *account)
+		     struct cmd_names *names, uint64_t va,
+		     const char *account)
 {
 	struct cmd_bytes *bytes = s->bytes;
 	const struct mw_mappings *maps =
 		mw_target_mappings(bytes->books.target);
 	const struct mw_mapping *m =
 		bytes->file_section ? NULL : mw_mappings_find(maps, va);
+	MW_CLEANUP(mw_freep) char *symbol =
+		names ? symbol_at(names, va) : NULL;
 	char text[65], perms[5];
 	uint64_t value;
 
@@ -326,6 +346,7 @@ static bool fill_row(struct mw_cell *cells, const struct search *s,
 		mw_cell_value(&cells[OFFSET], va - m->start);
 	}
 	return mw_cell_text(&cells[TEXT], text) &&
+	       (!symbol || mw_cell_text(&cells[SYMBOL], symbol)) &&
 	       (!account || mw_cell_text(&cells[ACCOUNT], account)) &&
 	       (!m || (mw_cell_text(&cells[PERMS], perms) &&
 		       mw_cell_text(&cells[PATH], mw_mapping_path(maps, m))));
@@ -334,8 +355,15 @@ static bool fill_row(struct mw_cell *cells, const struct search *s,
 static struct mw_error *fill(struct cmd_rows *rows, const struct search *s,
 			     const mw_account_id *ids)
 {
+	MW_CLEANUP(cmd_names_closep) struct cmd_names *names = NULL;
 	const struct mw_ledger_account *accounts = NULL;
+	struct mw_error *error = NULL;
 	size_t count = 0;
+
+	if (s->hits.n > 0 && !s->bytes->file_section)
+		error = cmd_names_open(s->bytes->books.target, &names);
+	if (error)
+		return error;
 
 	if (s->bytes->books.ledger)
 		accounts = mw_ledger_accounts(s->bytes->books.ledger, &count);
@@ -345,7 +373,8 @@ static struct mw_error *fill(struct cmd_rows *rows, const struct search *s,
 					      ? accounts[ids[i]].name
 					      : NULL;
 
-		if (!cells || !fill_row(cells, s, s->hits.v[i], account))
+		if (!cells || !fill_row(cells, s, names, s->hits.v[i],
+					account))
 			return mw_error_nomem();
 	}
 	return NULL;
@@ -362,6 +391,14 @@ static void show_columns(struct mw_column *shown, const struct cmd_call *call)
 		shown[PERMS].heading = "PERM";
 		shown[PATH].heading = "PATH";
 	}
+}
+
+static bool has_symbols(const struct mw_table *table)
+{
+	for (size_t at = SYMBOL; at < table->cells.n; at += MW_COUNT(columns))
+		if (!table->cells.v[at].empty)
+			return true;
+	return false;
 }
 
 static const struct mw_column count_columns[] = {
@@ -396,6 +433,8 @@ static struct mw_error *tell(const struct cmd_call *call, struct search *s)
 		cmd_rows_begin(&rows, call, s->bytes, shown,
 			       MW_COUNT(columns));
 		error = fill(&rows, s, ids);
+		if (!has_symbols(&rows.table))
+			shown[SYMBOL].heading = NULL;
 	}
 	cmd_bytes_release(s->bytes);
 	cmd_note_absent(s->bytes, s->lost_bytes, "searched");
