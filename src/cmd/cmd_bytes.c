@@ -67,6 +67,13 @@ bool cmd_is_read(const struct mw_extent *extent)
 	       (extent->kind == MW_BYTES_FILE && cmd_choice.from_files);
 }
 
+bool cmd_is_lost(const struct mw_piece *piece)
+{
+	return !piece->data &&
+	       (piece->kind == MW_BYTES_GONE ||
+		(piece->kind == MW_BYTES_FILE && cmd_choice.from_files));
+}
+
 /** Bytes of a section of a file; returns what there is, from the start. */
 static size_t read_section(const struct cmd_bytes *bytes, uint64_t va,
 			   uint8_t *to, size_t want)
@@ -170,8 +177,8 @@ void cmd_note_absent(struct cmd_bytes *bytes, uint64_t lost, const char *done)
 							     false),
 				       whats[kind], done);
 	if (lost)
-		mw_target_note(bytes->books.target, "%s that were resident "
-			       "could not be read when it was their turn",
+		mw_target_note(bytes->books.target, "%s that were there, or in "
+			       "files, could not be read",
 			       mw_format_bytes(text, lost, false));
 }
 

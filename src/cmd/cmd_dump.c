@@ -227,7 +227,7 @@ static bool write_piece(void *ctx, const struct mw_piece *piece)
 	}
 	if (piece->data || !cmd_choice.all)
 		d->offset += piece->bytes;
-	if (piece->kind == MW_BYTES_GONE)
+	if (cmd_is_lost(piece))
 		d->lost_bytes += piece->bytes;
 	return !d->error;
 }

@@ -383,6 +383,7 @@ static struct mw_error *add_section_extent(struct cmd_bytes *bytes)
 struct mw_error *cmd_bytes_take(const struct cmd_call *call,
 				bool all_is_default, struct cmd_bytes *bytes)
 {
+	const struct mw_target_info *info;
 	struct mw_error *error;
 
 	bytes->file_fd = -1;
@@ -400,8 +401,10 @@ struct mw_error *cmd_bytes_take(const struct cmd_call *call,
 		return error;
 	if (call->capture.mode == MW_CAPTURE_STOP)
 		cmd_hold_output(bytes);
-	// A file that does not run has no pages but those of the file.
-	if (mw_target_info(bytes->books.target)->kind == MW_TARGET_FILE)
+	info = mw_target_info(bytes->books.target);
+	// What a file that does not run, or a core, leaves to files, was there.
+	if (info->kind == MW_TARGET_FILE ||
+	    (info->kind == MW_TARGET_CORE && !info->is_snapshot))
 		cmd_choice.from_files = true;
 	error = choose(call, bytes);
 	if (error)

@@ -108,9 +108,12 @@ bool cmd_bytes_read(struct cmd_bytes *bytes, uint64_t va, void *to,
 /** Whether an extent's bytes are read, as far as is known before. */
 bool cmd_is_read(const struct mw_extent *extent);
 
+/** Whether @piece should have been read, and could not be. */
+bool cmd_is_lost(const struct mw_piece *piece);
+
 /**
  * Note what of the chosen bytes was not read, and why: "… were not @done"
- * ("searched"). @lost bytes vanished meanwhile.
+ * ("searched"). @lost bytes could not be read after all.
  */
 void cmd_note_absent(struct cmd_bytes *bytes, uint64_t lost, const char *done);
 

@@ -111,7 +111,8 @@ static bool look(void *ctx, const struct mw_piece *piece)
 	const uint8_t *data;
 
 	if (!piece->data) {
-		job->lost_bytes += piece->bytes;
+		if (cmd_is_lost(piece))
+			job->lost_bytes += piece->bytes;
 		return true;
 	}
 	data = piece->data - piece->before;

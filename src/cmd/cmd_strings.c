@@ -143,7 +143,7 @@ static bool feed(void *ctx, const struct mw_piece *piece)
 	struct finder *f = ctx;
 
 	if (!piece->data) {
-		if (piece->kind == MW_BYTES_GONE)
+		if (cmd_is_lost(piece))
 			f->lost += piece->bytes;
 		return true;
 	}
