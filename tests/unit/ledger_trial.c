@@ -31,6 +31,13 @@ static bool cut(struct trial *t, uint32_t *start, uint32_t *end)
 	return true;
 }
 
+static uint32_t next_traced(const struct trial *t, uint32_t at)
+{
+	while (at < MODEL_BYTES && !t->is_traced[at])
+		at++;
+	return at;
+}
+
 static void part_range(struct trial *t, struct mw_parts *parts, uint32_t start)
 {
 	uint32_t end = start + 1 + below(t, 9000);
@@ -89,7 +96,9 @@ static void part_slots(struct trial *t, struct mw_parts *parts, uint32_t start)
 static void part_sums(struct trial *t, struct mw_parts *parts, uint32_t start,
 		      mw_account_id rest)
 {
-	uint32_t until = model_uniform_until(&t->model, start, t->end);
+	uint32_t until = (uint32_t)mw_min(
+		model_uniform_until(&t->model, start, t->end),
+		next_traced(t, start));
 	uint64_t got = mw_part_uniform_until(parts, MODEL_START + start);
 	struct mw_sum sums[3];
 	uint32_t left;
@@ -249,6 +258,41 @@ static void post(struct trial *t, const struct mw_claim *c)
 	model_post(&t->model, start, start + (uint32_t)c->bytes, c->account);
 }
 
+static uint64_t next(void *ctx, uint64_t va)
+{
+	const struct trial *t = ctx;
+	uint32_t at = va < MODEL_START ? 0
+		      : va - MODEL_START < MODEL_BYTES
+			      ? (uint32_t)(va - MODEL_START)
+			      : MODEL_BYTES;
+
+	at = next_traced(t, at);
+	return at < MODEL_BYTES ? MODEL_START + at : UINT64_MAX;
+}
+
+static void tell(void *ctx, uint64_t start, uint64_t end, mw_account_id id)
+{
+	struct trial *t = ctx;
+
+	assert_true(start >= MODEL_START && start < end &&
+		    end <= MODEL_START + MODEL_BYTES);
+	assert_true(next(ctx, start) < end);
+	for (uint64_t at = start - MODEL_START; at < end - MODEL_START; at++) {
+		t->told_twice |= t->told[at] != 0;
+		t->told[at] = (uint8_t)(1 + id);
+	}
+}
+
+static void choose_traced(struct trial *t)
+{
+	uint32_t kind = below(t, 4), count = below(t, 60);
+
+	if (kind == 0)
+		memset(t->is_traced, true, MODEL_BYTES);
+	for (uint32_t i = 0; kind == 1 && i < count; i++)
+		t->is_traced[below(t, MODEL_BYTES)] = true;
+}
+
 void trial_begin(struct trial *t, uint64_t seed, bool keeps)
 {
 	*t = (struct trial){ .random = seed, .keeps = keeps };
@@ -259,6 +303,10 @@ void trial_begin(struct trial *t, uint64_t seed, bool keeps)
 		mw_ledger_keep_mappings(t->ledger);
 		mw_ledger_keep_pages(t->ledger);
 	}
+	choose_traced(t);
+	t->trace = (struct mw_ledger_trace){ next, tell, t };
+	if (next_traced(t, 0) < MODEL_BYTES)
+		mw_ledger_trace(t->ledger, &t->trace);
 	t->contested = account(t, "unknown", "contested");
 	t->unclaimed = account(t, "unknown", "unclaimed");
 	t->unplaced = account(t, "unknown", "unplaced");

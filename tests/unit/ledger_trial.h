@@ -25,9 +25,17 @@ struct trial {
 	uint32_t at, end;
 	uint8_t bits[8];
 	bool load_works;
+	/* Traced, if any byte is */
+	struct mw_ledger_trace trace;
+	bool is_traced[MODEL_BYTES + 1]; /* the last one ends a search */
+	uint8_t told[MODEL_BYTES]; /* 1 + account, 0 when not told */
+	bool told_twice;
 };
 
-/** Make one from @seed and settle its ledger. */
+/**
+ * Make one from @seed and settle its ledger, with none, a few or all of its
+ * bytes traced.
+ */
 void trial_begin(struct trial *trial, uint64_t seed, bool keeps);
 void trial_end(struct trial *trial);
 

@@ -187,6 +187,19 @@ static void check_pages(const struct trial *t)
 	ASSERT_EQ(want, sum);
 }
 
+/** Each traced byte that is mapped has been told once, with its account. */
+static void check_trace(const struct trial *t)
+{
+	assert_false(t->told_twice);
+	for (uint32_t at = 0; at < MODEL_BYTES; at++) {
+		if (t->told[at])
+			ASSERT_EQ(t->model.account[at], t->told[at] - 1);
+		else
+			assert_true(!t->is_traced[at] ||
+				    !t->model.mapping_of[at / MW_PAGE_BYTES]);
+	}
+}
+
 static void try(uint64_t seed, bool keeps)
 {
 	static struct trial trial;
@@ -195,6 +208,7 @@ static void try(uint64_t seed, bool keeps)
 	check_accounts(&trial);
 	check_overlaps(&trial);
 	check_ranges(&trial);
+	check_trace(&trial);
 	if (keeps) {
 		check_shares(&trial);
 		check_pages(&trial);
