@@ -3,7 +3,7 @@
 #define CMD_RANGES_H
 
 #include "cmd_books.h"
-#include "mw_target_stream.h"
+#include "mw_target_bulk.h"
 
 /*
  * What the commands that look at bytes share: which bytes the user chose, and

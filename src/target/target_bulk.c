@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "mw_guard.h"
-#include "mw_target_stream.h"
+#include "mw_target_bulk.h"
 #include "target_int.h"
 
 /* As many ranges as one system call takes. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "mw_target_stream.h"
+#include "mw_target_bulk.h"
 #include "target_int.h"
 
 const char *mw_bytes_kind_name(enum mw_bytes_kind kind)

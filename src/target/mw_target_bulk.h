@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MW_TARGET_STREAM_H
-#define MW_TARGET_STREAM_H
+#ifndef MW_TARGET_BULK_H
+#define MW_TARGET_BULK_H
 
 #include "mw_target.h"
 #include "mw_vec.h"
