@@ -26,6 +26,8 @@
 enum role {
 	ROLE_NONE,
 	ROLE_TOP,
+	ROLE_MCALL, /* leaves a goroutine's stack, never to return */
+	ROLE_GOGO, /* enters one; it has no frame there */
 	ROLE_SYSTEMSTACK,
 	ROLE_MORESTACK,
 	ROLE_ASMCGOCALL,
@@ -45,7 +47,8 @@ static const struct {
 } roles[] = {
 	{ "goexit", ROLE_TOP },
 	{ "mstart", ROLE_TOP },
-	{ "mcall", ROLE_TOP },
+	{ "mcall", ROLE_MCALL },
+	{ "gogo", ROLE_GOGO },
 	{ "rt0_go", ROLE_TOP },
 	{ "externalthreadhandler", ROLE_TOP },
 	{ "systemstack", ROLE_SYSTEMSTACK },
@@ -201,9 +204,15 @@ static bool cross(struct walk *w, const struct go_known_pc **known)
 	return *known != NULL;
 }
 
-static bool is_top(const struct go_known_pc *known)
+static bool is_top(const struct walk *w, const struct go_known_pc *known)
 {
-	return known->role == ROLE_TOP || known->role == ROLE_MORESTACK ||
+	// Interrupted before they leave the goroutine's stack, these two have
+	// just been called.
+	if ((known->role == ROLE_MCALL || known->role == ROLE_MORESTACK) &&
+	    w->is_innermost && w->is_trap && go_is_user_stack(w->go, w->sp))
+		return false;
+	return known->role == ROLE_TOP || known->role == ROLE_MCALL ||
+	       known->role == ROLE_MORESTACK ||
 	       ((known->func.flags & MW_GO_FUNC_TOP_FRAME) &&
 		known->role != ROLE_SIGTRAMP);
 }
@@ -216,6 +225,8 @@ static bool is_unsure(const struct walk *w, const struct go_known_pc *known)
 	// Called back from C, a goroutine's stack goes on below it (to 1.16).
 	if (known->role == ROLE_ASMCGOCALL)
 		return !go_is_user_stack(w->go, w->sp);
+	if (known->role == ROLE_GOGO)
+		return true;
 	if (!(known->func.flags & MW_GO_FUNC_SP_WRITE))
 		return false;
 	// Where a goroutine was left it had not moved sp yet; and one that
@@ -252,7 +263,7 @@ static bool step(struct walk *w, enum mw_go_end *ret)
 		.g = w->g,
 	};
 	enum role role = known->role;
-	bool top = is_top(known), unsure = is_unsure(w, known);
+	bool top = is_top(w, known), unsure = is_unsure(w, known);
 	uint64_t bytes = known->frame_bytes;
 
 	*ret = MW_GO_END_STOPPED;

@@ -169,10 +169,10 @@ def functions_of(row):
 
 
 def check_whole(row):
-    """It goes down to where the goroutine began; or that has returned."""
+    """It goes down to where the goroutine began; or that has returned, or is
+    just being switched to."""
     assert functions_of(row)[-1] in (row["function"], "runtime.goexit1",
-                                     "runtime.goexit0",
-                                     "runtime.mcall"), row
+                                     "runtime.goexit0", "runtime.gogo"), row
 
 
 @pytest.mark.parametrize("version", ["1.16.15", "1.18.10", "1.20.14",
