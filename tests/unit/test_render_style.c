@@ -99,6 +99,34 @@ TEST(exact_sizes_are_grouped_by_thousands)
 	}
 }
 
+static void check_ns(const char *want, uint64_t ns)
+{
+	char text[32];
+
+	ASSERT_TEXT(want, mw_format_ns(text, ns, false));
+}
+
+TEST(times_have_the_unit_that_people_use)
+{
+	const uint64_t s = 1000000000;
+	char text[32];
+
+	check_ns("0 ns", 0);
+	check_ns("999 ns", 999);
+	check_ns("1.0 us", 1000);
+	check_ns("99.9 us", 99999);
+	check_ns("830 ms", 830 * s / 1000);
+	check_ns("999 ms", s - 1);
+	check_ns("1.0 s", s);
+	check_ns("59.9 s", 60 * s - 1);
+	check_ns("1.0 min", 60 * s);
+	check_ns("59.9 min", 3600 * s - 1);
+	check_ns("47.9 h", 48 * 3600 * s - 1);
+	check_ns("2.0 d", 48 * 3600 * s);
+	check_ns("213503 d", UINT64_MAX);
+	ASSERT_TEXT("1,234,567", mw_format_ns(text, 1234567, true));
+}
+
 TEST(units_have_names)
 {
 	ASSERT_TEXT("text", mw_unit_name(MW_UNIT_TEXT));
@@ -222,6 +250,7 @@ int main(void)
 		CASE(rounding_never_makes_a_fourth_digit),
 		CASE(sizes_are_right_to_half_a_digit),
 		CASE(exact_sizes_are_grouped_by_thousands),
+		CASE(times_have_the_unit_that_people_use),
 		CASE(units_have_names),
 		CASE(what_is_not_a_terminal_has_no_colour),
 		CASE(a_terminal_has_colour_unless_told_otherwise),
