@@ -232,3 +232,18 @@ def test_goroutine_stacks_are_divided(start):
     frames = sum(10 * i for i in range(40)) * 1024
     assert frames < used < 2 * frames
     assert result.bytes("go/stacks/unused", domain="vsz") > 0
+
+
+@pytest.mark.parametrize("variant", ["stripped", "pie"])
+@pytest.mark.parametrize("version", ["1.9.7", "1.11.13", "1.12.17", "1.26.8"])
+def test_own_mappings_among_those_of_the_runtime(start, version, variant):
+    """mapped.go maps 48 MiB in 16 pieces while its heap grows. To Go 1.11 no
+    list tells which pieces between are the runtime's."""
+    target = start(go_program("mapped", version, variant))
+    with Frozen(target.pid):
+        result = ledger(target)
+    assert result.audit["balanced"] is True
+    assert result.audit["overlaps"] == 0
+    assert result.bytes("anonymous/private") == target.figures["mapped"]
+    assert result.below("unknown") == 0
+    assert result.bytes("go/runtime/mspan") > 500_000
