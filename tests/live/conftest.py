@@ -132,6 +132,21 @@ def npm_file(package, version, inside):
     return path
 
 
+def delve():
+    """Delve, built from its module."""
+    def make(path):
+        root = toolchain("1.26.8")
+        done = subprocess.run(
+            [root / "bin" / "go", "install",
+             "github.com/go-delve/delve/cmd/dlv@v1.25.2"],
+            env=dict(os.environ, GOROOT=str(root), GOTOOLCHAIN="local",
+                     GOENV="off", GOFLAGS="-modcacherw", GOBIN=str(path)),
+            capture_output=True, text=True, cwd="/")
+        assert done.returncode == 0, done.stderr
+
+    return cached("delve", ["1.25.2"], make) / "dlv"
+
+
 # Targets
 
 def wait_for(condition, what, seconds=60):
@@ -274,6 +289,26 @@ def maps(target, *arguments):
     answer = json.loads(done.stdout)
     assert answer["schema"] == "memwhy.maps/1"
     return answer["rows"]
+
+
+def figures(result):
+    """What each account has, without the words."""
+    return {name: (a["vsz_bytes"], a["rss_bytes"], a["swap_bytes"])
+            for name, a in result.accounts.items()}
+
+
+def while_still(target, action, tries=10):
+    """Do action() while an idle target's ledger stays the same: a program
+    that waits may still run a garbage collection or a timer. The ledger, and
+    what action() returned."""
+    wait_for(lambda: is_idle(target.pid), "the target to be idle")
+    for _ in range(tries):
+        before = ledger(target, "--stop")
+        done = action()
+        after = ledger(target, "--stop")
+        if figures(before) == figures(after):
+            return before, done
+    raise AssertionError("the target never stands still")
 
 
 # The kernel's own word
