@@ -6,12 +6,13 @@
 /*
  * A segment for each run of present pages would be exact, but a fragmented heap
  * has hundreds of thousands of runs, and debuggers look at segments one after
- * the other (Delve even copies its list for each). Where there are too many,
- * neighbours with few absent pages between them share one; these take no room
- * on the disk.
+ * the other (Delve even copies its list for each). So neighbours with few
+ * absent pages between them share one, unless the file grows by more than a
+ * quarter; only where there would be more than an ELF header can count it may.
  */
-#define MOST_EXTENTS 4096
-#define LARGEST_GAP_PAGES (UINT64_C(1) << 24)
+#define GOOD_EXTENTS 4096
+#define MOST_EXTENTS 60000
+#define LARGEST_GAP (UINT64_C(1) << 56)
 
 bool mw_snapshot_wants(const struct mw_target *target,
 		       const struct mw_mapping *mapping)
@@ -95,22 +96,47 @@ static bool make_plan(struct plan *plan, const struct mw_target *target)
 	return end_extent(plan);
 }
 
+/** How many segments there are besides those of each mapping. */
+static size_t count_extents(const struct mw_target *target, uint64_t gap_bytes,
+			    uint64_t *ret_bytes)
+{
+	struct plan plan = { .gap_bytes = gap_bytes };
+
+	make_plan(&plan, target);
+	*ret_bytes = plan.offset;
+	return plan.count - mw_min(plan.count, target->maps.list.n);
+}
+
+/** The gap up to which neighbours share a segment, in bytes. */
+static uint64_t choose_gap(const struct mw_target *target)
+{
+	uint64_t gap = 0, next = MW_PAGE_BYTES, exact, bytes;
+	size_t count = count_extents(target, 0, &exact);
+
+	while (count > GOOD_EXTENTS) {
+		size_t fewer = count_extents(target, next, &bytes);
+
+		if (bytes > exact + exact / 4)
+			break;
+		count = fewer;
+		gap = next;
+		next *= 2;
+	}
+	for (; count > MOST_EXTENTS && gap < LARGEST_GAP; next *= 2) {
+		gap = next;
+		count = count_extents(target, gap, &bytes);
+	}
+	return gap;
+}
+
 struct mw_error *mw_snapshot_plan(struct mw_snapshot *s,
 				  const struct mw_target *target)
 {
-	struct plan plan = { .s = NULL };
-
-	for (uint64_t gap = 0; gap <= LARGEST_GAP_PAGES;
-	     gap = gap ? 2 * gap : 1) {
-		plan = (struct plan){ .gap_bytes = gap * MW_PAGE_BYTES };
-		make_plan(&plan, target);
-		if (plan.count <= MOST_EXTENTS + target->maps.list.n)
-			break;
-	}
-	plan = (struct plan){
+	struct plan plan = {
 		.s = s,
-		.gap_bytes = plan.gap_bytes,
+		.gap_bytes = choose_gap(target),
 		.offset = s->offset,
 	};
+
 	return make_plan(&plan, target) ? NULL : mw_error_nomem();
 }
