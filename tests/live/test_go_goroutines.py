@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from conftest import go_program, run, wait_for
+from conftest import go_program, is_idle, run, wait_for
 from test_go_versions import CGO_RELEASES, RELEASES
 
 
@@ -72,6 +72,7 @@ def start_goroutines(start, tmp_path, version, variant="stripped", **options):
     path = tmp_path / "stacks"
     target = start(go_program("goroutines", version, variant, **options),
                    path)
+    wait_for(lambda: is_idle(target.pid), "the goroutines to rest")
     return target, path
 
 
