@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gort_int.h"
 
@@ -13,7 +13,8 @@
  * are told from what lies in them. The kernel puts one mapping right below
  * another and joins them, so a mapping of the runtime consists of chunks and of
  * the pieces that are mapped one by one, whose bounds are known; what is left
- * between those is chunks as far as known blocks lie there.
+ * between those is chunks as far as known blocks lie there. The rest is what
+ * the program has mapped.
  */
 
 /** Anything smaller is cut from a chunk (persistentalloc, maxBlock). */
@@ -162,80 +163,85 @@ static struct mw_error *find_taken(struct placing *p)
 	return error;
 }
 
-/** Start of the chunk that would hold @va if one began at @origin. */
-static uint64_t chunk_at(uint64_t origin, uint64_t va)
+/**
+ * The fewest chunks that hold all parts of @gap: each begins with the first
+ * part that none before it holds, for a chunk is filled from its beginning.
+ */
+static struct mw_error *place_by_parts(struct placing *p,
+				       const struct gap *gap)
 {
-	uint64_t phase = origin % GO_PERSISTENT_CHUNK;
+	const struct mw_list_part *parts = p->go->parts.parts.v;
+	uint64_t end = gap->start;
 
-	return va < phase ? UINT64_MAX
-			  : mw_align_down(va - phase, GO_PERSISTENT_CHUNK) +
-				    phase;
-}
+	for (size_t i = gap->first; i < gap->last;) {
+		uint64_t start = mw_max(parts[i].start, end);
+		uint64_t *place;
 
-/** Whether chunks in step with @origin hold all parts of @gap whole. */
-static bool fits(const struct mw_go *go, const struct gap *gap,
-		 uint64_t origin)
-{
-	for (size_t i = gap->first; i < gap->last; i++) {
-		const struct mw_list_part *part = &go->parts.parts.v[i];
-		uint64_t chunk = chunk_at(origin, part->start);
-
-		if (chunk < gap->start || chunk > gap->end ||
-		    gap->end - chunk < GO_PERSISTENT_CHUNK ||
-		    part->end > chunk + GO_PERSISTENT_CHUNK)
-			return false;
-	}
-	return true;
-}
-
-/** Where one of the chunks in @gap begins; 0 if none do. */
-static uint64_t find_origin(const struct mw_go *go, const struct gap *gap)
-{
-	enum { TRIED = 64 };
-	unsigned tried = 0;
-
-	if (fits(go, gap, gap->end))
-		return gap->end;
-	if (fits(go, gap, gap->start))
-		return gap->start;
-	// Memory of others lies at both ends. A chunk begins with a block.
-	for (size_t i = gap->first; i < gap->last && tried < TRIED; i++) {
-		uint64_t start = go->parts.parts.v[i].start;
-
-		if (!mw_is_aligned(start, MW_PAGE_BYTES))
+		// The end of a part may lie behind the chunk it began in.
+		if (parts[i].end <= end) {
+			i++;
 			continue;
-		if (fits(go, gap, start))
-			return start;
-		tried++;
+		}
+		start = mw_align_down(start, MW_PAGE_BYTES);
+		start = mw_max(mw_min(start, gap->end - GO_PERSISTENT_CHUNK),
+			       end);
+		if (gap->end - start < GO_PERSISTENT_CHUNK)
+			break;
+		place = mw_vec_push(&p->found);
+		if (!place)
+			return mw_error_nomem();
+		*place = start;
+		end = start + GO_PERSISTENT_CHUNK;
 	}
-	for (uint64_t at = gap->start; at < gap->start + GO_PERSISTENT_CHUNK;
-	     at += MW_PAGE_BYTES)
-		if (fits(go, gap, at))
-			return at;
-	return 0;
+	return NULL;
 }
 
-static struct mw_error *place_in_gap(struct placing *p, struct gap *gap)
+/**
+ * Where there is nothing but chunks, one behind the other, a chunk's first
+ * block need not be known. They are to be as few as by their parts: more would
+ * mean that the step is wrong.
+ */
+static struct mw_error *place_in_step(struct placing *p, const struct gap *gap,
+				      size_t first_found)
 {
-	const struct mw_go *go = p->go;
-	uint64_t origin;
+	const struct mw_list_part *parts = p->go->parts.parts.v;
+	MW_VEC(uint64_t) chunks = { 0 };
+	struct mw_error *error = NULL;
+	bool fits = (gap->end - gap->start) % GO_PERSISTENT_CHUNK == 0;
+
+	for (size_t i = gap->first; fits && !error && i < gap->last; i++) {
+		uint64_t at = (parts[i].start - gap->start) /
+				      GO_PERSISTENT_CHUNK *
+				      GO_PERSISTENT_CHUNK +
+			      gap->start;
+		uint64_t *place;
+
+		fits = parts[i].end - at <= GO_PERSISTENT_CHUNK;
+		if (chunks.n > 0 && chunks.v[chunks.n - 1] == at)
+			continue;
+		place = mw_vec_push(&chunks);
+		if (!place)
+			error = mw_error_nomem();
+		else
+			*place = at;
+	}
+	if (fits && !error && chunks.n == p->found.n - first_found)
+		memcpy(p->found.v + first_found, chunks.v,
+		       chunks.n * sizeof(*chunks.v));
+	mw_vec_free(&chunks);
+	return error;
+}
+
+static struct mw_error *place_in_gap(struct placing *p, const struct gap *gap)
+{
+	size_t first_found = p->found.n;
+	struct mw_error *error;
 
 	if (gap->end - gap->start < GO_PERSISTENT_CHUNK ||
 	    gap->first == gap->last)
 		return NULL;
-	origin = find_origin(go, gap);
-	for (size_t i = gap->first; origin && i < gap->last; i++) {
-		uint64_t chunk = chunk_at(origin, go->parts.parts.v[i].start);
-		uint64_t *place;
-
-		if (p->found.n > 0 && p->found.v[p->found.n - 1] == chunk)
-			continue;
-		place = mw_vec_push(&p->found);
-		if (!place)
-			return mw_error_nomem();
-		*place = chunk;
-	}
-	return NULL;
+	error = place_by_parts(p, gap);
+	return error ? error : place_in_step(p, gap, first_found);
 }
 
 /** First part that ends above @va, from @from on. */
