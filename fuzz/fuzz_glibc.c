@@ -13,8 +13,8 @@
 #define MOST_PATCHES 64
 
 struct input {
-	const uint8_t *data;
-	size_t size;
+	struct fake_heap heap;
+	bool by_range;
 };
 
 static void make(struct fake_heap *heap)
@@ -52,17 +52,13 @@ static void patch(struct fake_heap *heap, const uint8_t *bytes)
 static void run(void *ctx)
 {
 	const struct input *in = ctx;
-	struct fake_heap heap;
 	struct fake_sink sink;
 	struct mw_alloc *alloc = NULL;
 	struct mw_error *error;
 
-	make(&heap);
-	for (size_t i = 0; i < in->size / PATCH_BYTES && i < MOST_PATCHES; i++)
-		patch(&heap, in->data + i * PATCH_BYTES);
 	fake_sink_init(&sink);
-	sink.by_range = in->size % 2;
-	error = mw_alloc_claim(heap.target, &sink.sink, &alloc);
+	sink.by_range = in->by_range;
+	error = mw_alloc_claim(in->heap.target, &sink.sink, &alloc);
 	if (!error)
 		error = fake_sink_settle(&sink);
 	CHECK(!sink.broken);
@@ -85,13 +81,16 @@ static void run(void *ctx)
 	mw_error_free(error);
 	mw_alloc_free(alloc);
 	fake_sink_deinit(&sink);
-	fake_heap_deinit(&heap);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	struct input in = { .by_range = size % 2 };
 
+	make(&in.heap);
+	for (size_t i = 0; i < size / PATCH_BYTES && i < MOST_PATCHES; i++)
+		patch(&in.heap, data + i * PATCH_BYTES);
 	fuzz_starve(data, size, run, &in);
+	fake_heap_deinit(&in.heap);
 	return 0;
 }

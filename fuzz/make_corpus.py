@@ -1038,6 +1038,47 @@ def make_compiled():
                          file.read_bytes())
 
 
+# glibc's malloc: words that are overwritten, see fuzz_glibc.c
+
+def make_glibc():
+    def words(*patches):
+        return b"".join(struct.pack("<BHQ", *p) for p in patches)
+
+    arena = 0x940 // 8
+    chunk = (0x290 + 0x5000) // 8
+    files = {
+        "sound": words(),
+        "size-zero": words((0, chunk + 1, 0)),
+        "size-ones": words((0, chunk + 1, 2 ** 64 - 1)),
+        "size-small": words((0, chunk + 1, 0x11)),
+        "size-beyond": words((0, chunk + 1, 0x40001)),
+        "size-mmapped": words((0, chunk + 1, 0x23)),
+        "first-size": words((0, 1, 0x7001)),
+        "no-ring": words((5, arena + 0x870 // 8, 8)),
+        "ring-elsewhere": words((3, arena + 0x870 // 8, 0x290)),
+        "top-low": words((3, arena + 12, 0x290)),
+        "top-inside": words((3, arena + 12, 0x2a8)),
+        "top-in-libc": words((5, arena + 12, 0)),
+        "fastbin-to-free": words((3, arena + 3, 0x290)),
+        "fastbin-unaligned": words((3, arena + 3, 0x293)),
+        "fastbins-crossed": words((3, arena + 2, chunk * 8),
+                                  (3, arena + 4, chunk * 8)),
+        "nothing-got": words((1, arena + 0x888 // 8, 0)),
+        "more-than-got": words((1, arena + 0x888 // 8, 2 ** 63)),
+        "break-elsewhere": words((5, (0x20 + 96) // 8, 0)),
+        "break-behind": words((3, (0x20 + 96) // 8, 0x3fff0)),
+        "blocks-mapped": words((1, (0x20 + 56) // 8, 3 << 32),
+                               (1, (0x20 + 80) // 8, 0x3000),
+                               (1, (0x20 + 88) // 8, 0x3000)),
+        "cache": words((0, 2, 1), (3, 0x12, 0x52a0), (0, 3, 0)),
+        "fences": words((0, chunk + 1, 0x11), (0, chunk + 3, 0x11)),
+        "one-filled": b"\1\0\0" + b"\x31" * 8,
+    }
+    for title, data in files.items():
+        save("glibc", title, data)
+        save("glibc", title + "-by-range", data + b"\0")
+
+
 def main():
     global FOLDER
     if len(sys.argv) > 1:
@@ -1048,6 +1089,7 @@ def main():
             save(target, title, text)
     make_elf()
     make_dwarf()
+    make_glibc()
 
 
 if __name__ == "__main__":
