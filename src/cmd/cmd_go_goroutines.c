@@ -111,6 +111,9 @@ static struct mw_error *read_all(const struct cmd_call *call,
 {
 	struct mw_error *error = mw_go_open(target, &g->go);
 
+	// A core does not tell when it was written.
+	if (mw_target_info(target)->kind == MW_TARGET_PROCESS)
+		g->now_ns = mw_kernel_now();
 	if (error)
 		return error;
 	if (!g->go)
@@ -133,7 +136,6 @@ static struct mw_error *run(const struct cmd_call *call)
 	uint64_t begun_ns = mw_kernel_now(), stopped_ns = 0;
 	struct mw_error *error = cmd_open_target(call, &target);
 
-	g.now_ns = mw_kernel_now();
 	if (!error)
 		error = read_all(call, &g, target);
 	// What is looked up later lies in the program's file.

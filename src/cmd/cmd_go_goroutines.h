@@ -20,7 +20,7 @@ enum goroutines_by {
 struct goroutines {
 	struct mw_go *go;
 	struct mw_go_goroutines all;
-	uint64_t now_ns; /* on the clock that the runtime uses */
+	uint64_t now_ns; /* on the runtime's clock; 0 when not known */
 	struct mw_map64 places; /* pc -> number in place_texts + 1 */
 	MW_VEC(char *) place_texts;
 	/* Of each trace; NULL until asked for. */

@@ -3,7 +3,9 @@
 them (runtime.Stack)."""
 
 import json
+import random
 import re
+import struct
 
 import pytest
 
@@ -230,3 +232,46 @@ def test_cgo(start, version):
             seen.update(functions_of(row)[:1])
     assert len(seen) > 3
 
+
+
+def test_core(start, tmp_path):
+    """The same as of the process, but for how long they have waited."""
+    target, path = start_goroutines(start, tmp_path, "1.26.8")
+    core = tmp_path / "core"
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+
+    def listed(what):
+        done = run("go", "goroutines", "--format=json", "--backtrace",
+                   "--all", what)
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)["rows"]
+        for row in result:
+            row.pop("waited_ns")
+        return result
+
+    assert listed(core) == listed(target.pid)
+
+
+def test_damaged_cores(start, tmp_path):
+    """Whatever is wrong in memory: an answer or an error, soon."""
+    target, path = start_goroutines(start, tmp_path, "1.26.8")
+    core, bad = tmp_path / "core", tmp_path / "bad"
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+    good = core.read_bytes()
+    chosen = random.Random(11)
+    # Wild values where pointers are.
+    words = struct.unpack(f"<{len(good) // 8}Q",
+                          good[:len(good) // 8 * 8])
+    places = [8 * i for i, word in enumerate(words)
+              if i > 10000 and 0x400000 <= word < 1 << 47]
+    assert len(places) > 5000
+    for _ in range(12):
+        damaged = bytearray(good)
+        for at in chosen.sample(places, 1000):
+            other = chosen.choice(places)
+            damaged[at:at + 8] = chosen.choice([
+                good[other:other + 8], b"\xff" * 8, bytes(8),
+                chosen.randbytes(8)])
+        bad.write_bytes(damaged)
+        done = run("go", "goroutines", "--backtrace", "--all", bad)
+        assert done.returncode in (0, 1), done.stderr
