@@ -26,7 +26,7 @@ struct go_member {
 struct go_layout {
 	unsigned minor; /* 1.minor.first_patch … 1.minor.last_patch */
 	unsigned first_patch, last_patch;
-	const char *source;
+	char source[192]; /* no pointer: read-only, nothing to relocate */
 	struct go_member at[GO_FIELDS];
 };
 
