@@ -283,6 +283,15 @@ static struct mw_error *take_picture(struct mw_target *target)
 	return error;
 }
 
+/** The message with the file, and where in it something is wrong. */
+static struct mw_error *tell_place(struct mw_error *error, const char *path)
+{
+	if (!error->has_where)
+		return mw_error_prefix(error, "%s", path);
+	return mw_error_prefix(error, "%s, offset %#llx", path,
+			       (unsigned long long)error->where);
+}
+
 static struct mw_error *open_all(struct mw_target *target, const char *path,
 				 const struct mw_target_options *options)
 {
@@ -301,11 +310,10 @@ static struct mw_error *open_all(struct mw_target *target, const char *path,
 	error = mw_core_load(core->fd, &core->core);
 	if (!error)
 		error = take_picture(target);
+	if (!error && target->maps.list.n == 0)
+		error = mw_error_at(MW_E_FORMAT, 0, "the core has no memory");
 	if (error)
-		return mw_error_prefix(error, "%s", path);
-	if (target->maps.list.n == 0)
-		return mw_error_at(MW_E_FORMAT, 0, "%s: the core has no "
-				   "memory", path);
+		return tell_place(error, path);
 	error = find_exe(target);
 	if (!error)
 		error = mw_core_list_files(target);

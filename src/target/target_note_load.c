@@ -22,9 +22,7 @@ struct reader {
 
 static struct mw_error *damaged(const struct reader *r, const char *what)
 {
-	return mw_error_at(MW_E_FORMAT, r->offset, "damaged note of %s, at "
-			   "offset %#llx", what,
-			   (unsigned long long)r->offset);
+	return mw_error_at(MW_E_FORMAT, r->offset, "damaged note of %s", what);
 }
 
 static size_t read_some(struct reader *r, void *to, size_t bytes)
