@@ -68,6 +68,7 @@ extern const struct cmd_command cmd_dump;
 extern const struct cmd_command cmd_elf;
 extern const struct cmd_command cmd_go_goroutines;
 extern const struct cmd_command cmd_hexdump;
+extern const struct cmd_command cmd_go_memstats;
 extern const struct cmd_command cmd_ledger;
 extern const struct cmd_command cmd_malloc;
 extern const struct cmd_command cmd_maps;
@@ -121,6 +122,13 @@ MW_MUST_USE struct mw_error *cmd_find_target(const struct cmd_call *call,
 /** Open call->target (NULL: the largest process). */
 MW_MUST_USE struct mw_error *cmd_open_target(const struct cmd_call *call,
 					     struct mw_target **ret);
+
+/**
+ * The error for a command that needs a Go runtime where there is none: what the
+ * target's last note says, if it has any.
+ */
+MW_MUST_USE struct mw_error *cmd_no_go(const struct cmd_call *call,
+				       const struct mw_target *target);
 
 /** Print the notes of a target to standard error. */
 void cmd_print_notes(const struct mw_target *target);

@@ -36,6 +36,25 @@ static struct mw_error *add_pss(struct cmd_books *books)
 	return NULL;
 }
 
+/** Read the Go program's own figures. */
+static struct mw_error *read_memstats(const struct cmd_call *call,
+				      struct cmd_books *books)
+{
+	struct mw_error *error;
+
+	if (!books->go)
+		return cmd_no_go(call, books->target);
+	books->memstats = mw_calloc(1, sizeof(*books->memstats));
+	if (!books->memstats)
+		return mw_error_nomem();
+	error = mw_go_memstats_read(books->go, books->memstats);
+	if (error) {
+		mw_free(books->memstats);
+		books->memstats = NULL;
+	}
+	return error;
+}
+
 /** Tell what of the Go heap moved while it was read. */
 static void note_drift(struct cmd_books *books)
 {
@@ -109,6 +128,8 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 		mw_ledger_trace(books->ledger, books->trace);
 	if (!error)
 		error = claim_go(books);
+	if (!error && (flags & CMD_BOOKS_MEMSTATS))
+		error = read_memstats(call, books);
 	if (!error)
 		error = mw_alloc_claim(books->target,
 				       mw_ledger_sink(books->ledger),
@@ -138,6 +159,9 @@ void cmd_books_close(struct cmd_books *books)
 	mw_ledger_freep(&books->ledger);
 	mw_native_freep(&books->native);
 	mw_alloc_freep(&books->alloc);
+	if (books->memstats)
+		mw_go_memstats_free(books->memstats);
+	mw_free(mw_steal(books->memstats));
 	mw_go_closep(&books->go);
 	mw_free(mw_steal(books->smaps));
 }

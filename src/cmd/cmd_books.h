@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "mw_alloc.h"
+#include "mw_go_stats.h"
 #include "mw_gort.h"
 #include "mw_ledger.h"
 #include "mw_native.h"
@@ -13,6 +14,7 @@ struct cmd_books {
 	struct mw_target *target; /* may be open before the books are taken */
 	const struct mw_ledger_trace *trace; /* to be set before; may be NULL */
 	struct mw_go *go; /* NULL: no Go runtime */
+	struct mw_go_memstats *memstats; /* NULL: not asked, or no Go */
 	struct mw_native *native;
 	struct mw_alloc *alloc;
 	struct mw_ledger *ledger;
@@ -27,6 +29,7 @@ enum cmd_books_flags {
 	CMD_BOOKS_PSS = 4,	/* smaps, mappings, and PSS per account */
 	CMD_BOOKS_PAGES = 8,	/* keep what each account has on each page */
 	CMD_BOOKS_HOLD = 16,	/* a stopped target stays so, to be read on */
+	CMD_BOOKS_MEMSTATS = 32, /* read memstats; fails without a Go runtime */
 };
 
 /**

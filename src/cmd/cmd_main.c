@@ -19,6 +19,7 @@ static const struct cmd_command *const commands[] = {
 	&cmd_malloc,
 	&cmd_snapshot,
 	&cmd_watch,
+	&cmd_go_memstats,
 };
 
 /**

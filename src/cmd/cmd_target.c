@@ -64,6 +64,19 @@ struct mw_error *cmd_open_target(const struct cmd_call *call,
 	return mw_target_open(pid, &call->capture, ret);
 }
 
+struct mw_error *cmd_no_go(const struct cmd_call *call,
+			   const struct mw_target *target)
+{
+	size_t count;
+	const char *const *notes = mw_target_notes(target, &count);
+
+	return mw_error_new(MW_E_NOT_FOUND, "%s: %s",
+			    call->target ? call->target : "the target",
+			    count ? notes[count - 1]
+				  : "not a Go program, or its memory may not "
+				    "be read");
+}
+
 static void json_go(struct mw_json *json, const struct mw_go *go)
 {
 	static const char *const layouts[] = {

@@ -183,6 +183,16 @@ struct go_accounts {
 	mw_account_id poll_descs, finalizers, persistent, persistent_free;
 };
 
+#define GO_MAX_CLASSES 128
+
+/** Where the runtime's figures are; 0 for what was not found. */
+struct go_stat_vars {
+	bool searched;
+	uint64_t memstats, controller, limiter, work;
+	size_t classes; /* sizes of objects, by size class; [0] is 0 */
+	uint32_t class_bytes[GO_MAX_CLASSES];
+};
+
 struct mw_go {
 	struct mw_target *target;
 	const struct mw_image *image;
@@ -206,6 +216,7 @@ struct mw_go {
 	uint64_t buckets[3]; /* memory, block, mutex */
 	uint64_t buckhash;
 	uint64_t wait_reasons; /* when goroutines were asked for */
+	struct go_stat_vars stat_vars;
 
 	/* The heap */
 	struct go_slice allspans;

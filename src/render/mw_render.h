@@ -41,6 +41,8 @@ enum mw_unit {
 	MW_UNIT_ADDRESS,
 	MW_UNIT_NS,
 	MW_UNIT_OFFSET, /* in a file, in bytes: hexadecimal in text */
+	/* A number of the kind and unit that each cell tells by itself. */
+	MW_UNIT_NUMBER,
 };
 
 /** The unit's name in JSON. */
@@ -79,12 +81,22 @@ struct mw_column {
 	const char *help; /* what it means, for --help; may be NULL */
 };
 
+/** What a cell of a column of MW_UNIT_NUMBER holds. */
+enum mw_number {
+	MW_NUMBER_INTEGER,
+	MW_NUMBER_REAL, /* value has the bits of a double */
+	MW_NUMBER_BOOL,
+};
+
 struct mw_cell {
 	/* MW_UNIT_TEXT: the table's own unless borrowed; NULL is empty */
 	char *text;
 	uint64_t value; /* all other units */
 	bool empty;	/* no value: null in JSON, blank elsewhere */
 	bool borrowed;
+	/* In a column of MW_UNIT_NUMBER: */
+	enum mw_number kind;
+	enum mw_unit unit; /* of an integer */
 };
 
 /** A table of rows; the columns are borrowed and outlive it. */
@@ -111,6 +123,9 @@ bool mw_cell_text(struct mw_cell *cell, const char *text);
 /** The same without a copy, in a table of many rows: @text outlives it. */
 void mw_cell_borrow(struct mw_cell *cell, const char *text);
 void mw_cell_value(struct mw_cell *cell, uint64_t value);
+/** The same in a column of MW_UNIT_NUMBER. */
+void mw_cell_number(struct mw_cell *cell, enum mw_number kind,
+		    enum mw_unit unit, uint64_t value);
 
 void mw_table_emit_text(const struct mw_table *table, FILE *out,
 			const struct mw_style *style);
@@ -143,6 +158,8 @@ void mw_json_text(struct mw_json *json, const char *text); /* NULL: null */
 void mw_json_u64(struct mw_json *json, uint64_t value);
 void mw_json_i64(struct mw_json *json, int64_t value);
 void mw_json_bool(struct mw_json *json, bool value);
+/** The shortest text that reads back the same; null for what is no number. */
+void mw_json_real(struct mw_json *json, double value);
 void mw_json_null(struct mw_json *json);
 void mw_json_address(struct mw_json *json, uint64_t address);
 

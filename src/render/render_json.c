@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
+#include <string.h>
 
 #include "mw_num.h"
 #include "render_int.h"
@@ -144,6 +146,15 @@ void mw_json_bool(struct mw_json *json, bool value)
 	fputs(value ? "true" : "false", json->out);
 }
 
+void mw_json_real(struct mw_json *json, double value)
+{
+	char text[32];
+
+	before_value(json);
+	fputs(isfinite(value) ? mw_format_real(text, value) : "null",
+	      json->out);
+}
+
 void mw_json_null(struct mw_json *json)
 {
 	mw_json_text(json, NULL);
@@ -153,6 +164,24 @@ void mw_json_address(struct mw_json *json, uint64_t address)
 {
 	before_value(json);
 	fprintf(json->out, "\"0x%" PRIx64 "\"", address);
+}
+
+static void emit_number(struct mw_json *json, const struct mw_cell *cell)
+{
+	double real;
+
+	switch (cell->kind) {
+	case MW_NUMBER_INTEGER:
+		mw_json_u64(json, cell->value);
+		break;
+	case MW_NUMBER_REAL:
+		memcpy(&real, &cell->value, sizeof(real));
+		mw_json_real(json, real);
+		break;
+	case MW_NUMBER_BOOL:
+		mw_json_bool(json, cell->value != 0);
+		break;
+	}
 }
 
 static void emit_cell(struct mw_json *json, const struct mw_column *column,
@@ -166,7 +195,7 @@ static void emit_cell(struct mw_json *json, const struct mw_column *column,
 	else if (column->unit == MW_UNIT_ADDRESS)
 		mw_json_address(json, cell->value);
 	else
-		mw_json_u64(json, cell->value);
+		emit_number(json, cell);
 }
 
 void mw_json_columns(struct mw_json *json, const struct mw_table *table)

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "mw_num.h"
-#include "mw_render.h"
+#include "render_int.h"
 
 #define DEFAULT_WIDTH 100
 
@@ -33,6 +33,7 @@ const char *mw_unit_name(enum mw_unit unit)
 		[MW_UNIT_TEXT] = "text",     [MW_UNIT_BYTES] = "bytes",
 		[MW_UNIT_COUNT] = "count",   [MW_UNIT_ADDRESS] = "address",
 		[MW_UNIT_NS] = "ns",	     [MW_UNIT_OFFSET] = "bytes",
+		[MW_UNIT_NUMBER] = "number",
 	};
 
 	return names[unit];
@@ -74,6 +75,16 @@ const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact)
 		snprintf(text, 32, "%.*f %s",
 			 value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value,
 			 units[unit]);
+	return text;
+}
+
+const char *mw_format_real(char text[static 32], double value)
+{
+	for (int digits = 6; digits <= 17; digits++) {
+		snprintf(text, 32, "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
 	return text;
 }
 

@@ -81,6 +81,36 @@ void mw_cell_value(struct mw_cell *cell, uint64_t value)
 	cell->empty = false;
 }
 
+void mw_cell_number(struct mw_cell *cell, enum mw_number kind,
+		    enum mw_unit unit, uint64_t value)
+{
+	mw_cell_value(cell, value);
+	cell->kind = kind;
+	cell->unit = unit;
+}
+
+static const char *number_text(const struct mw_cell *cell, bool exact,
+			       char buffer[static 32])
+{
+	double real;
+
+	switch (cell->kind) {
+	case MW_NUMBER_BOOL:
+		return cell->value ? "true" : "false";
+	case MW_NUMBER_REAL:
+		memcpy(&real, &cell->value, sizeof(real));
+		return mw_format_real(buffer, real);
+	case MW_NUMBER_INTEGER:
+		break;
+	}
+	if (cell->unit == MW_UNIT_BYTES)
+		return mw_format_bytes(buffer, cell->value, exact);
+	if (cell->unit == MW_UNIT_NS)
+		return mw_format_ns(buffer, cell->value, exact);
+	snprintf(buffer, 32, "%" PRIu64, cell->value);
+	return buffer;
+}
+
 /** The cell as text; @buffer is used where it has no text of its own. */
 static const char *cell_text(const struct mw_column *column,
 			     const struct mw_cell *cell, bool exact,
@@ -102,6 +132,8 @@ static const char *cell_text(const struct mw_column *column,
 		return buffer;
 	case MW_UNIT_NS:
 		return mw_format_ns(buffer, cell->value, exact);
+	case MW_UNIT_NUMBER:
+		return number_text(cell, exact, buffer);
 	}
 	return "";
 }
@@ -248,6 +280,13 @@ void mw_csv_text(FILE *out, const char *text)
 	putc('"', out);
 }
 
+static void emit_csv_number(FILE *out, const struct mw_cell *cell)
+{
+	char buffer[32];
+
+	fputs(number_text(cell, true, buffer), out);
+}
+
 void mw_table_emit_csv_head(const struct mw_table *table, FILE *out)
 {
 	for (size_t i = 0; i < table->column_count; i++)
@@ -274,6 +313,8 @@ void mw_table_emit_csv_rows(const struct mw_table *table, FILE *out)
 				mw_csv_text(out, cell->text ? cell->text : "");
 			else if (table->columns[i].unit == MW_UNIT_ADDRESS)
 				fprintf(out, "0x%" PRIx64, cell->value);
+			else if (cell->kind != MW_NUMBER_INTEGER)
+				emit_csv_number(out, cell);
 			else
 				fprintf(out, "%" PRIu64, cell->value);
 		}

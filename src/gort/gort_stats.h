@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GORT_STATS_H
+#define GORT_STATS_H
+
+#include "gort_int.h"
+#include "mw_go_stats.h"
+
+/*
+ * The runtime's counters: memstats, gcController, work, and what each P keeps
+ * for itself until it is asked for (mstats.go, mcache.go, mgcpacer.go).
+ */
+
+/**
+ * The minor release, to look up in tables of what changed without leaving a
+ * trace in the layout; that of the newest when it is not known.
+ */
+static inline unsigned go_release(const struct mw_go *go)
+{
+	return go->minor ? go->minor
+			 : go->layout.minor ? go->layout.minor : UINT32_MAX;
+}
+
+/** Find go->stat_vars, once. False when memstats is not there. */
+bool go_find_stat_vars(struct mw_go *go);
+
+/** Read afresh what may have changed since it was last read. */
+bool go_read_now(const struct mw_go *go, uint64_t va, void *to, size_t bytes);
+
+/** The same as go_read(), afresh. */
+bool go_now(const struct mw_go *go, uint64_t va, enum go_field field,
+	    uint64_t *ret);
+
+/** What heapStatsDelta holds, summed up over its three generations. */
+struct go_heap_sums {
+	int64_t committed, released, in_heap, in_stacks, in_work_bufs,
+		in_ptr_scalar_bits;
+	uint64_t tiny_allocs;
+	uint64_t large_alloc, large_alloc_count, large_free, large_free_count;
+	uint64_t allocs[MW_GO_MAX_CLASSES], frees[MW_GO_MAX_CLASSES];
+};
+
+/** What ReadMemStats does before it counts: the Ps give back what they hold. */
+struct go_flush {
+	int64_t allocs[MW_GO_MAX_CLASSES];
+	uint64_t tiny_allocs;
+	uint64_t alloc_bytes; /* of which totalAlloc does not know yet */
+	uint64_t stack_bytes; /* of stack spans that become free */
+	int64_t live_bytes; /* to be taken from heapLive */
+};
+
+/** All counters, as of one moment if they could be had so. */
+struct go_counters {
+	uint8_t *memstats; /* a copy of the struct */
+	uint8_t *controller; /* of gcController, or NULL */
+	struct go_heap_sums sums;
+	struct go_flush flush;
+	bool is_consistent;
+	unsigned tries;
+	const char *doubt;
+};
+
+MW_MUST_USE struct mw_error *go_read_counters(struct mw_go *go,
+					      struct go_counters *ret);
+void go_free_counters(struct go_counters *counters);
+
+/** A member of the copies; 0 when the layout lacks it. */
+uint64_t go_memstat(const struct mw_go *go, const struct go_counters *c,
+		    enum go_field field);
+uint64_t go_controller(const struct mw_go *go, const struct go_counters *c,
+		       enum go_field field);
+
+/** Totals of the heap's counters. */
+struct go_heap_totals {
+	uint64_t alloc_bytes, allocs, free_bytes, frees;
+};
+struct go_heap_totals go_heap_totals(const struct mw_go *go,
+				     const struct go_heap_sums *sums);
+/** The sums as they are after the flush. */
+struct go_heap_sums go_flushed(const struct go_counters *c);
+
+/* The pacer, gort_pacer.c */
+
+struct go_pace {
+	uint64_t goal, trigger;
+	bool limited; /* by the memory limit, not by GOGC */
+};
+
+/**
+ * Where the heap should be when the next collection ends, and begins. False
+ * when that cannot be told.
+ */
+bool go_pace(const struct mw_go *go, const struct go_counters *c, bool flushed,
+	     struct go_pace *ret);
+
+/* runtime/metrics, gort_metrics.c */
+MW_MUST_USE struct mw_error *go_add_metrics(struct mw_go *go,
+					    const struct go_counters *c,
+					    struct mw_go_memstats *stats);
+
+/** Whether a collection runs just now; false for @ret_known if not known. */
+bool go_gc_runs(const struct mw_go *go, bool *ret_known);
+
+#endif

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A Go process that tells all that it can tell of its memory. It takes its
+// figures (runtime.MemStats, runtime/metrics) without allocating, says so, and
+// waits, so that memwhy can read the same. Bytes on standard input:
+//
+//	r  take the figures, keeping those of the time before
+//	p  print both, as lines of JSON: "old", "new", "metrics"
+//	g  collect garbage
+//	a  allocate, and leave garbage
+//
+// Each is answered by the line `end 0`.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+type node struct {
+	next  *node
+	value [5]int
+}
+
+var (
+	nodes    []*node
+	buffers  [][]byte
+	old, now runtime.MemStats
+	samples  []metrics.Sample
+	sink     interface{}
+	tiny     *byte
+	blocked  = make(chan int)
+)
+
+func allocate() {
+	for i := 0; i < 20000; i++ {
+		n := &node{}
+		if i%3 != 0 {
+			nodes = append(nodes, n)
+		}
+		sink = i
+		tiny = new(byte)
+	}
+	for i := 0; i < 300; i++ {
+		buffers = append(buffers, make([]byte, 1+i*137))
+	}
+	for i := 0; i < 10; i++ {
+		buffers = append(buffers, make([]byte, 40000+i*9000))
+	}
+}
+
+func deep(depth int) int {
+	var room [128]int
+	room[depth%128] = depth
+	if depth == 0 {
+		<-blocked
+		return 0
+	}
+	return deep(depth-1) + room[depth%128]
+}
+
+func take() {
+	old = now
+	metrics.Read(samples)
+	runtime.ReadMemStats(&now)
+	metrics.Read(samples)
+}
+
+func line(name string, value interface{}) {
+	text, _ := json.Marshal(value)
+	os.Stderr.WriteString(name + " " + string(text) + "\n")
+}
+
+func print() {
+	values := map[string]interface{}{}
+	for _, s := range samples {
+		switch s.Value.Kind() {
+		case metrics.KindUint64:
+			values[s.Name] = s.Value.Uint64()
+		case metrics.KindFloat64:
+			values[s.Name] = s.Value.Float64()
+		case metrics.KindFloat64Histogram:
+			var sum uint64
+			for _, c := range s.Value.Float64Histogram().Counts {
+				sum += c
+			}
+			values[s.Name] = sum
+		}
+	}
+	line("old", &old)
+	line("new", &now)
+	line("metrics", values)
+}
+
+func main() {
+	for _, d := range metrics.All() {
+		samples = append(samples, metrics.Sample{Name: d.Name})
+	}
+	allocate()
+	for i := 0; i < 40; i++ {
+		go deep(i * 10)
+	}
+	nodes = nodes[len(nodes)/2:]
+	buffers = buffers[:len(buffers)-5]
+	time.Sleep(10 * time.Millisecond)
+	runtime.GC()
+	debug.FreeOSMemory()
+	allocate()
+	take()
+	input := bufio.NewReaderSize(os.Stdin, 16)
+	for {
+		println("end", 0)
+		c, err := input.ReadByte()
+		if err != nil {
+			return
+		}
+		switch c {
+		case 'r':
+			take()
+		case 'p':
+			print()
+		case 'g':
+			runtime.GC()
+		case 'a':
+			allocate()
+		}
+	}
+}
