@@ -20,6 +20,8 @@ static const struct cmd_command *const commands[] = {
 	&cmd_snapshot,
 	&cmd_watch,
 	&cmd_go_memstats,
+	&cmd_go_spans,
+	&cmd_go_classes,
 };
 
 /**
