@@ -71,6 +71,8 @@ extern const struct cmd_command cmd_hexdump;
 extern const struct cmd_command cmd_go_memstats;
 extern const struct cmd_command cmd_go_spans;
 extern const struct cmd_command cmd_go_classes;
+extern const struct cmd_command cmd_go_gc;
+extern const struct cmd_command cmd_go_sched;
 extern const struct cmd_command cmd_ledger;
 extern const struct cmd_command cmd_malloc;
 extern const struct cmd_command cmd_maps;

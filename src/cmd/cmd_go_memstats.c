@@ -1,64 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "cmd_go_figures.h"
 #include "cmd_go_memstats.h"
 #include "mw_guard.h"
 
-enum column { FIELD, VALUE, UNIT, NOTE, COLUMNS };
-
-static const struct mw_column columns[COLUMNS] = {
-	[FIELD] = { "field", "FIELD", MW_UNIT_TEXT,
+static const struct mw_column columns[FIGURE_COLUMNS] = {
+	[FIGURE_FIELD] = { "field", "FIELD", MW_UNIT_TEXT,
 		    "as in runtime.MemStats, or a name of runtime/metrics" },
-	[VALUE] = { "value", "VALUE", MW_UNIT_NUMBER,
+	[FIGURE_VALUE] = { "value", "VALUE", MW_UNIT_NUMBER,
 		    "what the program would say itself; empty when that "
 		    "cannot be known from outside" },
-	[UNIT] = { "unit", NULL, MW_UNIT_TEXT,
+	[FIGURE_UNIT] = { "unit", NULL, MW_UNIT_TEXT,
 		   "of the value: bytes, count, ns, real or bool" },
-	[NOTE] = { "note", "NOTE", MW_UNIT_TEXT,
+	[FIGURE_NOTE] = { "note", "NOTE", MW_UNIT_TEXT,
 		   "how the value is meant, or why it is not known" },
 };
 
 static void help(FILE *out)
 {
-	cmd_print_columns(out, columns, COLUMNS);
+	cmd_print_columns(out, columns, FIGURE_COLUMNS);
 	fputs("\nMemStats is told as ReadMemStats would tell it now: it first "
 	      "has each P give back\nwhat it keeps for itself; "
 	      "runtime/metrics does not. In text, pauses and size classes\n"
 	      "are shown with --verbose. In JSON, \"memstats\" is the whole "
 	      "struct as Go writes it.\n", out);
-}
-
-static const char *unit_name(enum mw_go_unit unit)
-{
-	static const char *const names[] = {
-		[MW_GO_UNIT_BYTES] = "bytes", [MW_GO_UNIT_COUNT] = "count",
-		[MW_GO_UNIT_NS] = "ns",	      [MW_GO_UNIT_REAL] = "real",
-		[MW_GO_UNIT_BOOL] = "bool",
-	};
-
-	return names[unit];
-}
-
-static bool add_row(struct mw_table *table, const struct mw_go_figure *f)
-{
-	struct mw_cell *cells = mw_table_add(table);
-	uint64_t value = f->value;
-
-	if (!cells)
-		return false;
-	if (f->unit == MW_GO_UNIT_REAL)
-		memcpy(&value, &f->real, sizeof(value));
-	if (f->is_known)
-		mw_cell_number(&cells[VALUE],
-			       f->unit == MW_GO_UNIT_REAL   ? MW_NUMBER_REAL
-			       : f->unit == MW_GO_UNIT_BOOL ? MW_NUMBER_BOOL
-							    : MW_NUMBER_INTEGER,
-			       f->unit == MW_GO_UNIT_BYTES ? MW_UNIT_BYTES
-							   : MW_UNIT_COUNT,
-			       value);
-	return mw_cell_text(&cells[FIELD], f->name) &&
-	       mw_cell_text(&cells[UNIT], unit_name(f->unit)) &&
-	       (!f->note || mw_cell_text(&cells[NOTE], f->note));
 }
 
 static bool add_element(struct mw_table *table, const char *format, size_t i,
@@ -68,7 +34,7 @@ static bool add_element(struct mw_table *table, const char *format, size_t i,
 
 	snprintf(name, sizeof(name), "%s[%zu]%s", format, i,
 		 strchr(format, 0) + 1);
-	return add_row(table, &(struct mw_go_figure){
+	return cmd_add_figure(table, &(struct mw_go_figure){
 		.name = name,
 		.unit = unit,
 		.is_known = true,
@@ -105,11 +71,11 @@ static bool fill(struct mw_table *table, const struct mw_go_memstats *m,
 	bool good = true;
 
 	for (size_t i = 0; good && i < MW_GO_STATS; i++)
-		good = add_row(table, &m->figures[i]);
+		good = cmd_add_figure(table, &m->figures[i]);
 	if (good && arrays)
 		good = add_arrays(table, m);
 	for (size_t i = 0; good && i < m->metrics.n; i++)
-		good = add_row(table, &m->metrics.v[i]);
+		good = cmd_add_figure(table, &m->metrics.v[i]);
 	return good;
 }
 
@@ -205,7 +171,7 @@ static struct mw_error *run(const struct cmd_call *call)
 
 	if (error)
 		return error;
-	mw_table_init(&table, columns, COLUMNS);
+	mw_table_init(&table, columns, FIGURE_COLUMNS);
 	if (!fill(&table, books.memstats,
 		  call->format != MW_FORMAT_TEXT || call->verbose))
 		return mw_error_nomem();

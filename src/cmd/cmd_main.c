@@ -22,6 +22,8 @@ static const struct cmd_command *const commands[] = {
 	&cmd_go_memstats,
 	&cmd_go_spans,
 	&cmd_go_classes,
+	&cmd_go_gc,
+	&cmd_go_sched,
 };
 
 /**

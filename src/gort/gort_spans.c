@@ -392,10 +392,14 @@ bool go_reread_span(const struct mw_go *go, size_t index, uint64_t start,
 
 /* Specials */
 
-static struct mw_error *note_specials(struct mw_go *go, uint64_t special)
+struct mw_error *
+go_each_special(struct mw_go *go, uint64_t special,
+		struct mw_error *(*visit)(struct mw_go *go, uint64_t special,
+					  uint8_t kind, void *ctx),
+		void *ctx)
 {
 	enum { LIMIT = 1 << 20 };
-	uint64_t size = go_size(go, GO_special), last = 0;
+	uint64_t last = 0;
 
 	// Sorted by offset and kind, which ends any cycle.
 	for (int n = 0; special && n < LIMIT; n++) {
@@ -409,13 +413,21 @@ static struct mw_error *note_specials(struct mw_go *go, uint64_t special)
 		if (n > 0 && key <= last)
 			break;
 		last = key;
-		struct mw_error *error = mw_part_list_add(
-			&go->parts, special, size, go->accounts.specials);
+		struct mw_error *error = visit(go, special, (uint8_t)kind, ctx);
 		if (error)
 			return error;
 		special = next;
 	}
 	return NULL;
+}
+
+static struct mw_error *note_special(struct mw_go *go, uint64_t special,
+				     uint8_t kind, void *ctx)
+{
+	(void)kind;
+	(void)ctx;
+	return mw_part_list_add(&go->parts, special, go_size(go, GO_special),
+				go->accounts.specials);
 }
 
 struct mw_error *go_find_specials(struct mw_go *go)
@@ -430,7 +442,8 @@ struct mw_error *go_find_specials(struct mw_go *go)
 		    mw_target_read_u64(go->target, go->allspans.ptr + i * 8,
 				       &va) &&
 		    go_read_span(go, va, &span))
-			error = note_specials(go, span.specials);
+			error = go_each_special(go, span.specials,
+						note_special, NULL);
 	}
 	return error;
 }

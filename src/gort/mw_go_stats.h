@@ -42,6 +42,7 @@ enum mw_go_unit {
 	MW_GO_UNIT_NS, /* LastGC and PauseEnd: since 1970 */
 	MW_GO_UNIT_REAL,
 	MW_GO_UNIT_BOOL,
+	MW_GO_UNIT_TEXT,
 };
 
 /** One figure. */
@@ -51,6 +52,7 @@ struct mw_go_figure {
 	bool is_known;
 	uint64_t value;
 	double real; /* with MW_GO_UNIT_REAL */
+	const char *text; /* with MW_GO_UNIT_TEXT; static */
 	const char *note; /* why it is not known, or how; NULL: nothing to say */
 };
 

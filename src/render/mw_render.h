@@ -86,6 +86,7 @@ enum mw_number {
 	MW_NUMBER_INTEGER,
 	MW_NUMBER_REAL, /* value has the bits of a double */
 	MW_NUMBER_BOOL,
+	MW_NUMBER_TEXT, /* no number after all: the text */
 };
 
 struct mw_cell {

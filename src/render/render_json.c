@@ -178,6 +178,9 @@ static void emit_number(struct mw_json *json, const struct mw_cell *cell)
 		memcpy(&real, &cell->value, sizeof(real));
 		mw_json_real(json, real);
 		break;
+	case MW_NUMBER_TEXT:
+		mw_json_text(json, cell->text);
+		break;
 	case MW_NUMBER_BOOL:
 		mw_json_bool(json, cell->value != 0);
 		break;

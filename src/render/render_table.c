@@ -100,6 +100,8 @@ static const char *number_text(const struct mw_cell *cell, bool exact,
 	case MW_NUMBER_REAL:
 		memcpy(&real, &cell->value, sizeof(real));
 		return mw_format_real(buffer, real);
+	case MW_NUMBER_TEXT:
+		return cell->text ? cell->text : "";
 	case MW_NUMBER_INTEGER:
 		break;
 	}
@@ -284,7 +286,7 @@ static void emit_csv_number(FILE *out, const struct mw_cell *cell)
 {
 	char buffer[32];
 
-	fputs(number_text(cell, true, buffer), out);
+	mw_csv_text(out, number_text(cell, true, buffer));
 }
 
 void mw_table_emit_csv_head(const struct mw_table *table, FILE *out)
