@@ -97,7 +97,8 @@ static enum mw_go_m_state state_of(struct reader *r, uint64_t m, uint64_t g,
 		return MW_GO_M_CGO;
 	if (g && status == GO_G_SYSCALL)
 		return MW_GO_M_SYSCALL;
-	if (g && status == GO_G_RUNNING)
+	// With a P it runs, even if its status is just being changed.
+	if (g && (status == GO_G_RUNNING || known->has_p))
 		return MW_GO_M_RUNNING;
 	if (mw_map64_find(&r->idle, m))
 		return MW_GO_M_IDLE;
