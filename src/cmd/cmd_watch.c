@@ -228,19 +228,6 @@ static void print_csv(const struct watch *watch, const struct series *s)
 	putchar('\n');
 }
 
-static const char *format_delta(char text[static 32], int64_t delta,
-				bool exact)
-{
-	char bytes[32];
-
-	if (delta == 0)
-		return "";
-	mw_format_bytes(bytes, delta < 0 ? -(uint64_t)delta : (uint64_t)delta,
-			exact);
-	snprintf(text, 32, "%c%.30s", delta < 0 ? '-' : '+', bytes);
-	return text;
-}
-
 static void print_line(const struct watch *watch, const struct series *s)
 {
 	bool exact = watch->call->style.exact_bytes;
@@ -249,7 +236,7 @@ static void print_line(const struct watch *watch, const struct series *s)
 
 	printf("%10.3f s  %*s  %*s  ", (double)watch->time_ns / 1e9, width,
 	       mw_format_bytes(rss, s->now.rss_bytes, exact), width + 1,
-	       format_delta(delta,
+	       mw_format_delta(delta,
 			    (int64_t)(s->now.rss_bytes - s->before.rss_bytes),
 			    exact));
 	mw_print_escaped(stdout, s->name);
@@ -307,7 +294,7 @@ static void print_screen(const struct watch *watch,
 		printf("%*s  %*s  ", width,
 		       mw_format_bytes(rss, s->now.rss_bytes, exact),
 		       width + 1,
-		       format_delta(delta, (int64_t)(s->now.rss_bytes -
+		       mw_format_delta(delta, (int64_t)(s->now.rss_bytes -
 						     s->before.rss_bytes),
 				    exact));
 		print_graph(watch, s);

@@ -37,6 +37,7 @@ struct mw_style mw_style_for(FILE *out);
 enum mw_unit {
 	MW_UNIT_TEXT,
 	MW_UNIT_BYTES,
+	MW_UNIT_DELTA, /* bytes more or, as an int64_t, less */
 	MW_UNIT_COUNT,
 	MW_UNIT_ADDRESS,
 	MW_UNIT_NS,
@@ -53,6 +54,9 @@ const char *mw_unit_name(enum mw_unit unit);
  * unit, or all digits when @exact. Returns @text.
  */
 const char *mw_format_bytes(char text[static 32], uint64_t bytes, bool exact);
+
+/** The same with a sign: "+4.00 KiB", "-1 B"; "" for none. */
+const char *mw_format_delta(char text[static 32], int64_t bytes, bool exact);
 
 /** The same for a time: "830 ms", "12.3 s", "5.0 min", "3.2 h", "12 d". */
 const char *mw_format_ns(char text[static 32], uint64_t ns, bool exact);

@@ -195,6 +195,8 @@ static void emit_cell(struct mw_json *json, const struct mw_column *column,
 		mw_json_null(json);
 	else if (column->unit == MW_UNIT_TEXT)
 		mw_json_text(json, cell->text ? cell->text : "");
+	else if (column->unit == MW_UNIT_DELTA)
+		mw_json_i64(json, (int64_t)cell->value);
 	else if (column->unit == MW_UNIT_ADDRESS)
 		mw_json_address(json, cell->value);
 	else

@@ -34,6 +34,7 @@ const char *mw_unit_name(enum mw_unit unit)
 		[MW_UNIT_COUNT] = "count",   [MW_UNIT_ADDRESS] = "address",
 		[MW_UNIT_NS] = "ns",	     [MW_UNIT_OFFSET] = "bytes",
 		[MW_UNIT_NUMBER] = "number",
+		[MW_UNIT_DELTA] = "bytes",
 	};
 
 	return names[unit];
@@ -86,6 +87,16 @@ const char *mw_format_real(char text[static 32], double value)
 			break;
 	}
 	return text;
+}
+
+const char *mw_format_delta(char text[static 32], int64_t bytes, bool exact)
+{
+	char size[32];
+
+	mw_format_bytes(size, bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes,
+			exact);
+	snprintf(text, 32, "%c%.30s", bytes < 0 ? '-' : '+', size);
+	return bytes ? text : "";
 }
 
 const char *mw_format_ns(char text[static 32], uint64_t ns, bool exact)

@@ -125,6 +125,8 @@ static const char *cell_text(const struct mw_column *column,
 		return cell->text ? cell->text : "";
 	case MW_UNIT_BYTES:
 		return mw_format_bytes(buffer, cell->value, exact);
+	case MW_UNIT_DELTA:
+		return mw_format_delta(buffer, (int64_t)cell->value, exact);
 	case MW_UNIT_ADDRESS:
 	case MW_UNIT_OFFSET:
 		snprintf(buffer, 32, "%" PRIx64, cell->value);
@@ -317,6 +319,8 @@ void mw_table_emit_csv_rows(const struct mw_table *table, FILE *out)
 				fprintf(out, "0x%" PRIx64, cell->value);
 			else if (cell->kind != MW_NUMBER_INTEGER)
 				emit_csv_number(out, cell);
+			else if (table->columns[i].unit == MW_UNIT_DELTA)
+				fprintf(out, "%" PRId64, (int64_t)cell->value);
 			else
 				fprintf(out, "%" PRIu64, cell->value);
 		}
