@@ -91,7 +91,7 @@ static struct mw_error *scan_page(struct scan *s, uint64_t va, uint64_t end)
 	uint64_t words[MW_PAGE_BYTES / 8];
 	size_t count = (end - va) / 8;
 
-	if (!mw_target_read(s->target, va, words, count * 8))
+	if (!mw_target_search(s->target, va, words, count * 8))
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
 		const struct glibc_arena_layout *layout;

@@ -76,6 +76,7 @@ static uint64_t region_end(struct search *s, uint64_t start, uint64_t limit)
 			bytes -= va - mw_align_down(va, MW_PAGE_BYTES);
 		}
 		head = mw_u64(bytes + va % MW_PAGE_BYTES + CHUNK_SIZE);
+		mw_target_keep(s->glibc->target, va + CHUNK_SIZE, 8);
 		size = head & ~(uint64_t)SIZE_FLAGS;
 		if ((head & (IS_MMAPPED | NON_MAIN_ARENA | 8)) ||
 		    (va == start && !(head & PREV_INUSE)) ||

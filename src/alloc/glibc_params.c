@@ -99,10 +99,10 @@ void glibc_find_params(struct glibc *glibc)
 	for (uint64_t va = start; va < start + 2 * AROUND;
 	     va += MW_PAGE_BYTES) {
 		// The tail is the head of the next page, if there is one.
-		if (!mw_target_read(glibc->target, va, page, MW_PAGE_BYTES))
+		if (!mw_target_search(glibc->target, va, page, MW_PAGE_BYTES))
 			continue;
-		if (!mw_target_read(glibc->target, va + MW_PAGE_BYTES,
-				    page + MW_PAGE_BYTES, LARGEST))
+		if (!mw_target_search(glibc->target, va + MW_PAGE_BYTES,
+				      page + MW_PAGE_BYTES, LARGEST))
 			memcpy(page + MW_PAGE_BYTES, empty, LARGEST);
 		for (size_t at = 0; at < MW_PAGE_BYTES; at += 8)
 			for (size_t i = 0; i < count; i++) {
@@ -115,6 +115,7 @@ void glibc_find_params(struct glibc *glibc)
 					continue;
 				best = score;
 				take(glibc, &l, va + at);
+				mw_target_keep(glibc->target, va + at, LARGEST);
 			}
 	}
 }

@@ -70,19 +70,24 @@ static void vote_page(struct glibc *glibc, struct votes *votes, uint64_t tcb,
 {
 	uint64_t words[MW_PAGE_BYTES / 8];
 
-	if (!mw_target_read(glibc->target, va, words, end - va))
+	if (!mw_target_search(glibc->target, va, words, end - va))
 		return;
 	for (size_t i = 0; i < (end - va) / 8; i++) {
 		size_t distance = (tcb - va) / 8 - i;
 
 		if (words[i] == 0)
 			continue;
-		if (mw_map64_find(&glibc->by_va, words[i]))
+		if (mw_map64_find(&glibc->by_va, words[i])) {
 			votes->at[distance].arena++;
+			mw_target_keep(glibc->target, va + 8 * i, 8);
+			continue;
+		}
 		// One with something in it counts for more.
-		else
-			votes->at[distance].tcache += mw_min(
-				glibc_rate_tcache(glibc, words[i]), 2);
+		uint32_t rate = mw_min(glibc_rate_tcache(glibc, words[i]), 2);
+
+		votes->at[distance].tcache += rate;
+		if (rate)
+			mw_target_keep(glibc->target, va + 8 * i, 8);
 	}
 }
 

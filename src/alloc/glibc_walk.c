@@ -132,8 +132,10 @@ static inline void settle(struct walk *w, uint64_t va, uint64_t prev_size,
 		enum glibc_kind kind = kind_of(w, chunk);
 
 		if (va - chunk <= w->linked_max && kind == GLIBC_IN_USE &&
-		    is_linked(w, chunk, va))
+		    is_linked(w, chunk, va)) {
 			kind = GLIBC_FAST;
+			mw_target_keep(w->target, chunk + 16, 8);
+		}
 		glibc_post(&w->post, kind, chunk, va);
 		return;
 	}
@@ -167,6 +169,7 @@ static bool read_head(const struct walk *w, uint64_t va, uint64_t head[2])
 {
 	if (va < w->buffer_start || va >= w->buffer_end)
 		return mw_target_copy(w->target, va, head, 16);
+	mw_target_keep(w->target, va + 8, 8);
 	head[0] = mw_u64(w->buffer + (va - w->buffer_start));
 	head[1] = mw_u64(w->buffer + (va - w->buffer_start) + 8);
 	return true;
@@ -365,6 +368,10 @@ static uint64_t walk_piece(struct walk *w, uint64_t va, uint64_t end)
 		const uint8_t *at = w->buffer + (va - w->buffer_start);
 		uint64_t prev_size = mw_u64(at), head = mw_u64(at + 8);
 
+		// What stands before the size is the user's, but for a free
+		// chunk's end.
+		mw_target_keep(w->target, head & PREV_INUSE ? va + 8 : va,
+			       head & PREV_INUSE ? 8 : 16);
 		if (va == w->top && is_top(w, va, head)) {
 			settle(w, va, prev_size, head);
 			return post_top(w, va, head);

@@ -5,14 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_books.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
 #include "mw_output.h"
 #include "mw_snapshot.h"
 
 static const char *output_path;
-static bool force, with_smaps;
+static bool force, with_smaps, no_contents;
 
 static const struct mw_column columns[] = {
 	{ "file", "FILE", MW_UNIT_TEXT, "the snapshot" },
@@ -92,6 +92,75 @@ static void end_progress(const struct progress *p)
 		fputs("\r\33[K", stderr);
 }
 
+/* Without contents */
+
+struct keeper {
+	const struct cmd_books *books;
+	MW_VEC(char) chosen; /* per account: 'y', 'n'; 0 when not known yet */
+	bool nomem;
+};
+
+static uint64_t every_address(void *ctx, uint64_t va)
+{
+	(void)ctx;
+	return va;
+}
+
+/** Accounts whose bytes are a runtime's or an allocator's own. */
+static bool is_structure(const char *account)
+{
+	const char *leaf = strrchr(account, '/');
+
+	return strncmp(account, "go/runtime/", 11) == 0 ||
+	       (strncmp(account, "malloc/", 7) == 0 &&
+		strcmp(leaf, "/metadata") == 0);
+}
+
+static void keep(void *ctx, uint64_t start, uint64_t end,
+		 mw_account_id account)
+{
+	struct keeper *k = ctx;
+	size_t count;
+	const struct mw_ledger_account *accounts =
+		mw_ledger_accounts(k->books->ledger, &count);
+
+	while (k->chosen.n <= account) {
+		char *fresh = mw_vec_push(&k->chosen);
+
+		if (!fresh) {
+			k->nomem = true;
+			return;
+		}
+		*fresh = '\0';
+	}
+	if (!k->chosen.v[account])
+		k->chosen.v[account] =
+			is_structure(accounts[account].name) ? 'y' : 'n';
+	if (k->chosen.v[account] == 'y')
+		mw_target_keep(k->books->target, start, end - start);
+}
+
+/** Have the walkers say what is structure, while the target stands still. */
+static struct mw_error *find_structure(const struct cmd_call *call,
+				       struct mw_target **target)
+{
+	MW_CLEANUP(cmd_books_free) struct cmd_books books = {
+		.target = *target,
+	};
+	struct keeper k = { .books = &books };
+	struct mw_ledger_trace trace = { every_address, keep, &k };
+	struct mw_error *error;
+
+	if (!mw_target_keep_structure(*target))
+		k.nomem = true;
+	*target = NULL;
+	books.trace = &trace;
+	error = cmd_books_take(call, CMD_BOOKS_HOLD, &books);
+	*target = mw_steal(books.target);
+	mw_vec_free(&k.chosen);
+	return !error && k.nomem ? mw_error_nomem() : error;
+}
+
 /* The command */
 
 /** The process that @call names, and about how large it is. */
@@ -137,13 +206,16 @@ static struct mw_error *take(const struct cmd_call *call, pid_t pid,
 	struct mw_error *error = mw_output_open(output_path, force, &output);
 
 	if (!error)
-		error = mw_snapshot_begin(mw_output_fd(output), expected,
+		error = mw_snapshot_begin(mw_output_fd(output),
+					  no_contents ? 0 : expected,
 					  &options, &snapshot);
 	if (error)
 		return error;
 	capture.mode = MW_CAPTURE_STOP;
-	capture.no_images = true;
+	capture.no_images = !no_contents;
 	error = mw_target_open(pid, &capture, ret_target);
+	if (!error && no_contents)
+		error = find_structure(call, ret_target);
 	if (!error)
 		error = mw_snapshot_write(snapshot, *ret_target, ret);
 	end_progress(&progress);
@@ -202,6 +274,10 @@ static const struct cmd_option options[] = {
 	  .text = &output_path, .help = "where to; must be given" },
 	{ .name = "force", .flag = &force,
 	  .help = "replace a file that is there already" },
+	{ .name = "no-contents", .flag = &no_contents,
+	  .help = "leave out what can hold user data: all but code, the\n"
+		  "structures of runtime and allocators, and pointers;\n"
+		  "the ledger stays the same, the stop takes longer" },
 	{ .name = "smaps", .flag = &with_smaps,
 	  .help = "the figures of smaps, too, so that `maps` and\n"
 		  "`ledger --pss` can tell them; the stop takes longer" },

@@ -63,7 +63,7 @@ static bool each_piece(struct search *s, const struct mw_elf_segment *seg,
 		size_t take = mw_min(end - va,
 				     PIECE - (va & (PIECE - 1)));
 
-		if (mw_target_read(s->go->target, va, piece, take)) {
+		if (mw_target_search(s->go->target, va, piece, take)) {
 			if (!visit(s, va, piece, take))
 				return false;
 		} else {
@@ -75,8 +75,8 @@ static bool each_piece(struct search *s, const struct mw_elf_segment *seg,
 						((va + at) &
 						 (MW_PAGE_BYTES - 1)));
 
-				if (mw_target_read(s->go->target, va + at,
-						   piece, page) &&
+				if (mw_target_search(s->go->target, va + at,
+						     piece, page) &&
 				    !visit(s, va + at, piece, page))
 					return false;
 				at += page;

@@ -64,8 +64,8 @@ bool go_load_areas(struct mw_go *go)
 					((va + at) & (MW_PAGE_BYTES - 1)));
 
 			// What cannot be read stays zero.
-			if (!mw_target_read(go->target, va + at,
-					    area->bytes + at, take))
+			if (!mw_target_search(go->target, va + at,
+					      area->bytes + at, take))
 				memset(area->bytes + at, 0, take);
 			at += take;
 		}
@@ -221,6 +221,8 @@ bool go_find_mheap(struct mw_go *go)
 		return false;
 	go->mheap = go_find_word(go, go_off(go, GO_mheap_allspans), is_mheap,
 				 NULL);
+	if (go->mheap)
+		mw_target_keep(go->target, go->mheap, go_size(go, GO_mheap));
 	return go->mheap != 0;
 }
 
@@ -443,5 +445,7 @@ void go_find_variables(struct mw_go *go)
 	    go_has(go, GO_schedt_ngsys) &&
 	    go_has(go, GO_schedt_goidgen))
 		go->sched = find_anywhere(go, is_sched);
+	if (go->sched)
+		mw_target_keep(go->target, go->sched, go_size(go, GO_schedt));
 	go_find_own_variables(go);
 }

@@ -151,7 +151,7 @@ static uint64_t scan_for_tcb(struct mw_native *native, uint64_t sp)
 			va += MW_PAGE_BYTES - 8;
 			continue;
 		}
-		if (mw_target_read_u64(native->target, va, &word) &&
+		if (mw_target_search(native->target, va, &word, 8) &&
 		    word == va &&
 		    (has_glibc_self(native->target, va) ||
 		     has_musl_self(native->target, va)))

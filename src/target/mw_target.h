@@ -234,7 +234,14 @@ bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes);
 
 /**
- * The same without a copy: a pointer to the bytes, good until the next read.
+ * The same, for those who search and do not know what they read: a snapshot
+ * without contents keeps nothing of it, see mw_target_keep().
+ */
+bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
+		      size_t bytes);
+
+/**
+ * The same as mw_target_search() without a copy: a pointer to the bytes, good until the next read.
  * NULL also when they do not lie in one 64 KiB block.
  */
 const void *mw_target_view(struct mw_target *target, uint64_t va,
@@ -260,6 +267,21 @@ bool mw_target_read_u32(struct mw_target *target, uint64_t va, uint32_t *ret);
 
 /** Forget what is kept of a range, to read it afresh from a live target. */
 void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes);
+
+/**
+ * From now on note what of the target's memory is structure, so that a
+ * snapshot can leave out everything else: what walkers read in small pieces
+ * and what they mark with mw_target_keep(). False without memory.
+ */
+bool mw_target_keep_structure(struct mw_target *target);
+
+/**
+ * Say that these bytes are a runtime's or an allocator's, not the user's: for
+ * walkers that read more at once. Does nothing when nobody wants to know; any
+ * number of threads may call it.
+ */
+void mw_target_keep(const struct mw_target *target, uint64_t va,
+		    uint64_t bytes);
 
 /** How many bytes have been read from the target's memory so far. */
 uint64_t mw_target_bytes_read(const struct mw_target *target);

@@ -41,6 +41,7 @@ void mw_target_close(struct mw_target *target)
 	mw_target_release(target);
 	mw_target_free_images(target);
 	mw_target_free_cache(target);
+	mw_kept_free(target->kept);
 	mw_target_clear_picture(target);
 	for (size_t i = 0; i < target->notes.n; i++)
 		mw_free(target->notes.v[i]);

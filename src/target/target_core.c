@@ -238,6 +238,9 @@ static void note_limits(struct mw_target *target)
 		mw_target_note(target, "the core has damaged notes, the first "
 			       "at offset %#llx",
 			       (unsigned long long)core->damaged_offset);
+	if (target->info.no_contents)
+		mw_target_note(target, "a snapshot without contents: what can "
+			       "hold user data reads as zeros");
 	if (!target->info.is_snapshot)
 		mw_target_note(target, "a core does not tell which pages were "
 			       "resident or swapped: what it has counts as "

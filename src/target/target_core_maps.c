@@ -147,17 +147,16 @@ static bool add_mapping(struct picture *p, uint64_t start, uint64_t end,
 static bool add_mappings(struct picture *p)
 {
 	const struct mw_core_segment *s = p->core->segments.v;
-	const struct mw_core_segment *s_end = s + p->core->segments.n;
 	const struct mw_core_file *f = p->core->files.v;
-	const struct mw_core_file *f_end = f + p->core->files.n;
+	size_t s_left = p->core->segments.n, f_left = p->core->files.n;
 	uint64_t at = 0;
 
-	while (s < s_end || f < f_end) {
-		uint64_t s_from = s < s_end ? mw_max(s->start, at) : UINT64_MAX;
-		uint64_t f_from = f < f_end ? mw_max(f->start, at) : UINT64_MAX;
+	while (s_left || f_left) {
+		uint64_t s_from = s_left ? mw_max(s->start, at) : UINT64_MAX;
+		uint64_t f_from = f_left ? mw_max(f->start, at) : UINT64_MAX;
 		uint64_t start = mw_min(s_from, f_from);
-		bool in_s = s < s_end && s_from == start;
-		bool in_f = f < f_end && f_from == start;
+		bool in_s = s_left && s_from == start;
+		bool in_f = f_left && f_from == start;
 		uint64_t end = mw_min(in_s ? s->end : s_from,
 				      in_f ? f->end : f_from);
 
@@ -166,9 +165,9 @@ static bool add_mappings(struct picture *p)
 			return false;
 		at = end;
 		if (in_s && s->end == end)
-			s++;
+			s++, s_left--;
 		if (in_f && f->end == end)
-			f++;
+			f++, f_left--;
 	}
 	return true;
 }

@@ -89,6 +89,7 @@ struct mw_target {
 		struct target_file file;
 		struct target_core *core;
 	} of;
+	struct mw_kept *kept; /* what a snapshot without contents keeps */
 	/* An absent anonymous page may be one that a core leaves out. */
 	bool absent_is_unknown;
 	struct mw_mappings maps;
@@ -119,6 +120,15 @@ struct mw_target {
 struct mw_target *mw_target_new(const struct target_source *source);
 /** Forget mappings, page states, threads: before they are read again. */
 void mw_target_clear_picture(struct mw_target *target);
+
+/** Whether a snapshot without contents keeps anything of the page at @va. */
+bool mw_kept_has(const struct mw_target *target, uint64_t va);
+/** Zero what it does not keep of the page at @va, whose bytes are at @page. */
+void mw_kept_mask(const struct mw_target *target, uint64_t va, uint8_t *page);
+void mw_kept_free(struct mw_kept *kept);
+/** Keep what was read, unless it is more than a structure. */
+void mw_kept_note_read(const struct mw_target *target, uint64_t va,
+		       size_t bytes);
 
 /** Open a regular file for reading, without waiting for anybody. */
 MW_MUST_USE struct mw_error *mw_target_open_regular(const char *path,

@@ -217,6 +217,14 @@ static uint32_t pages_of(uint64_t offset, uint64_t bytes)
 bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes)
 {
+	if (target->kept)
+		mw_kept_note_read(target, va, bytes);
+	return mw_target_search(target, va, to, bytes);
+}
+
+bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
+		      size_t bytes)
+{
 	const struct block *last = target->last;
 	uint8_t *at = to;
 	uint64_t end;
@@ -296,6 +304,8 @@ bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 
 	if (!target->info.can_read || !mw_end(va, bytes, &end))
 		return false;
+	if (target->kept)
+		mw_kept_note_read(target, va, bytes);
 	for (size_t i = mw_pages_after(pages, va); va < end; i++) {
 		uint64_t from = end, until = end;
 
@@ -341,6 +351,8 @@ bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 	    !target->info.can_read || cached_block(target, first) ||
 	    !(mw_pages_state(&target->pages, va) & MW_PAGE_PRESENT))
 		return mw_target_read(target, va, to, bytes);
+	if (target->kept)
+		mw_kept_note_read(target, va, bytes);
 	mapping = mw_mappings_find(&target->maps, va);
 	if (!mapping || !read_exactly(target, va, to, bytes))
 		return false;

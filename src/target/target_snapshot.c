@@ -80,6 +80,16 @@ static bool put_all(struct mw_snapshot *s, struct mw_core_bytes *out)
 	return ok;
 }
 
+/** Of struct user_regs_struct: what is no user's, and leads to frames. */
+static void keep_pointers_only(uint64_t general[27])
+{
+	enum { RBP = 4, RIP = 16, CS, EFLAGS, RSP, SS, FS_BASE, GS_BASE };
+
+	for (size_t i = 0; i < 27; i++)
+		if (i != RBP && (i < RIP || i == EFLAGS))
+			general[i] = 0;
+}
+
 static bool put_thread(struct mw_snapshot *s, const struct mw_target *target,
 		       int32_t tid, const struct mw_core_process *process,
 		       struct mw_core_bytes *out)
@@ -90,6 +100,11 @@ static bool put_thread(struct mw_snapshot *s, const struct mw_target *target,
 	if (!mw_stop_registers(target->of.stop, tid, &all))
 		return true; // not halted, or gone
 	memcpy(registers.general, all.general, sizeof(all.general));
+	if (target->kept) {
+		keep_pointers_only(registers.general);
+		mw_core_put_thread(out, &registers, process);
+		return put_all(s, out);
+	}
 	if (all.has_fp)
 		registers.fp = all.fp;
 	if (all.xstate_bytes) {
@@ -121,7 +136,8 @@ static bool put_core_notes(struct mw_snapshot *s,
 	size_t note;
 	bool ok;
 
-	read_args(target, args, sizeof(args));
+	if (!target->kept)
+		read_args(target, args, sizeof(args));
 	mw_core_put_process(&out, &process);
 	note = mw_core_note_begin(&out, "CORE", NT_AUXV);
 	mw_core_put(&out, target->auxv, target->auxv_bytes);
@@ -228,23 +244,21 @@ static void put_mappings(struct headers *h, const struct mw_snapshot *s,
 			 const struct mw_target *target)
 {
 	const struct extent *e = s->extents.v;
-	const struct extent *last = e + s->extents.n;
-	size_t lost = 0;
+	size_t left = s->extents.n, lost = 0;
 
 	for (size_t i = 0; i < target->maps.list.n; i++) {
 		const struct mw_mapping *m = &target->maps.list.v[i];
 
-		if (e == last || e->mapping != i) {
+		if (!left || e->mapping != i) {
 			put_load(h, m, m->start, m->start, m->end, 0);
 			continue;
 		}
 		if (e->start > m->start)
 			put_load(h, m, m->start, m->start, e->start, 0);
-		for (; e < last && e->mapping == i; e++)
+		for (; left && e->mapping == i; e++, left--)
 			put_extent(h, m, e,
-				   e + 1 < last && e[1].mapping == i
-					   ? e[1].start
-					   : m->end,
+				   left > 1 && e[1].mapping == i ? e[1].start
+								 : m->end,
 				   s, &lost);
 	}
 }
@@ -344,6 +358,8 @@ static struct mw_error *copy_target(struct mw_snapshot *s,
 
 	if (error)
 		return error;
+	if (target->kept)
+		s->extra.flags |= NOTE_NO_CONTENTS;
 	s->offset = s->notes_offset = MW_PAGE_BYTES;
 	if (!put_core_notes(s, target))
 		return NULL; // the end of the stream tells why

@@ -79,12 +79,9 @@ static bool add_lost(struct copier *c, uint64_t va)
  * Read the planned ranges. A page that cannot be read ends a transfer: it is
  * noted as lost, and those behind it are read on.
  */
-static bool read_planned(struct copier *c)
+static bool read_ranges(struct copier *c, struct mw_remote *range,
+			struct mw_remote *end)
 {
-	struct mw_remote *range = c->ranges;
-	struct mw_remote *end = range + c->count;
-
-	c->count = 0;
 	while (range < end) {
 		size_t got = c->target->source->read_present(
 			c->target, range, (size_t)(end - range));
@@ -104,6 +101,23 @@ static bool read_planned(struct copier *c)
 		if (range->bytes == 0)
 			range++;
 	}
+	return true;
+}
+
+static bool read_planned(struct copier *c)
+{
+	struct mw_remote ranges[MOST_RANGES];
+	size_t count = c->count;
+
+	c->count = 0;
+	memcpy(ranges, c->ranges, count * sizeof(*ranges));
+	if (!read_ranges(c, c->ranges, c->ranges + count))
+		return false;
+	for (size_t i = 0; c->target->kept && i < count; i++)
+		for (uint64_t at = 0; at < ranges[i].bytes;
+		     at += MW_PAGE_BYTES)
+			mw_kept_mask(c->target, ranges[i].va + at,
+				     (uint8_t *)ranges[i].to + at);
 	return true;
 }
 

@@ -68,6 +68,18 @@ static bool add_pages(struct plan *plan, size_t mapping, uint64_t start,
 	return true;
 }
 
+/** The same for those of them that are kept without contents. */
+static bool add_kept(struct plan *plan, const struct mw_target *target,
+		     size_t mapping, uint64_t start, uint64_t end)
+{
+	for (uint64_t va = start; target->kept && va < end;
+	     va += MW_PAGE_BYTES)
+		if (mw_kept_has(target, va) &&
+		    !add_pages(plan, mapping, va, va + MW_PAGE_BYTES))
+			return false;
+	return target->kept || add_pages(plan, mapping, start, end);
+}
+
 static bool make_plan(struct plan *plan, const struct mw_target *target)
 {
 	const struct mw_pages *pages = &target->pages;
@@ -87,7 +99,7 @@ static bool make_plan(struct plan *plan, const struct mw_target *target)
 			if (from >= to)
 				break;
 			if (mw_snapshot_wants_state(mw_run_state(run)) &&
-			    !add_pages(plan, i, from, to))
+			    !add_kept(plan, target, i, from, to))
 				return false;
 			if (to < mw_run_end(run))
 				break; // the next mapping has the rest

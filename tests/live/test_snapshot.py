@@ -202,6 +202,76 @@ def test_delve_opens_it(start, tmp_path):
     assert count >= ledger(path).go["goroutines"]
 
 
+# Without contents
+
+@pytest.mark.parametrize("program, version, variant, cgo", [
+    ("objects", "1.16.15", "stripped", False),
+    ("objects", "1.22.12", "pie", False),
+    ("objects", "1.26.8", "stripped", False),
+    ("cgo", "1.26.8", "dwarf", True),
+])
+def test_no_contents_of_go_programs(start, tmp_path, program, version,
+                                    variant, cgo):
+    """The same ledger, without what the environment and arguments have."""
+    secret = "a-secret-of-the-user-0123456789"
+    target = start(go_program(program, version, variant, cgo),
+                   "argument-" + secret, env=dict(os.environ, KEY=secret))
+    live, row, path = check_same(target, tmp_path, "--no-contents")
+    assert live.go["version"] == f"go{version}"
+    content = path.read_bytes()
+    assert secret.encode() not in content
+    assert row["memory_bytes"] < live.totals["rss_bytes"] / 2 or \
+        program == "cgo"
+
+
+SECRETS = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static char in_data[64] = "x", in_bss[64], *blocks[1000];
+__attribute__((noinline)) static void fill(char *to, const char *where)
+{
+	static const char key[] = "TRZIVG";
+	memset(to, 0, 64);
+	for (int i = 0; i < 6; i++)
+		to[i] = key[i] ^ 1;
+	strcat(to, where);
+}
+int main(int argc, char **argv)
+{
+	volatile char on_stack[64];
+	fill(in_data, "-in-data");
+	fill(in_bss, "-in-bss");
+	fill((char *)on_stack, "-on-the-stack");
+	for (int i = 0; i < 1000; i++) {
+		blocks[i] = malloc(16 + i * 7 % 900);
+		fill(blocks[i] = realloc(blocks[i], 80 + i), "-in-malloc");
+	}
+	for (int i = 0; i < 1000; i += 3)
+		free(blocks[i]);
+	fputs("end 0\\n", stderr);
+	getchar();
+	return on_stack[0];
+}
+"""
+
+
+def test_no_contents_of_a_c_program(start, tmp_path):
+    """Variables, stack, blocks in use and free ones."""
+    source = tmp_path / "secrets.c"
+    source.write_text(SECRETS)
+    program = tmp_path / "secrets"
+    subprocess.run(["gcc", "-O1", "-w", "-o", program, source], check=True)
+    target = start(program)
+    _, _, path = check_same(target, tmp_path)
+    secret = bytes(c ^ 1 for c in b"TRZIVG")
+    assert path.read_bytes().count(secret) > 600
+    _, _, path = check_same(target, tmp_path, "--no-contents")
+    assert secret not in path.read_bytes()
+    assert json.loads(run("ledger", "--format=json", path).stdout)["notes"]
+
+
 # Whole or not at all
 
 @pytest.fixture
