@@ -606,6 +606,78 @@ def test_files_that_do_not_run():
         b"a literal that fooVar holds"
 
 
+# Cores
+
+def test_snapshot_has_the_same_bytes(go_target, tmp_path):
+    core = tmp_path / "core"
+    done = run("snapshot", "-o", core, go_target.pid)
+    assert done.returncode == 0, done.stderr
+    for where in ("--symbol=main.fooVar", "--section=.data",
+                  "--account=go/heap/objects", "--account=stack/main"):
+        assert raw("dump", where, core) == \
+            raw("dump", where, go_target.pid), where
+    for text in ("quite a long needle", "MADE AT RUN TIME"):
+        assert table("search", core, text) == \
+            table("search", go_target.pid, text)
+    assert raw("strings", "--section=.rodata", core) == \
+        raw("strings", "--section=.rodata", go_target.pid)
+
+
+def test_core_of_gdb_and_its_files(target, tmp_path):
+    """What the core leaves out is read from the executable."""
+    need("gcore")
+    done = subprocess.run(["gcore", "-o", tmp_path / "core", str(target.pid)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    core = next(tmp_path.glob("core.*"))
+    literal = at(target, "literal")
+    assert f"{literal:x} a literal of the program that is easily found" in \
+        run("strings", "-n", 20, core).stdout.splitlines()
+    for name in ("many", "room", "variable"):
+        where = f"--range={at(target, name):x}+100000"
+        assert raw("dump", where, core)[:50000] == \
+            raw("dump", where, target.pid)[:50000]
+    where = f"--range={at(target, 'many'):x}+{NEEDLES}"
+    assert hits(core, "needle", where, "--limit=0") == \
+        hits(target.pid, "needle", where, "--limit=0")
+
+
+# A program that nobody here wrote
+
+def test_search_in_python(start):
+    need("python3")
+    target = start("python3", "-c", """
+import os, sys
+text = "".join(["what ", "python ", "holds"]) * 3
+big = [str(i) * 20 for i in range(50000)]
+sys.stderr.write(f"text 0x{id(text):x}\\nend 0\\n")
+sys.stderr.flush()
+sys.stdin.read()
+""")
+    with Frozen(target.pid):
+        found = hits(target.pid, "what python holdswhat", "--limit=0")
+        want = []
+        for row in maps(target):
+            lo, hi = int(row["start"], 16), int(row["end"], 16)
+            if "r" not in row["perms"] or row["path"].startswith("[v"):
+                continue
+            data = memory(target.pid, lo, hi - lo)
+            want += [lo + m for m in grep(
+                data, b"(?=what python holdswhat)")]
+        assert found == want
+        assert any(at(target, "text") <= hit < at(target, "text") + 100
+                   for hit in found)
+        for row in maps(target):
+            if row["path"] == "[heap]":
+                lo, hi = int(row["start"], 16), int(row["end"], 16)
+        data = memory(target.pid, lo, hi - lo)
+        runs = [(lo + m.start(), m[0].decode()) for m in
+                re.finditer(rb"[\t -~]{4,}", data)]
+        got = [(int(r["address"], 16), r["text"]) for r in
+               table("strings", "--mapping=[heap]", target.pid)]
+        assert got == runs
+
+
 # Wrong command lines
 
 @pytest.mark.parametrize("arguments", [
