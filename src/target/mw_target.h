@@ -241,7 +241,8 @@ bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
 		      size_t bytes);
 
 /**
- * The same as mw_target_search() without a copy: a pointer to the bytes, good until the next read.
+ * The same as mw_target_search() without a copy: a pointer to the bytes, good
+ * until the next read.
  * NULL also when they do not lie in one 64 KiB block.
  */
 const void *mw_target_view(struct mw_target *target, uint64_t va,
