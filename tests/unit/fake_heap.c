@@ -49,6 +49,18 @@ bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 	return mw_target_copy(target, va, to, bytes);
 }
 
+bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
+		      size_t bytes)
+{
+	return mw_target_read(target, va, to, bytes);
+}
+
+void mw_target_keep(const struct mw_target *target, uint64_t va,
+		    uint64_t bytes)
+{
+	(void)target, (void)va, (void)bytes;
+}
+
 bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
 {
 	return mw_target_copy(target, va, ret, sizeof(*ret));
