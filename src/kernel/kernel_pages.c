@@ -35,6 +35,7 @@ struct pm_scan_arg {
 #define PAGE_IS_SWAPPED (1u << 4)
 #define PAGE_IS_PFNZERO (1u << 5)
 #define PAGE_IS_HUGE (1u << 6)
+#define PAGE_IS_GUARD (1u << 8) /* Linux 6.18 */
 
 /*
  * The kernel holds the target's map lock during one call; longer steps would
@@ -43,8 +44,12 @@ struct pm_scan_arg {
 #define STEP_BYTES MW_MIB(64)
 #define REGIONS 1024
 
+/** 0 for a guard (madvise(2), MADV_GUARD_INSTALL): it has no page. */
 static unsigned state_of(uint64_t categories, bool hugetlb)
 {
+	// The kernel keeps its mark where a swap entry would be.
+	if (categories & PAGE_IS_GUARD)
+		return 0;
 	return (categories & PAGE_IS_PRESENT ? MW_PAGE_PRESENT : 0) |
 	       (categories & PAGE_IS_SWAPPED ? MW_PAGE_SWAPPED : 0) |
 	       (categories & PAGE_IS_PFNZERO ? MW_PAGE_ZERO : 0) |
@@ -68,6 +73,7 @@ struct scan_piece {
 struct scan {
 	int fd;
 	bool tell_file;
+	bool tell_guards; /* the kernel can */
 	uint64_t piece_bytes;
 	MW_VEC(struct scan_piece) pieces;
 	MW_VEC(struct scan_job) jobs;
@@ -86,7 +92,8 @@ static struct mw_error *scan_range(const struct scan *scan,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED |
 			       PAGE_IS_PFNZERO | PAGE_IS_HUGE |
-			       (scan->tell_file ? PAGE_IS_FILE : 0),
+			       (scan->tell_file ? PAGE_IS_FILE : 0) |
+			       (scan->tell_guards ? PAGE_IS_GUARD : 0),
 	};
 
 	while (start < end) {
@@ -97,12 +104,14 @@ static struct mw_error *scan_range(const struct scan *scan,
 			continue;
 		if (n < 0)
 			return mw_error_errno(errno, "PAGEMAP_SCAN");
-		for (int i = 0; i < n; i++)
-			if (!mw_pages_add(pages, regions[i].start,
-					  regions[i].end,
-					  state_of(regions[i].categories,
-						   piece->hugetlb)))
+		for (int i = 0; i < n; i++) {
+			unsigned state = state_of(regions[i].categories,
+						  piece->hugetlb);
+
+			if (state && !mw_pages_add(pages, regions[i].start,
+						   regions[i].end, state))
 				return mw_error_nomem();
+		}
 		// A full vector ends the walk early, behind its last region.
 		// (walk_end does not serve: Linux 6.7 to 6.18 leave an older
 		// value in it when the walk comes to its end.)
@@ -111,6 +120,18 @@ static struct mw_error *scan_range(const struct scan *scan,
 					     regions[n - 1].end);
 	}
 	return NULL;
+}
+
+/** Whether the kernel knows guards: an older one refuses to be asked. */
+static bool knows_guards(int fd)
+{
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.category_anyof_mask = PAGE_IS_GUARD,
+		.return_mask = PAGE_IS_GUARD,
+	};
+
+	return ioctl(fd, PAGEMAP_SCAN, &arg) == 0;
 }
 
 /**
@@ -220,7 +241,11 @@ static struct mw_error *scan_all(int fd, const struct mw_mappings *maps,
 				 bool tell_file, struct mw_pages *pages)
 {
 	enum { MOST_JOBS = 1 << 16 };
-	struct scan scan = { .fd = fd, .tell_file = tell_file };
+	struct scan scan = {
+		.fd = fd,
+		.tell_file = tell_file,
+		.tell_guards = knows_guards(fd),
+	};
 	struct mw_error *error;
 	uint64_t bytes = 0;
 
@@ -241,12 +266,13 @@ static struct mw_error *scan_all(int fd, const struct mw_mappings *maps,
 
 /*
  * /proc/PID/pagemap, one word a page (Documentation/admin-guide/mm/pagemap.rst
- * of Linux): bit 63 present, 62 swapped, 61 file page or shared anonymous, 56
- * mapped by this process only; 0-54 the frame number, for the privileged.
+ * of Linux): bit 63 present, 62 swapped, 61 file page or shared anonymous, 58
+ * guard, 56 mapped by this process only; 0-54 the frame number, for the privileged.
  */
 #define PM_PRESENT (UINT64_C(1) << 63)
 #define PM_SWAPPED (UINT64_C(1) << 62)
 #define PM_FILE (UINT64_C(1) << 61)
+#define PM_GUARD (UINT64_C(1) << 58) /* Linux 6.15 */
 #define PM_EXCLUSIVE (UINT64_C(1) << 56)
 #define PM_FRAME ((UINT64_C(1) << 55) - 1)
 
@@ -301,7 +327,7 @@ static bool take_word(struct pagemap *pm, const struct mw_mapping *m,
 		pm->present++;
 		state |= MW_PAGE_PRESENT |
 			 (is_zero_page(pm, word) ? MW_PAGE_ZERO : 0);
-	} else if (word & PM_SWAPPED) {
+	} else if ((word & PM_SWAPPED) && !(word & PM_GUARD)) {
 		state |= MW_PAGE_SWAPPED;
 	} else {
 		return true;

@@ -241,3 +241,34 @@ int main(void)
     # The best source served; a worse one would look at each page by itself.
     assert result.json["capture"]["pages"] == "scan"
     assert result.bytes("anonymous/private") >= 1000 * PAGE
+
+
+@pytest.mark.parametrize("pages", ["scan", "pagemap"])
+def test_guards_are_not_swapped(start, tmp_path, pages):
+    """madvise(MADV_GUARD_INSTALL), as glibc 2.42 does for thread stacks."""
+    source = tmp_path / "guard.c"
+    source.write_text("""
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void)
+{
+	char *p = mmap(0, 1 << 20, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(p, 1, 1 << 20);
+	fprintf(stderr, "guards %d\\nend 0\\n",
+		madvise(p + 4096, 8192, 102 /* MADV_GUARD_INSTALL */) == 0);
+	pause();
+}
+""")
+    program = tmp_path / "guard"
+    subprocess.run(["gcc", "-o", program, source], check=True)
+    target = start(program)
+    if not target.figures["guards"]:
+        pytest.skip("the kernel has no guards (Linux 6.13)")
+    with Frozen(target.pid):
+        result = ledger(target, f"--pages={pages}")
+        check_against_smaps(target.pid, result)
+    assert result.totals["swap_bytes"] == 0
+    assert ledger(target, "--stop").audit["balanced"] is True
