@@ -62,6 +62,51 @@ CHANGES = {
         spanSPMC_cap spanSPMC_ring""",
 }
 
+# The same of what only the runtime's own figures (go memstats and its like)
+# are made of.
+FIGURES = {
+    (None, 15): "mcentral_empty mcentral_nonempty",
+    (None, 16): """mstats_gc_trigger mstats_heap_live mstats_heap_marked
+        mstats_next_gc
+        mstats_tinyallocs""",
+    (None, 18): "mstats_nlookup",
+    (None, 24): "finblock_old_alllink finblock_old_cnt schedt_runqsize",
+    (10, None): "m_mstartfn",
+    (12, None): "work_assistQueue_head work_sweepWaiters_head",
+    (14, 18): "mheap_scavengeGoal",
+    (15, None): "spanSetBlock_spans",
+    (16, 21): "mstats_gcPauseDist",
+    (16, 24): "heapStatsDelta_inPtrScalarBits",
+    (16, None): """heapStatsDelta heapStatsDelta_committed heapStatsDelta_inHeap
+        heapStatsDelta_inStacks heapStatsDelta_inWorkBufs
+        heapStatsDelta_largeAlloc heapStatsDelta_largeAllocCount
+        heapStatsDelta_largeFree heapStatsDelta_largeFreeCount
+        heapStatsDelta_released heapStatsDelta_smallAllocCount
+        heapStatsDelta_smallFreeCount mcache_tinyAllocs
+        mstats_gcMiscSys mstats_heapStats_stats p_statsSeq
+        timeHistogram_counts timeHistogram_underflow""",
+    (17, 18): "gcController_heapGoal gcController_trigger",
+    (17, None): """gcController_gcPercent gcController_heapLive
+        gcController_heapMarked
+        gcController_heapMinimum gcController_lastHeapGoal
+        heapStatsDelta_tinyAllocCount schedt_timeToRun""",
+    (18, None): """gcController_consMark gcController_globalsScanWork
+        gcController_heapScanWork gcController_stackScanWork""",
+    (19, None): """gcCPULimiter_bucket_capacity gcCPULimiter_bucket_fill
+        gcCPULimiter_enabled gcCPULimiter_lastEnabledCycle
+        gcCPULimiter_nprocs gcCPULimiter_overflow
+        gcController_gcPercentHeapGoal gcController_heapInUse
+        gcController_heapReleased gcController_mappedReady
+        gcController_memoryLimit gcController_totalAlloc
+        gcController_totalFree mspan_allocCountBeforeCache
+        mstats_lastHeapInUse""",
+    (20, None): "m_isextra timeHistogram_overflow work_cpuStats",
+    (22, None): """schedt_stwStoppingTimeGC schedt_stwStoppingTimeOther
+        schedt_stwTotalTimeGC schedt_stwTotalTimeOther""",
+    (25, None): "cleanupBlock finblock_alllink finblock_cnt schedt_runq_size",
+    (26, None): "m_idleNode_next p_goroutinesCreated schedt_goroutinesCreated",
+}
+
 
 class Table:
     def __init__(self, text):
@@ -128,7 +173,7 @@ def tables_know_only_what_is_in_fields():
 def ranges(fields):
     """{symbol: (first minor, last minor)} of CHANGES."""
     found = {}
-    for (first, last), symbols in CHANGES.items():
+    for (first, last), symbols in [*CHANGES.items(), *FIGURES.items()]:
         for symbol in symbols.split():
             assert symbol in fields and symbol not in found, symbol
             found[symbol] = (first or 0, last or 1000)
