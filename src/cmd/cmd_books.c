@@ -30,6 +30,8 @@ static struct mw_error *add_pss(struct cmd_books *books)
 
 	if (!pss)
 		return mw_error_nomem();
+	if (!books->smaps)
+		return NULL;
 	for (size_t i = 0; i < count; i++)
 		pss[i] = books->smaps[i].pss_bytes;
 	mw_ledger_add_pss(books->ledger, pss);
@@ -93,7 +95,7 @@ static struct mw_error *take_audit(struct cmd_books *books)
 	if (!books->smaps) {
 		struct mw_error *error =
 			mw_target_smaps(books->target, &books->smaps);
-		if (error)
+		if (error || !books->smaps)
 			return error;
 	}
 	figures.rss_bytes = figures.swap_bytes = 0;

@@ -41,10 +41,22 @@ static void json_tally(struct mw_json *json, const struct mw_tally *tally)
 	mw_json_u64(json, tally->swap_bytes);
 }
 
-static void json_audit(struct mw_json *json, const struct mw_audit *audit)
+/** A core without the kernel's figures: its own stand for them. */
+static bool is_foreign_core(const struct cmd_books *books)
 {
+	const struct mw_target_info *info = mw_target_info(books->target);
+
+	return info->kind == MW_TARGET_CORE && !info->is_snapshot;
+}
+
+static void json_audit(struct mw_json *json, const struct cmd_books *books)
+{
+	const struct mw_audit *audit = &books->audit;
+
 	mw_json_key(json, "audit");
 	mw_json_object(json);
+	mw_json_key(json, "against");
+	mw_json_text(json, is_foreign_core(books) ? "core" : "kernel");
 	mw_json_key(json, "kernel_rss_bytes");
 	mw_json_u64(json, audit->kernel.rss_bytes);
 	mw_json_key(json, "kernel_vsz_bytes");
@@ -170,7 +182,7 @@ static void print_json(const struct cmd_books *books,
 		mw_json_u64(&json, total_pss(books));
 	}
 	mw_json_end(&json);
-	json_audit(&json, &books->audit);
+	json_audit(&json, books);
 	json_accounts(&json, books);
 	mw_json_key(&json, "findings");
 	mw_json_array(&json);
@@ -363,7 +375,7 @@ static void print_audit(const struct cmd_books *books)
 	char left[32], right[32], apart[32];
 
 	const struct mw_target_info *info = mw_target_info(books->target);
-	bool foreign = info->kind == MW_TARGET_CORE && !info->is_snapshot;
+	bool foreign = is_foreign_core(books);
 
 	printf("\naudit: %s posted = the %s %s",
 	       mw_format_bytes(left, posted, true),

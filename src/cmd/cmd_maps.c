@@ -164,6 +164,7 @@ static bool fill_row(struct mw_cell *cells, const struct cmd_books *books,
 		books->smaps ? &books->smaps[index] : NULL;
 	MW_CLEANUP(mw_freep) char *owner = NULL;
 	struct mw_tally tally = { 0 };
+	const struct mw_target_info *info = mw_target_info(books->target);
 	size_t tally_hint = *hint;
 	char perms[5], dev[32];
 
@@ -183,7 +184,11 @@ static bool fill_row(struct mw_cell *cells, const struct cmd_books *books,
 	mw_cell_value(&cells[ZERO],
 		      zero_bytes(mw_target_pages(books->target), hint, m));
 	mw_cell_value(&cells[OFFSET], m->offset);
-	mw_cell_value(&cells[INODE], m->inode);
+	// A core has names of files only; the target numbers them itself.
+	mw_cell_value(&cells[INODE],
+		      info->kind == MW_TARGET_CORE && !info->is_snapshot
+			      ? 0
+			      : m->inode);
 	if (smaps) {
 		mw_cell_value(&cells[DIRTY], smaps->dirty_bytes);
 		mw_cell_value(&cells[LOCKED], smaps->locked_bytes);

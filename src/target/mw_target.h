@@ -160,7 +160,8 @@ void mw_target_note(struct mw_target *target, const char *fmt, ...)
 
 /**
  * Per mapping, what only smaps tells: @ret has one element a mapping, zeroed
- * where a mapping has changed since. Caller frees.
+ * where a mapping has changed since. NULL where nobody tells, as in a core.
+ * Caller frees.
  *
  * The kernel holds the target's memory map locked while it counts.
  */

@@ -155,6 +155,10 @@ struct mw_error *mw_target_smaps(struct mw_target *target,
 	error = target->source->smaps(target, &smaps);
 	if (error)
 		return error;
+	if (smaps.list.n == 0) {
+		*ret = NULL;
+		return NULL;
+	}
 	for (size_t i = 0; i < count; i++) {
 		const struct mw_mapping *m = &target->maps.list.v[i];
 		const struct mw_smaps *s;

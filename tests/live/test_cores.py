@@ -94,6 +94,7 @@ def check_is_core(result, target):
     assert result.json["target"]["kind"] == "core"
     assert result.json["target"]["pid"] == target.pid
     assert result.json["capture"]["mode"] == "core"
+    assert result.audit["against"] == "core"
     assert result.audit["balanced"] is True
     assert result.audit["overlaps"] == 0
     assert result.audit["drift_rss_bytes"] == 0
@@ -180,6 +181,9 @@ def test_gcore_of_c_and_assembler_programs(start, tmp_path):
     for row in maps(target):
         if row["path"] in ("[stack]", "[heap]", "[vdso]"):
             assert rows[row["start"]]["path"] == row["path"]
+    # What a core does not tell is not made up.
+    assert all(r["dirty_bytes"] is None and r["inode"] == 0
+               for r in rows.values())
 
     target = start(asm_program("minimal"), reports=False)
     live, path = while_still(target, lambda: gcore(target, tmp_path))

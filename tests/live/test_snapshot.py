@@ -51,6 +51,7 @@ def check_same(target, folder, *arguments):
     assert core.json["accounts"] == live.json["accounts"]
     assert core.totals == live.totals
     assert core.audit == live.audit
+    assert core.audit["against"] == "kernel"
     assert core.go == live.go
     assert core.json["target"]["exe"] == live.json["target"]["exe"]
     assert core.json["target"]["kind"] == "core"
