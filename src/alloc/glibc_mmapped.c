@@ -67,6 +67,7 @@ static bool is_block(struct search *s, uint64_t va, uint64_t from, uint64_t to,
 	    bytes > s->glibc->params.mmapped_mem)
 		return false;
 	*ret = (struct glibc_block){ start, bytes };
+	mw_target_keep(s->glibc->target, va, sizeof(head));
 	return true;
 }
 

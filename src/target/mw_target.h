@@ -257,8 +257,8 @@ bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes);
 
 /**
- * The same, but not for pages of files, and past all that is kept: any number
- * of threads may do this at once.
+ * The same as mw_target_search(), but not for pages of files, and past all that
+ * is in the cache: any number of threads may do this at once.
  */
 bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes);

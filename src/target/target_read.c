@@ -304,8 +304,6 @@ bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 
 	if (!target->info.can_read || !mw_end(va, bytes, &end))
 		return false;
-	if (target->kept)
-		mw_kept_note_read(target, va, bytes);
 	for (size_t i = mw_pages_after(pages, va); va < end; i++) {
 		uint64_t from = end, until = end;
 

@@ -258,6 +258,23 @@ int main(int argc, char **argv)
 """
 
 
+def test_no_contents_of_an_interpreter(start, tmp_path):
+    """Twenty thousand strings, on every page of Python's arenas."""
+    secret = bytes(c ^ 1 for c in b"TRZIVG-pythons")
+    target = start(sys.executable, "-c", f"""
+import sys
+key = bytes(c ^ 1 for c in {bytes(c ^ 1 for c in secret)!r}).decode()
+keep = [key + str(i) * (i % 50) for i in range(20000)]
+keep.append({{key + str(i): [key * 3] * 3 for i in range(5000)}})
+sys.stderr.write("end 0\\n"); sys.stderr.flush()
+sys.stdin.read()
+""")
+    _, _, path = check_same(target, tmp_path)
+    assert path.read_bytes().count(secret) > 20000
+    _, _, path = check_same(target, tmp_path, "--no-contents")
+    assert secret not in path.read_bytes()
+
+
 def test_no_contents_of_a_c_program(start, tmp_path):
     """Variables, stack, blocks in use and free ones."""
     source = tmp_path / "secrets.c"
