@@ -352,23 +352,6 @@ static bool is_same(const struct reading *a, const struct reading *b)
 		       a->words.n * sizeof(*a->words.v)) == 0);
 }
 
-static struct mw_error *read_once(struct mw_go *go, struct go_counters *c,
-				  uint8_t *room)
-{
-	MW_CLEANUP(free_reading) struct reading first = { .is_whole = true };
-	MW_CLEANUP(free_reading) struct reading second = { .is_whole = true };
-
-	if (!read_structs(go, c))
-		return mw_error_at(MW_E_ABSENT, go->stat_vars.memstats,
-				   "the runtime's counters cannot be read");
-	if (!read_ps(go, &first) || !read_ps(go, &second))
-		return mw_error_nomem();
-	c->is_consistent = is_same(&first, &second) &&
-			   is_unchanged(go, c, room);
-	c->flush = first.flush;
-	return NULL;
-}
-
 /** What the runtime itself checks when it is told to doubt its counters. */
 static const char *find_doubt(const struct mw_go *go,
 			      const struct go_counters *c)
@@ -386,8 +369,25 @@ static const char *find_doubt(const struct mw_go *go,
 	     go_controller(go, c, GO_gcController_heapReleased) !=
 		     (uint64_t)s->released))
 		return "the heap's counters and gcController's disagree";
-	if (!go->stat_vars.classes)
-		return "the table of size classes was not found";
+	return NULL;
+}
+
+static struct mw_error *read_once(struct mw_go *go, struct go_counters *c,
+				  uint8_t *room)
+{
+	MW_CLEANUP(free_reading) struct reading first = { .is_whole = true };
+	MW_CLEANUP(free_reading) struct reading second = { .is_whole = true };
+
+	if (!read_structs(go, c))
+		return mw_error_at(MW_E_ABSENT, go->stat_vars.memstats,
+				   "the runtime's counters cannot be read");
+	if (!read_ps(go, &first) || !read_ps(go, &second))
+		return mw_error_nomem();
+	c->flush = first.flush;
+	c->sums = sum_up(go, c->memstats);
+	c->doubt = find_doubt(go, c);
+	c->is_consistent = is_same(&first, &second) &&
+			   is_unchanged(go, c, room) && !c->doubt;
 	return NULL;
 }
 
@@ -421,8 +421,8 @@ struct mw_error *go_read_counters(struct mw_go *go, struct go_counters *ret)
 		go_free_counters(ret);
 		return error;
 	}
-	ret->sums = sum_up(go, ret->memstats);
-	ret->doubt = find_doubt(go, ret);
+	if (!ret->doubt && !go->stat_vars.classes)
+		ret->doubt = "the table of size classes was not found";
 	return NULL;
 }
 

@@ -2,11 +2,10 @@
 """`go memstats` says what the program itself says: runtime.MemStats to the
 byte, runtime/metrics, and how both lead to RSS."""
 
-import json
-
 import pytest
 
-from conftest import go_program, run
+from conftest import go_program
+from go_figures import command, memstats, read_idle
 
 RELEASES = ["1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
             "1.22.12", "1.23.12", "1.24.13", "1.25.8", "1.26.8", "1.27.4"]
@@ -24,42 +23,6 @@ UNKNOWN = {"/cgo/go-to-c-calls:calls", "/gc/stack/starting-size:bytes",
            "/sched/goroutines/running:goroutines",
            "/sched/goroutines/waiting:goroutines",
            "/sched/threads/total:threads"}
-
-
-def memstats(target, *arguments):
-    done = run("go", "memstats", "--format=json", *arguments,
-               getattr(target, "pid", target))
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert answer["schema"] == "memwhy.go-memstats/1"
-    answer["values"] = {r["field"]: r["value"] for r in answer["rows"]}
-    answer["stderr"] = done.stderr
-    return answer
-
-
-def command(target, letter):
-    target.process.stdin.write(letter)
-    target.process.stdin.flush()
-    lines = {}
-    for line in target.process.stderr:
-        name, _, text = line.partition(" ")
-        if name == "end":
-            return lines
-        lines[name] = json.loads(text)
-    raise AssertionError("the program ended")
-
-
-def read_idle(target, *arguments):
-    """What memwhy says between two equal reports of the program. The runtime
-    does things in the background, so it may take some tries."""
-    for _ in range(50):
-        command(target, "r")
-        answer = memstats(target, *arguments)
-        command(target, "r")
-        report = command(target, "p")
-        if report["old"] == report["new"]:
-            return answer, report
-    raise AssertionError("the program does not come to rest")
 
 
 def flat(report):
@@ -149,3 +112,18 @@ def test_release(start, version, variant):
 @pytest.mark.parametrize("version", EARLY_RELEASES)
 def test_other_patch_releases(start, version):
     check(start(go_program("figures", version)))
+
+
+@pytest.mark.parametrize("variant", ["dwarf", "stripped", "pie"])
+@pytest.mark.parametrize("version", ["1.16.15", "1.20.14", "1.23.12",
+                                     "1.26.8", "1.27.4"])
+def test_cgo(start, version, variant):
+    target = start(go_program("figures", version, variant, cgo=True))
+    assert check(target)["target"]["go"]["cgo"] is True
+
+
+@pytest.mark.parametrize("version", ["1.20.14", "1.26.8"])
+def test_static_cgo(start, version):
+    check(start(go_program(
+        "figures", version, "stripped", cgo=True,
+        flags=["-ldflags=-s -w -linkmode=external -extldflags=-static"])))

@@ -8,6 +8,9 @@
 //	p  print both, as lines of JSON: "old", "new", "metrics"
 //	g  collect garbage
 //	a  allocate, and leave garbage
+//	f  queue ten finalizers, of which the first to run never ends
+//	l  lock a goroutine to a thread, and have it wait
+//	b  keep a processor busy
 //
 // Each is answered by the line `end 0`.
 package main
@@ -16,6 +19,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	_ "os/user" // with cgo enabled, this brings it in
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -69,6 +73,27 @@ func take() {
 	metrics.Read(samples)
 	runtime.ReadMemStats(&now)
 	metrics.Read(samples)
+}
+
+func finalizers() {
+	for i := 0; i < 10; i++ {
+		runtime.SetFinalizer(&node{}, func(*node) { <-blocked })
+	}
+	runtime.GC()
+	runtime.GC()
+}
+
+func wait() {
+	runtime.LockOSThread()
+	<-blocked
+}
+
+func spin() {
+	for i := 0; ; i++ {
+		if i%1000000 == 0 {
+			runtime.Gosched()
+		}
+	}
 }
 
 func line(name string, value interface{}) {
@@ -128,6 +153,13 @@ func main() {
 			runtime.GC()
 		case 'a':
 			allocate()
+		case 'f':
+			finalizers()
+		case 'l':
+			go wait()
+			time.Sleep(10 * time.Millisecond)
+		case 'b':
+			go spin()
 		}
 	}
 }
