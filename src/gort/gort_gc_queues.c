@@ -76,7 +76,9 @@ struct mw_error *go_count_specials(struct mw_go *go,
 
 #define BLOCK_BYTES 4096
 #define FIN_BYTES 40 /* {fn, arg, nret, fint, ot} */
+#define FIN_RESULTS 16
 #define FIN_TYPE 24
+#define MAX_RESULTS MW_MIB(1)
 
 struct blocks {
 	enum go_field link, count;
@@ -87,12 +89,14 @@ struct blocks {
 static bool read_block(const struct mw_go *go, const struct blocks *b,
 		       uint64_t block, uint64_t *ret_next, uint64_t *ret_queued)
 {
-	uint64_t fin = block + go_off(go, b->count) + 8, type;
+	uint64_t fin = block + go_off(go, b->count) + 8, type, results;
 
 	return go_in_chunk(go, block) &&
 	       go_read(go, block, b->count, ret_queued) &&
 	       *ret_queued <= (BLOCK_BYTES - 24) / FIN_BYTES &&
 	       go_read(go, block, b->link, ret_next) &&
+	       mw_target_read_u64(go->target, fin + FIN_RESULTS, &results) &&
+	       results <= MAX_RESULTS &&
 	       mw_target_read_u64(go->target, fin + FIN_TYPE, &type) &&
 	       type >= go->module.types.start && type < go->module.types.end;
 }
@@ -105,6 +109,9 @@ static bool is_longest_chain(struct mw_go *go, uint64_t va,
 	uint64_t block = mw_u64(bytes), length = 0, queued = 0;
 
 	(void)left;
+	// The free lists of mheap_'s allocators are chains, too.
+	if (mw_within(va, 8, go->mheap, go->mheap + go_size(go, GO_mheap)))
+		return false;
 	for (; block && length < LIMIT; length++) {
 		uint64_t count;
 

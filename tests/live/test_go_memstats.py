@@ -103,7 +103,7 @@ def test_release(start, version, variant):
     target = start(go_program("figures", version, variant))
     check(target)
     # With spans and stacks in the Ps' caches, and garbage.
-    for letters in ("aa", "ga", "gg", "a"):
+    for letters in ("s", "aa", "gs", "gg", "as"):
         for letter in letters:
             command(target, letter)
         check(target, "--stop")

@@ -8,6 +8,7 @@
 //	p  print both, as lines of JSON: "old", "new", "metrics"
 //	g  collect garbage
 //	a  allocate, and leave garbage
+//	s  allocate a little, of many sizes
 //	f  queue ten finalizers, of which the first to run never ends
 //	l  lock a goroutine to a thread, and have it wait
 //	b  keep a processor busy
@@ -153,6 +154,11 @@ func main() {
 			runtime.GC()
 		case 'a':
 			allocate()
+		case 's':
+			for i := 1; i < 100; i++ {
+				sink = make([]byte, 50*i)
+				sink = make([]*byte, i)
+			}
 		case 'f':
 			finalizers()
 		case 'l':
