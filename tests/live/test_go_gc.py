@@ -37,9 +37,8 @@ def test_last_cycle_is_that_of_gctrace(start, version):
     target = start(go_program("figures", version),
                    env=dict(os.environ, GODEBUG="gctrace=1"))
     lines = []
-    # The runtime prints a line only after it has let the program go on, so
-    # that the last one may follow the answer to the next letter.
-    for letter in "ggagss":
+
+    def tell(letter):
         target.process.stdin.write(letter)
         target.process.stdin.flush()
         for line in target.process.stderr:
@@ -47,13 +46,23 @@ def test_last_cycle_is_that_of_gctrace(start, version):
                 lines.append(line)
             if line.startswith("end "):
                 break
-    trace = TRACE.match(lines[-1])
-    wait_for(lambda: is_idle(target.pid), "the program to rest")
-    answer = gc(target)
-    assert answer["cycles_completed"] == answer["cycle"] == \
-        int(trace["cycle"])
+
+    def rest():
+        # The runtime prints a line only after it has let the program go on,
+        # so that the last one may follow the answer to the next letter.
+        tell("n")
+        answer = gc(target)
+        trace = TRACE.match(lines[-1])
+        return answer["phase"] == "off" and \
+            answer["cycles_completed"] == int(trace["cycle"]) and \
+            (answer, trace)
+
+    for letter in "ggag":
+        tell(letter)
+    answer, trace = wait_for(rest, "the program to rest")
+    assert answer["cycle"] == answer["cycles_completed"]
     assert int(answer["cpu_fraction"] * 100) == int(trace["share"])
-    assert answer["phase"] == "off" and answer["write_barrier"] is False
+    assert answer["write_barrier"] is False
     assert answer["world_stopped"] is False
     for name, value in zip(("last_sweep_termination", "last_mark",
                             "last_mark_termination"),
@@ -163,7 +172,9 @@ def test_threads(start, version):
     def read():
         before = tasks(target.pid)
         answer = sched(target)
-        return before == tasks(target.pid) and (answer, before)
+        waits = any(r["g"] == 1 and r["state"] == "syscall"
+                    for r in answer["rows"])
+        return waits and before == tasks(target.pid) and (answer, before)
 
     answer, threads = wait_for(read, "no threads to come and go")
     rows = answer["rows"]
