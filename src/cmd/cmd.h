@@ -80,6 +80,7 @@ extern const struct cmd_command cmd_maps;
 extern const struct cmd_command cmd_search;
 extern const struct cmd_command cmd_snapshot;
 extern const struct cmd_command cmd_strings;
+extern const struct cmd_command cmd_syms;
 extern const struct cmd_command cmd_watch;
 
 /**
@@ -128,12 +129,17 @@ MW_MUST_USE struct mw_error *cmd_find_target(const struct cmd_call *call,
 MW_MUST_USE struct mw_error *cmd_open_target(const struct cmd_call *call,
 					     struct mw_target **ret);
 
-/**
+
+				       const struct mw_target *target);
  * The error for a command that needs a Go runtime where there is none: what the
  * target's last note says, if it has any.
  */
+/**
+/** Open the regular file at @path to read it; the caller closes it. */
+/** Whether @name is its soname, its path, or the last part of that. */
 MW_MUST_USE struct mw_error *cmd_no_go(const struct cmd_call *call,
-				       const struct mw_target *target);
+MW_MUST_USE struct mw_error *cmd_open_regular(const char *path, int *ret_fd);
+bool cmd_image_is_called(const struct mw_image *image, const char *name);
 
 /** Print the notes of a target to standard error. */
 void cmd_print_notes(const struct mw_target *target);

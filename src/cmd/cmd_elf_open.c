@@ -1,42 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cmd_elf.h"
 #include "mw_guard.h"
 
 /** An image that has no file is read from memory, up to this. */
 #define MOST_MEMORY MW_MIB(64)
-
-static struct mw_error *open_path(const char *path, int *ret_fd)
-{
-	// A FIFO without a writer would block.
-	MW_CLEANUP(mw_closep) int fd =
-		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return mw_error_errno(errno, "%s", path);
-	if (!S_ISREG(st.st_mode))
-		return mw_error_new(MW_E_FORMAT, "%s: not a regular file",
-				    path);
-	*ret_fd = fd;
-	fd = -1;
-	return NULL;
-}
-
-static bool is_called(const struct mw_image *image, const char *name)
-{
-	const char *slash = strrchr(image->path, '/');
-
-	return strcmp(image->name, name) == 0 ||
-	       strcmp(image->path, name) == 0 ||
-	       (slash && strcmp(slash + 1, name) == 0);
-}
 
 static struct mw_error *find_image(const struct mw_target *target,
 				   const char *name,
@@ -46,7 +16,7 @@ static struct mw_error *find_image(const struct mw_target *target,
 	const struct mw_image *images = mw_target_images(target, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (name ? is_called(&images[i], name)
+		if (name ? cmd_image_is_called(&images[i], name)
 			 : images[i].kind == MW_IMAGE_EXECUTABLE) {
 			*ret = &images[i];
 			return NULL;
@@ -220,7 +190,7 @@ struct mw_error *cmd_elf_open(const struct cmd_call *call, const char *image,
 				    "is a file", call->target);
 	} else {
 		elf->path = call->target;
-		error = open_path(elf->path, &elf->fd);
+		error = cmd_open_regular(elf->path, &elf->fd);
 		if (error)
 			return error;
 		error = mw_elf_file_open(elf->fd, &elf->file);

@@ -18,13 +18,14 @@ static const struct cmd_command *const commands[] = {
 	&cmd_go_goroutines,
 	&cmd_malloc,
 	&cmd_snapshot,
-	&cmd_watch,
 	&cmd_diff,
 	&cmd_go_classes,
 	&cmd_go_gc,
 	&cmd_go_memstats,
 	&cmd_go_sched,
 	&cmd_go_spans,
+	&cmd_syms,
+	&cmd_watch,
 };
 
 /**

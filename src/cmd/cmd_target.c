@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -77,6 +80,32 @@ struct mw_error *cmd_no_go(const struct cmd_call *call,
 				    "be read");
 }
 
+struct mw_error *cmd_open_regular(const char *path, int *ret_fd)
+{
+	// A FIFO without a writer would block.
+	MW_CLEANUP(mw_closep) int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return mw_error_errno(errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return mw_error_new(MW_E_FORMAT, "%s: not a regular file",
+				    path);
+	*ret_fd = fd;
+	fd = -1;
+	return NULL;
+}
+
+bool cmd_image_is_called(const struct mw_image *image, const char *name)
+{
+	const char *slash = strrchr(image->path, '/');
+
+	return strcmp(image->name, name) == 0 ||
+	       strcmp(image->path, name) == 0 ||
+	       (slash && strcmp(slash + 1, name) == 0);
+}
+
 static void json_go(struct mw_json *json, const struct mw_go *go)
 {
 	static const char *const layouts[] = {
@@ -109,11 +138,24 @@ static void json_go(struct mw_json *json, const struct mw_go *go)
 	mw_json_end(json);
 }
 
-static void json_target(struct mw_json *json, const struct mw_target *target,
-			const struct mw_go *go)
+/** A file whose tables were read without loading it has no target. */
+static struct mw_target_info info_of(const struct cmd_call *call,
+				     const struct mw_target *target)
+{
+	return target ? *mw_target_info(target)
+		      : (struct mw_target_info){
+				.kind = MW_TARGET_FILE,
+				.comm = call->target,
+				.exe = call->target,
+				.is_64 = true,
+			};
+}
+
+static void json_target(struct mw_json *json, const struct cmd_call *call,
+			const struct mw_target *target, const struct mw_go *go)
 {
 	static const char *const kinds[] = { "process", "file", "core" };
-	const struct mw_target_info *info = mw_target_info(target);
+	const struct mw_target_info own = info_of(call, target), *info = &own;
 
 	mw_json_key(json, "target");
 	mw_json_object(json);
@@ -146,7 +188,10 @@ void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
 		[MW_CAPTURE_STOP] = "stop",
 		[MW_CAPTURE_CORE] = "core",
 	};
-	const struct mw_target_info *info = mw_target_info(target);
+	// What was read without loading it was neither stopped nor scanned.
+	const struct mw_target_info none = { .mode = MW_CAPTURE_LIVE };
+	const struct mw_target_info *info =
+		target ? mw_target_info(target) : &none;
 
 	mw_json_key(json, "capture");
 	mw_json_object(json);
@@ -164,8 +209,9 @@ void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
 /** What limits the answer. */
 static void json_notes(struct mw_json *json, const struct mw_target *target)
 {
-	size_t count;
-	const char *const *notes = mw_target_notes(target, &count);
+	size_t count = 0;
+	const char *const *notes =
+		target ? mw_target_notes(target, &count) : NULL;
 
 	mw_json_key(json, "notes");
 	mw_json_array(json);
@@ -199,7 +245,7 @@ void cmd_json_begin_early(struct mw_json *json, const struct cmd_call *call,
 			  const struct mw_go *go)
 {
 	cmd_json_schema(json, call);
-	json_target(json, target, go);
+	json_target(json, call, target, go);
 }
 
 void cmd_json_begin(struct mw_json *json, const struct cmd_call *call,

@@ -97,6 +97,23 @@ const char *mw_go_func_name(struct mw_go_funcs *funcs,
 			 go_pcln_of(funcs, func)->names + func->name_off);
 }
 
+uint64_t mw_go_func_code_end(const struct mw_go_funcs *funcs,
+			     const struct mw_go_func *func)
+{
+	enum { ALIGN = 64, BREAKPOINT = 0xcc, SHORT_JUMP = 0xeb };
+	size_t bytes = mw_min(func->end - func->entry, ALIGN), used = bytes;
+	uint8_t code[ALIGN]; // no function is aligned more
+
+	if (!go_funcs_read(funcs, func->end - bytes, code, bytes))
+		return func->end;
+	while (used > 1 && code[used - 1] == BREAKPOINT)
+		used--;
+	// No other last instruction ends so: a jump by 52 bytes back.
+	if (used < bytes && code[used - 1] == SHORT_JUMP)
+		used++;
+	return func->end - (bytes - used);
+}
+
 /** Whether the string at @va is @name, without keeping it. */
 static bool is_named(const struct mw_go_funcs *funcs, uint64_t va,
 		     const char *name, size_t length)

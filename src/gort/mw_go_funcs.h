@@ -105,6 +105,13 @@ bool mw_go_func_at(struct mw_go_funcs *funcs, uint64_t index,
 bool mw_go_func_of(struct mw_go_funcs *funcs, uint64_t pc,
 		   struct mw_go_func *ret);
 
+/**
+ * Where the code of @func ends. Behind it, up to func->end, the linker has put
+ * breakpoints (0xcc) to align the next.
+ */
+uint64_t mw_go_func_code_end(const struct mw_go_funcs *funcs,
+			     const struct mw_go_func *func);
+
 /** The first function with that name. Cost: reads the names of all before. */
 bool mw_go_func_named(struct mw_go_funcs *funcs, const char *name,
 		      struct mw_go_func *ret);
