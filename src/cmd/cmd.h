@@ -67,13 +67,13 @@ extern const struct cmd_command cmd_diff;
 extern const struct cmd_command cmd_disas;
 extern const struct cmd_command cmd_dump;
 extern const struct cmd_command cmd_elf;
-extern const struct cmd_command cmd_go_goroutines;
-extern const struct cmd_command cmd_hexdump;
-extern const struct cmd_command cmd_go_memstats;
-extern const struct cmd_command cmd_go_spans;
 extern const struct cmd_command cmd_go_classes;
 extern const struct cmd_command cmd_go_gc;
+extern const struct cmd_command cmd_go_goroutines;
+extern const struct cmd_command cmd_go_memstats;
 extern const struct cmd_command cmd_go_sched;
+extern const struct cmd_command cmd_go_spans;
+extern const struct cmd_command cmd_hexdump;
 extern const struct cmd_command cmd_ledger;
 extern const struct cmd_command cmd_malloc;
 extern const struct cmd_command cmd_maps;
@@ -129,16 +129,17 @@ MW_MUST_USE struct mw_error *cmd_find_target(const struct cmd_call *call,
 MW_MUST_USE struct mw_error *cmd_open_target(const struct cmd_call *call,
 					     struct mw_target **ret);
 
-
-				       const struct mw_target *target);
+/**
  * The error for a command that needs a Go runtime where there is none: what the
  * target's last note says, if it has any.
  */
-/**
-/** Open the regular file at @path to read it; the caller closes it. */
-/** Whether @name is its soname, its path, or the last part of that. */
 MW_MUST_USE struct mw_error *cmd_no_go(const struct cmd_call *call,
+				       const struct mw_target *target);
+
+/** Open the regular file at @path to read it; the caller closes it. */
 MW_MUST_USE struct mw_error *cmd_open_regular(const char *path, int *ret_fd);
+
+/** Whether @name is its soname, its path, or the last part of that. */
 bool cmd_image_is_called(const struct mw_image *image, const char *name);
 
 /** Print the notes of a target to standard error. */
