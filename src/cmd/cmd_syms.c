@@ -8,14 +8,20 @@
 
 static const char *const orders[] = { "address", "size", "name", "package",
 				      NULL };
+static const char *const when[] = { "auto", "yes", "no", NULL };
+enum when { AUTO, YES, NO };
+/** Reading types takes time, and nobody reads thousands of values. */
+#define MOST_VALUES 200
+
 enum order { BY_ADDRESS, BY_SIZE, BY_NAME, BY_PACKAGE };
 
 static struct syms_filter filter;
-static unsigned order;
+static unsigned order, values_when;
 static const char *image_name;
 
 enum column {
-	ADDRESS, SIZE, TYPE, SECTION, PACKAGE, NAME, IMAGE, RESIDENT, COLUMNS,
+	ADDRESS, SIZE, TYPE, SECTION, IMAGE, PACKAGE, RESIDENT, NAME,
+	VALUE_TYPE, VALUE, COLUMNS,
 };
 
 static const struct mw_column columns[] = {
@@ -34,6 +40,12 @@ static const struct mw_column columns[] = {
 		    "the file that it belongs to" },
 	[RESIDENT] = { "resident_bytes", "RES", MW_UNIT_BYTES,
 		       "of a process: what of it is in memory" },
+	[VALUE_TYPE] = { "value_type", "HOLDS", MW_UNIT_TEXT,
+			 "of a variable, by DWARF; with a question mark, what "
+			 "its bytes look like where there is none" },
+	[VALUE] = { "value", "VALUE", MW_UNIT_TEXT,
+		    "what a variable holds now, or at first in a file; bytes "
+		    "when its type is not known" },
 };
 
 /* Order */
@@ -131,7 +143,8 @@ static void fill_row(const struct syms *syms, size_t *hint,
 		mw_cell_value(&cells[RESIDENT], resident(syms, hint, row));
 }
 
-static bool fill(const struct syms *syms, struct mw_table *table)
+static bool fill(const struct syms *syms, const struct syms_value *values,
+		 struct mw_table *table)
 {
 	size_t hint = 0;
 
@@ -141,12 +154,16 @@ static bool fill(const struct syms *syms, struct mw_table *table)
 		if (!cells)
 			return false;
 		fill_row(syms, &hint, &syms->rows.v[i], cells);
+		if (values && values[i].type)
+			mw_cell_borrow(&cells[VALUE_TYPE], values[i].type);
+		if (values && values[i].text)
+			mw_cell_borrow(&cells[VALUE], values[i].text);
 	}
 	return true;
 }
 
 /** Text has no room for columns that tell nothing. */
-static void choose_columns(const struct syms *syms,
+static void choose_columns(const struct syms *syms, bool has_values,
 			   struct mw_column shown[COLUMNS])
 {
 	bool any_package = false, any_image = syms->images.n > 1;
@@ -160,6 +177,8 @@ static void choose_columns(const struct syms *syms,
 		shown[IMAGE].heading = NULL;
 	if (!syms->target)
 		shown[RESIDENT].heading = NULL;
+	if (!has_values)
+		shown[VALUE_TYPE].heading = shown[VALUE].heading = NULL;
 }
 
 static void problems(const struct syms *syms)
@@ -176,34 +195,56 @@ static void problems(const struct syms *syms)
 	}
 }
 
+static void emit(const struct cmd_call *call, const struct syms *syms,
+		 struct mw_table *table, bool has_values, uint64_t stopped,
+		 uint64_t begun)
+{
+	struct mw_column shown[COLUMNS];
+
+	problems(syms);
+	if (syms->target)
+		cmd_print_notes(syms->target);
+	if (call->format == MW_FORMAT_TEXT) {
+		choose_columns(syms, has_values, shown);
+		table->columns = shown;
+	}
+	cmd_emit_table(call, table, syms->target, NULL, stopped,
+		       mw_kernel_now() - begun);
+}
+
+static bool wants_values(const struct syms *syms)
+{
+	uint64_t count = syms_variables(syms);
+
+	return count > 0 && (values_when == YES ||
+			     (values_when == AUTO && count <= MOST_VALUES));
+}
+
 static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(syms_close) struct syms syms = { 0 };
 	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
 	uint64_t begun = mw_kernel_now(), stopped = 0;
+	struct syms_value *values = NULL;
 	struct mw_error *error = syms_open(call, image_name, &syms);
-	struct mw_column shown[COLUMNS];
 
 	if (!error)
 		error = syms_load(&syms, &filter);
+	if (!error)
+		sort(&syms);
+	if (!error && wants_values(&syms))
+		error = syms_values(&syms, &values);
 	if (syms.target)
 		stopped = mw_target_release(syms.target);
 	if (error)
 		return error;
-	sort(&syms);
 	mw_table_init(&table, columns, COLUMNS);
-	if (!fill(&syms, &table))
-		return mw_error_nomem();
-	problems(&syms);
-	if (syms.target)
-		cmd_print_notes(syms.target);
-	if (call->format == MW_FORMAT_TEXT) {
-		choose_columns(&syms, shown);
-		table.columns = shown;
-	}
-	cmd_emit_table(call, &table, syms.target, NULL, stopped,
-		       mw_kernel_now() - begun);
-	return NULL;
+	if (fill(&syms, values, &table))
+		emit(call, &syms, &table, values != NULL, stopped, begun);
+	else
+		error = mw_error_nomem();
+	syms_values_free(values, syms.rows.n);
+	return error;
 }
 
 static void help(FILE *out)
@@ -222,6 +263,9 @@ static const struct cmd_option options[] = {
 	{ .name = "sort", .argument = "address|size|name|package",
 	  .choices = orders, .choice = &order,
 	  .help = "order (default: address)" },
+	{ .name = "values", .argument = "auto|yes|no", .choices = when,
+	  .choice = &values_when,
+	  .help = "what variables hold (auto: when there are at most 200)" },
 	{ .name = "all", .flag = &filter.all,
 	  .help = "also symbols that only name a file or a section" },
 	{ .name = "image", .argument = "NAME", .text = &image_name,

@@ -80,8 +80,11 @@ struct syms_value {
 	char *text; /* NULL: not known */
 };
 
+/** How many rows are variables. */
+uint64_t syms_variables(const struct syms *syms);
+
 /**
- * What the variables of @rows hold; @ret has one for each row, to be freed with
+ * What the variables of the rows hold; @ret has one for each row, to be freed with
  * syms_values_free().
  */
 MW_MUST_USE struct mw_error *syms_values(struct syms *syms,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "elf_int.h"
+#include "elf_vars_int.h"
 #include "mw_dwarf.h"
 #include "mw_guard.h"
 #include "mw_num.h"
@@ -118,11 +119,11 @@ static bool type_of(Dwarf_Die *die, Dwarf_Die *ret)
 	       dwarf_formref_die(&attr, ret) && peel(ret);
 }
 
-/**
+/*
  * A member's place: a number, or, before DWARF 4, a little program that adds a
  * number in LEB128: "plus_uconst N" or "const N, plus".
  */
-static bool member_location(Dwarf_Die *member, uint64_t *ret)
+bool vars_member_offset(Dwarf_Die *member, uint64_t *ret)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Block block;
@@ -163,7 +164,7 @@ static bool find_member(Dwarf_Die *type, const char *name, size_t len,
 		if (dwarf_tag(&member) != DW_TAG_member || !have ||
 		    strlen(have) != len || memcmp(have, name, len) != 0)
 			continue;
-		if (!member_location(&member, &at))
+		if (!vars_member_offset(&member, &at))
 			return false;
 		*offset += at;
 		return type_of(&member, type);

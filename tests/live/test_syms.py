@@ -3,6 +3,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -118,26 +119,26 @@ def test_functions_of_a_stripped_program(version):
 
 def test_filters_and_orders():
     path = go_program("objects", "1.26.8", "symtab")
-    everything = syms(path)
+    everything = syms(path, "--values=no")
     addresses = [int(r["address"], 16) for r in everything if r["address"]]
     assert addresses == sorted(addresses)
-    for row in syms(path, "--section", ".data"):
+    for row in syms(path, "--values=no", "--section", ".data"):
         assert row["section"] == ".data"
-    main = syms(path, "--package", "main")
+    main = syms(path, "--values=no", "--package", "main")
     assert main and all(r["name"].startswith("main.") for r in main)
     assert [r for r in everything if r["package"] == "main"] == main
-    by_size = [int(r["size_bytes"]) for r in syms(path, "--sort", "size")]
+    by_size = [int(r["size_bytes"]) for r in syms(path, "--values=no", "--sort", "size")]
     assert by_size == sorted(by_size, reverse=True)
-    by_name = [r["name"] for r in syms(path, "--sort", "name")]
+    by_name = [r["name"] for r in syms(path, "--values=no", "--sort", "name")]
     assert by_name == sorted(by_name)
-    assert [r["name"] for r in syms(path, "--match", "main.main")] == \
+    assert [r["name"] for r in syms(path, "--values=no", "--match", "main.main")] == \
         [r["name"] for r in everything if "main.main" in r["name"]]
-    assert [r["name"] for r in syms(path, "--match", r"^main\.(m.in|init)$")] \
+    assert [r["name"] for r in syms(path, "--values=no", "--match", r"^main\.(m.in|init)$")] \
         == [r["name"] for r in everything
             if re.search(r"^main\.(m.in|init)$", r["name"])]
-    assert syms(path, "--match", "(") == [
+    assert syms(path, "--values=no", "--match", "(") == [
         r for r in everything if "(" in r["name"]]
-    assert syms(path, "--match", "no such (name") == []
+    assert syms(path, "--values=no", "--match", "no such (name") == []
 
 
 def test_a_process(start):
@@ -164,3 +165,144 @@ def test_a_process(start):
     assert {r["image"] for r in everything} >= {live["main.main"]["image"]}
     done = run("syms", "--image", "nothing", target.pid)
     assert done.returncode == 1 and "nothing" in done.stderr
+
+
+def values(target, *arguments):
+    """{name: (type, value)} of a process."""
+    return {r["name"].removeprefix("main."): (r["value_type"], r["value"])
+            for r in syms(target.pid, *arguments)}
+
+
+LONG = "0123456789" * 100
+
+GO_VALUES = {
+    "fooVar": ("string", '"foo-barbarbar"'),
+    "barVar": ("string", '"barbarbar"'),
+    "negativeVar": ("int8", "-7"),
+    "unsignedVar": ("uint16", "65535"),
+    "boolVar": ("bool", "true"),
+    "floatVar": ("float64", "1.5"),
+    "degreesVar": ("main.celsius", "-40.25"),
+    "namedVar": ("main.named", '"nbarbarbar"'),
+    "structVar": ("main.point", "{x: 3, y: -4}"),
+    "arrayVar": ("[3]int32", "[1, 2, -3]"),
+    "bytesVar": ("[]uint8", 'len 13 cap 16 "raw barbarbar"'),
+    "sliceVar": ("[]int", "len 3 cap 8 [5, 6, 7]"),
+    "stringsVar": ("[]string", 'len 2 cap 2 ["a", "barbarbar"]'),
+    "nilVar": ("[]int", "nil"),
+    "pointerVar": ("*main.point", r"0x[0-9a-f]+ -> {x: 8, y: 9}"),
+    "mapVar": ("map[string]int", r"0x[0-9a-f]+ len 2"),
+    "chanVar": ("chan int", r"0x[0-9a-f]+ len 1 cap 4"),
+    "funcVar": ("func()", r"0x[0-9a-f]+ main\.greet"),
+    "emptyVar": ("interface {}", "nil"),
+    "textIface": ("interface {}", 'string("barbarbar!")'),
+    "errorVar": ("error", r"\*errors.errorString\(0x[0-9a-f]+\)"),
+    "longVar": ("string", f'"{LONG[:256]}"…'),
+    "runesVar": ("string", r'"grüße\n\"☃\"b"'),
+    "complexVar": ("complex128", "(1-2i)"),
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_values_of_go_variables(start, version):
+    target = start(go_program("variables", version, "dwarf"))
+    told = values(target, "--package", "main")
+    for name, (kind, value) in GO_VALUES.items():
+        assert told[name][0] == kind, name
+        assert told[name][1] == value or \
+            re.fullmatch(value, told[name][1]), name
+    number = str(target.figures["number"])
+    assert told["numberVar"] == ("int", number)
+    assert told["numberIface"] == ("interface {}", f"int({number})")
+    sections = {r["name"]: r["section"] for r in syms(target.pid, "--match",
+                                                      "Var")}
+    assert sections["main.fooVar"] == ".data"
+    assert sections["main.barVar"] == ".bss"
+
+
+@pytest.mark.parametrize("version", ["1.10.8", "1.18.10", "1.26.8"])
+def test_values_without_dwarf(start, version):
+    """By their looks, which a question mark tells."""
+    told = values(start(go_program("variables", version, "symtab")),
+                  "--package", "main")
+    assert told["fooVar"] == ("string?", '"foo-barbarbar"')
+    assert told["barVar"] == ("string?", '"barbarbar"')
+    assert told["textIface"] == ("interface?", 'string("barbarbar!")')
+    assert told["errorVar"][1].startswith("*errors.errorString(0x")
+    assert told["sliceVar"][0] == "slice?"
+    assert told["sliceVar"][1].startswith("len 3 cap 8 at 0x")
+    assert told["negativeVar"] == ("", "f9")
+
+
+def test_values_of_a_file_are_the_first_ones():
+    rows = {r["name"]: r["value"] for r in syms(
+        go_program("variables", "1.26.8", "dwarf"), "--match", "Var")}
+    assert rows["main.fooVar"] == '"foo, as the file has it"'
+    assert rows["main.numberVar"] == "42"
+    assert rows["main.barVar"] == '""'
+    rows = {r["name"]: r["value"] for r in syms(
+        go_program("variables", "1.26.8", "pie", flags=["-ldflags=-w"]),
+        "--match", "Var")}
+    assert rows["main.fooVar"] == '"foo, as the file has it"'
+
+
+C_VALUES = {
+    "text_var": ("char *", r'0x[0-9a-f]+ "text as it is now"'),
+    "array_var": ("char [32]", '"array now"'),
+    "int_var": ("int", "-123456"),
+    "static_var": ("volatile int", "77"),
+    "byte_var": ("unsigned char", "200"),
+    "long_var": ("int64_t", str(-2 ** 63)),
+    "unsigned_var": ("uint64_t", str(2 ** 64 - 1)),
+    "bool_var": (r"_Bool|bool", "true"),
+    "float_var": ("float", "0.5"),
+    "double_var": ("double", "-2.25"),
+    "extended_var": ("long double", "3.5"),
+    "numbers_var": (r"int \[4\]", "[16, 25, 4, 9]"),
+    "grid_var": (r"int \[2\]\[3\]", "[0, 1, 2, 3, 4, 5]"),
+    "point_var": ("point",
+                  r'{x: 3, y: -4, label: 0x[0-9a-f]+ "text as it is now"}'),
+    "colour_var": ("colour", "GREEN"),
+    "bits_var": ("struct", "{low: 5, high: 17}"),
+    "function_var": (r"int \(\) \*", r"0x[0-9a-f]+ (_IO_)?puts"),
+    "null_var": (r"void \*", "nil"),
+}
+
+
+@pytest.mark.parametrize("dwarf", ["2", "4", "5"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_values_of_c_variables(start, compiler, dwarf):
+    target = start(c_program("variables", compiler, [f"-gdwarf-{dwarf}"]))
+    told = values(target, "--match", "_var")
+    for name, (kind, value) in C_VALUES.items():
+        assert told[name][0] == kind or re.fullmatch(kind, told[name][0]), name
+        assert told[name][1] == value or re.fullmatch(value, told[name][1]), \
+            name
+    assert next(v for k, v in told.items() if "count_var" in k) == \
+        ("volatile int", "11")
+    assert told["union_var"][1].startswith("{number: 11, ")
+
+
+def test_values_are_as_gdb_has_them(start):
+    target = start(c_program("variables"))
+    names = ["int_var", "long_var", "double_var", "static_var"]
+    told = values(target, "--match", "_var")
+    done = subprocess.run(
+        ["gdb", "-batch", "-p", str(target.pid)] +
+        [a for n in names for a in ("-ex", f"printf \"= %s\\n\", \"\"",
+                                    "-ex", f"output {n}", "-ex", "echo \\n")],
+        capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines()
+             if re.fullmatch(r"-?[\d.]+", line)]
+    assert lines == [told[n][1] for n in names], done.stdout
+
+
+def test_json():
+    path = go_program("variables", "1.26.8", "dwarf")
+    done = run("syms", "--format=json", "--match", "main.fooVar", path)
+    answer = json.loads(done.stdout)
+    assert answer["schema"] == "memwhy.syms/1"
+    assert {"name", "section", "address", "size_bytes", "package",
+            "value"} <= set(answer["rows"][0])
+    assert answer["rows"][0]["size_bytes"] == 16
+    assert answer["target"]["kind"] == "file"

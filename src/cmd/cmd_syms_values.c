@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_names.h"
+#include "cmd_syms.h"
+#include "mw_go_types.h"
+#include "mw_guard.h"
+#include "mw_vars.h"
+
+/*
+ * What variables hold: by their types in DWARF; where there is none, by what
+ * their bytes look like, and as bytes.
+ */
+
+#define MOST_VALUE 1024 /* bytes of text */
+#define MOST_GUESS 128	/* bytes of a string that is guessed */
+#define MOST_RAW 32
+
+struct reader {
+	struct syms *syms;
+	struct mw_target *memory;
+	struct cmd_names *names;    /* NULL: none */
+	struct mw_go_types *types; /* NULL: none */
+	struct syms_value *values;
+};
+
+static bool read_memory(void *ctx, uint64_t va, void *to, size_t bytes)
+{
+	struct reader *r = ctx;
+
+	return mw_target_read(r->memory, va, to, bytes);
+}
+
+static bool add_name(void *ctx, uint64_t va, struct mw_text *to)
+{
+	struct reader *r = ctx;
+	struct cmd_name name;
+
+	if (!r->names || !cmd_names_at(r->names, va, &name))
+		return false;
+	mw_text_add(to, "%s", name.text);
+	if (va != name.start)
+		mw_text_add(to, "+0x%" PRIx64, va - name.start);
+	return true;
+}
+
+/* Go's interfaces */
+
+static bool add_go_string(struct reader *r, uint64_t header, struct mw_text *to)
+{
+	uint64_t words[2], take;
+	uint8_t text[MOST_GUESS];
+
+	if (!mw_target_read(r->memory, header, words, sizeof(words)))
+		return false;
+	take = mw_min(words[1], sizeof(text));
+	if (take > 0 && !mw_target_read(r->memory, words[0], text, take))
+		return false;
+	mw_text_quote(to, text, take, take < words[1]);
+	return true;
+}
+
+static bool add_number(struct reader *r, const struct mw_go_type *type,
+		       uint64_t va, struct mw_text *to)
+{
+	uint64_t raw = 0;
+	unsigned unused;
+	double value;
+	float single;
+
+	if (type->bytes == 0 || type->bytes > 8 ||
+	    !mw_target_read(r->memory, va, &raw, type->bytes))
+		return false;
+	unused = 64 - 8 * (unsigned)type->bytes;
+	switch (type->kind) {
+	case MW_GO_BOOL:
+		mw_text_add(to, raw ? "true" : "false");
+		return true;
+	case MW_GO_INT:
+	case MW_GO_INT8:
+	case MW_GO_INT16:
+	case MW_GO_INT32:
+	case MW_GO_INT64:
+		mw_text_add(to, "%" PRId64, (int64_t)(raw << unused) >> unused);
+		return true;
+	case MW_GO_FLOAT32:
+		memcpy(&single, &raw, sizeof(single));
+		mw_text_add(to, "%.9g", (double)single);
+		return true;
+	case MW_GO_FLOAT64:
+		memcpy(&value, &raw, sizeof(value));
+		mw_text_add(to, "%.17g", value);
+		return true;
+	default:
+		mw_text_add(to, "%" PRIu64, raw);
+		return type->kind >= MW_GO_UINT && type->kind <= MW_GO_UINTPTR;
+	}
+}
+
+static bool add_dynamic(void *ctx, uint64_t descriptor, uint64_t data,
+			struct mw_text *to)
+{
+	struct reader *r = ctx;
+	struct mw_go_type type;
+	bool done = false;
+
+	if (!r->types || !mw_go_type_at(r->types, descriptor, &type))
+		return false;
+	mw_text_add(to, "%s(", type.name);
+	if (mw_go_type_is_direct(r->types, &type)) {
+		mw_text_add(to, data ? "0x%" PRIx64 : "nil", data);
+		done = true;
+	} else if (type.kind == MW_GO_STRING) {
+		done = add_go_string(r, data, to);
+	} else if (type.kind <= MW_GO_FLOAT64) {
+		done = add_number(r, &type, data, to);
+	}
+	mw_text_add(to, done ? ")" : "at 0x%" PRIx64 ")", data);
+	return true;
+}
+
+/* Without a type */
+
+/** Whether all of it is text, and at least @least bytes. */
+static bool is_text(const uint8_t *bytes, size_t count, size_t least)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] >= 0x7f || bytes[i] == 0 ||
+		    (bytes[i] < 0x20 && !strchr("\t\n\r", bytes[i])))
+			return false;
+	return count >= least;
+}
+
+/** A pointer and a length, where there is that much text. */
+static bool guess_string(struct reader *r, const uint64_t *words,
+			 struct mw_text *to)
+{
+	uint8_t text[MOST_GUESS];
+	uint64_t take = mw_min(words[1], sizeof(text));
+
+	if (take == 0 || words[1] > MW_GIB(1) ||
+	    !mw_target_read(r->memory, words[0], text, take) ||
+	    memchr(text, 0, take))
+		return false;
+	mw_text_quote(to, text, take, take < words[1]);
+	return true;
+}
+
+static bool is_readable(struct reader *r, uint64_t va)
+{
+	uint8_t byte;
+
+	return mw_target_read(r->memory, va, &byte, 1);
+}
+
+/** The name of the type that Go's @words look like, or NULL. */
+static const char *guess_go(struct reader *r, const uint64_t *words,
+			    uint64_t bytes, struct mw_text *to)
+{
+	uint64_t type;
+
+	if (bytes == 16) {
+		if (add_dynamic(r, words[0], words[1], to))
+			return "interface?";
+		if (r->types && mw_target_read_u64(r->memory, words[0] + 8,
+						   &type) &&
+		    mw_go_types_has(r->types, type) &&
+		    add_dynamic(r, type, words[1], to))
+			return "interface?";
+		if (guess_string(r, words, to))
+			return "string?";
+	}
+	if (bytes == 24 && words[1] <= words[2] && words[2] > 0 &&
+	    words[2] < MW_GIB(64) && is_readable(r, words[0])) {
+		mw_text_add(to, "len %" PRIu64 " cap %" PRIu64 " at 0x%" PRIx64,
+			    words[1], words[2], words[0]);
+		return "slice?";
+	}
+	return NULL;
+}
+
+static void add_raw(const uint8_t *bytes, uint64_t count, uint64_t of,
+		    struct mw_text *to)
+{
+	for (uint64_t i = 0; i < count; i++)
+		mw_text_add(to, i ? " %02x" : "%02x", bytes[i]);
+	if (count < of)
+		mw_text_add(to, " …");
+}
+
+/** What the bytes look like, or the bytes. */
+static const char *guess(struct reader *r, const struct syms_row *row,
+			 struct mw_text *to)
+{
+	uint8_t bytes[MOST_GUESS];
+	uint64_t take = mw_min(row->bytes, sizeof(bytes)), words[3] = { 0 };
+	const uint8_t *nul;
+	const char *type;
+
+	if (!mw_target_read(r->memory, row->address, bytes, take)) {
+		mw_text_add(to, "(not readable)");
+		return NULL;
+	}
+	memcpy(words, bytes, mw_min(take, sizeof(words)));
+	if (r->syms->images.v[row->image].is_go) {
+		type = guess_go(r, words, row->bytes, to);
+		if (type)
+			return type;
+	}
+	nul = memchr(bytes, 0, take);
+	if (nul && row->bytes != 8 &&
+	    is_text(bytes, (size_t)(nul - bytes), 4)) {
+		mw_text_quote(to, bytes, (size_t)(nul - bytes), false);
+		return "char[]?";
+	}
+	if (row->bytes != 8 && row->bytes != 4) {
+		add_raw(bytes, mw_min(take, MOST_RAW), row->bytes, to);
+		return NULL;
+	}
+	mw_text_add(to, "0x%" PRIx64, words[0]);
+	if (row->bytes == 8 && words[0] >= MW_PAGE_BYTES) {
+		mw_text_add(to, " ");
+		if (!add_name(r, words[0], to))
+			to->v[--to->n] = '\0';
+	}
+	return NULL;
+}
+
+/* All of them */
+
+static bool has_value(const struct syms_row *row)
+{
+	return row->kind == SYMS_DATA && row->bytes > 0;
+}
+
+static bool keep(struct syms_value *value, struct mw_text *text,
+		 const char *type, const struct mw_text *type_text)
+{
+	if (text->v)
+		value->text = mw_strdup(text->v);
+	if (type_text && type_text->v)
+		type = type_text->v;
+	if (type)
+		value->type = mw_strdup(type);
+	return !text->failed && (!text->v || value->text) &&
+	       (!type || value->type);
+}
+
+static bool take_typed(struct reader *r, struct mw_vars *vars,
+		       const struct mw_var *var)
+{
+	const struct mw_vars_memory memory = {
+		.read = read_memory,
+		.name = add_name,
+		.dynamic = add_dynamic,
+		.ctx = r,
+	};
+	MW_CLEANUP(mw_text_free) struct mw_text type = { .limit = MOST_VALUE };
+	MW_CLEANUP(mw_text_free) struct mw_text text = { .limit = MOST_VALUE };
+	const struct syms_row *row = &r->syms->rows.v[var->place];
+
+	mw_vars_type_name(vars, var->type, &type);
+	mw_vars_value(vars, var->type, &memory, row->address, &text);
+	return keep(&r->values[var->place], &text, NULL, &type);
+}
+
+static bool take_guess(struct reader *r, size_t place)
+{
+	MW_CLEANUP(mw_text_free) struct mw_text text = { .limit = MOST_VALUE };
+	const char *type = guess(r, &r->syms->rows.v[place], &text);
+
+	return keep(&r->values[place], &text, type, NULL);
+}
+
+static int by_vaddr(const void *a, const void *b)
+{
+	const struct mw_var *x = a, *y = b;
+
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+static struct mw_error *read_image(struct reader *r, uint32_t index)
+{
+	const struct syms *syms = r->syms;
+	MW_CLEANUP(mw_vars_closep) struct mw_vars *vars = NULL;
+	MW_CLEANUP(mw_freep) struct mw_var *list =
+		mw_calloc(syms->rows.n, sizeof(*list));
+	struct mw_error *error;
+	size_t count = 0;
+	bool ok = true;
+
+	if (!list)
+		return mw_error_nomem();
+	for (size_t i = 0; i < syms->rows.n; i++) {
+		const struct syms_row *row = &syms->rows.v[i];
+
+		if (row->image == index && has_value(row))
+			list[count++] = (struct mw_var){
+				.vaddr = row->address -
+					 syms->images.v[index].bias,
+				.unit = *row->package ? row->package : NULL,
+				.place = i,
+			};
+	}
+	if (count == 0)
+		return NULL;
+	qsort(list, count, sizeof(*list), by_vaddr);
+	error = mw_vars_open(syms->images.v[index].fd, &vars);
+	if (error && error->code == MW_E_NOMEM)
+		return error;
+	mw_error_free(error); // without it, by looks
+	if (vars)
+		mw_vars_find(vars, list, count);
+	for (size_t i = 0; ok && i < count; i++)
+		ok = list[i].is_found ? take_typed(r, vars, &list[i])
+				      : take_guess(r, list[i].place);
+	return ok ? NULL : mw_error_nomem();
+}
+
+static struct mw_error *open_types(struct reader *r)
+{
+	struct mw_error *error = cmd_names_open(r->memory, &r->names);
+
+	if (!error)
+		error = mw_go_types_open(r->memory, &r->types);
+	return error;
+}
+
+uint64_t syms_variables(const struct syms *syms)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < syms->rows.n; i++)
+		count += has_value(&syms->rows.v[i]);
+	return count;
+}
+
+struct mw_error *syms_values(struct syms *syms, struct syms_value **ret)
+{
+	struct reader r = { .syms = syms, .memory = syms_memory(syms) };
+	struct mw_error *error = NULL;
+
+	r.values = mw_calloc(syms->rows.n, sizeof(*r.values));
+	if (!r.values)
+		return mw_error_nomem();
+	if (r.memory)
+		error = open_types(&r);
+	for (size_t i = 0; r.memory && !error && i < syms->images.n; i++)
+		error = read_image(&r, (uint32_t)i);
+	mw_go_types_close(r.types);
+	cmd_names_close(r.names);
+	if (error)
+		syms_values_free(r.values, syms->rows.n);
+	else
+		*ret = r.values;
+	return error;
+}
+
+void syms_values_free(struct syms_value *values, size_t count)
+{
+	for (size_t i = 0; values && i < count; i++) {
+		mw_free(values[i].type);
+		mw_free(values[i].text);
+	}
+	mw_free(values);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ELF_VARS_INT_H
+#define ELF_VARS_INT_H
+
+#include <elfutils/libdw.h>
+
+#include "mw_vars.h"
+
+struct mw_vars {
+	Dwarf *dw;
+};
+
+/** How deep types may be nested. */
+#define VARS_MAX_DEPTH 32
+
+/** The type that @die, a variable, member, pointer, …, refers to. */
+bool vars_type_of(Dwarf_Die *die, Dwarf_Die *ret);
+/** Go through typedefs, const and the like to the type itself. */
+bool vars_peel(Dwarf_Die *type);
+/** Bytes of an object of @type; false when not known. */
+bool vars_bytes(Dwarf_Die *type, uint64_t *ret);
+/** How many elements an array has in its outermost dimension. */
+uint64_t vars_array_count(Dwarf_Die *array);
+/** Where @member lies in its struct; false also when it is not told. */
+bool vars_member_offset(Dwarf_Die *member, uint64_t *ret);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MW_GO_TYPES_H
+#define MW_GO_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mw_error.h"
+#include "mw_target.h"
+
+/*
+ * The types of a Go program, from the descriptors that its runtime uses: they
+ * are there in stripped binaries, too. Nothing in them is trusted.
+ */
+struct mw_go_types;
+
+/** As reflect.Kind numbers them. */
+enum mw_go_kind {
+	MW_GO_BOOL = 1,
+	MW_GO_INT, MW_GO_INT8, MW_GO_INT16, MW_GO_INT32, MW_GO_INT64,
+	MW_GO_UINT, MW_GO_UINT8, MW_GO_UINT16, MW_GO_UINT32, MW_GO_UINT64,
+	MW_GO_UINTPTR, MW_GO_FLOAT32, MW_GO_FLOAT64,
+	MW_GO_COMPLEX64, MW_GO_COMPLEX128,
+	MW_GO_ARRAY, MW_GO_CHAN, MW_GO_FUNC, MW_GO_INTERFACE, MW_GO_MAP,
+	MW_GO_POINTER, MW_GO_SLICE, MW_GO_STRING, MW_GO_STRUCT,
+	MW_GO_UNSAFE_POINTER,
+	MW_GO_KINDS,
+};
+
+struct mw_go_type {
+	uint64_t address; /* of its descriptor */
+	/* As reflect has it: "*http.Request"; owned by the mw_go_types. */
+	const char *name;
+	uint64_t bytes;		/* of a value */
+	uint64_t pointer_bytes; /* up to the end of its last pointer; 0: none */
+	enum mw_go_kind kind;
+	uint64_t elem; /* descriptor: of an array, chan, map, pointer, slice */
+	uint64_t key;	 /* of a map */
+	uint64_t length; /* of an array */
+};
+
+/**
+ * The types of all modules of the Go program in @target. *@ret is NULL when
+ * there is none, which is not an error.
+ */
+MW_MUST_USE struct mw_error *mw_go_types_open(struct mw_target *target,
+					      struct mw_go_types **ret);
+void mw_go_types_close(struct mw_go_types *types);
+
+static inline void mw_go_types_closep(struct mw_go_types **types)
+{
+	mw_go_types_close(*types);
+	*types = NULL;
+}
+
+/**
+ * The type whose descriptor is at @va; false when none can be there.
+ * Cost: O(1); what was found is kept.
+ */
+bool mw_go_type_at(struct mw_go_types *types, uint64_t va,
+		   struct mw_go_type *ret);
+
+/** Whether an interface holds a value of it itself, and not where it lies. */
+bool mw_go_type_is_direct(struct mw_go_types *types,
+			  const struct mw_go_type *type);
+
+/** Whether @va lies where descriptors are, without looking for one there. */
+bool mw_go_types_has(const struct mw_go_types *types, uint64_t va);
+
+#endif
