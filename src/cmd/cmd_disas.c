@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd_code.h"
 #include "cmd_names.h"
 #include "mw_guard.h"
-#include "mw_insn.h"
 #include "mw_kernel.h"
 #include "mw_lines.h"
+#include "mw_text.h"
 
 static const char *const syntaxes[] = { "go", "intel", "att", "auto", NULL };
 #define SYNTAX_AUTO 3
@@ -16,8 +17,6 @@ static const char *const syntaxes[] = { "go", "intel", "att", "auto", NULL };
 static unsigned syntax = SYNTAX_AUTO;
 static uint64_t most_instructions = 40;
 
-/** No function that a compiler makes is longer. */
-#define MOST_BYTES MW_MIB(16)
 #define LONGEST_INSN 15
 
 enum column {
@@ -50,17 +49,14 @@ struct work {
 	bool is_go;
 	struct mw_lines *lines; /* or NULL */
 	int fd;			/* what they are read from */
-	uint8_t *code;
-	struct mw_insn *insns;
-	size_t count;
+	struct cmd_code code;
 };
 
 static void work_deinit(struct work *work)
 {
 	mw_lines_close(work->lines);
 	mw_closep(&work->fd);
-	mw_free(work->code);
-	mw_free(work->insns);
+	cmd_code_free(&work->code);
 	cmd_names_close(work->names);
 	mw_target_close(work->target);
 }
@@ -94,46 +90,23 @@ static struct mw_error *find_code(struct work *work, const char *text)
 	return NULL;
 }
 
-/** The bytes, fewer where the code ends before. */
+/** The instructions, fewer where code without a name ends before. */
 static struct mw_error *read_code(struct work *work)
 {
 	uint64_t bytes = work->what.bytes;
+	size_t most = work->what.text ? SIZE_MAX : most_instructions;
+	struct mw_error *error;
 
-	if (bytes == 0 || bytes > MOST_BYTES)
-		return mw_error_at(MW_E_RANGE, work->what.start, "%s: a symbol "
-				   "of %zu bytes is not code",
-				   work->what.text ? work->what.text : "?",
-				   (size_t)bytes);
-	work->code = mw_alloc(bytes);
-	if (!work->code)
-		return mw_error_nomem();
-	while (!mw_target_read(work->target, work->what.start, work->code,
-			       bytes)) {
-		if (work->what.text || bytes <= 1)
-			return mw_error_at(MW_E_NOT_FOUND, work->what.start,
-					   "the code cannot be read: it is not "
-					   "mapped, or not resident and its "
-					   "file cannot be had");
+	while ((error = cmd_code_read(work->target, work->what.start, bytes,
+				      most, &work->code))) {
+		if (error->code != MW_E_NOT_FOUND || work->what.text ||
+		    bytes <= 1)
+			return work->what.text
+				       ? mw_error_prefix(error, "%s",
+							 work->what.text)
+				       : error;
+		mw_error_free(error);
 		bytes /= 2;
-	}
-	work->what.bytes = bytes;
-	return NULL;
-}
-
-static struct mw_error *decode(struct work *work)
-{
-	uint64_t at = 0, most = work->what.text ? UINT64_MAX
-						: most_instructions;
-
-	work->insns = mw_calloc(work->what.bytes, sizeof(*work->insns));
-	if (!work->insns)
-		return mw_error_nomem();
-	for (; at < work->what.bytes && work->count < most; work->count++) {
-		struct mw_insn *insn = &work->insns[work->count];
-
-		mw_insn_decode(work->code + at, work->what.bytes - at,
-			       work->what.start + at, insn);
-		at += insn->bytes;
 	}
 	return NULL;
 }
@@ -173,25 +146,6 @@ static bool name_of(void *ctx, uint64_t va, char *to, size_t size)
 
 #define MOST_LITERAL 64
 
-/** The length that one of the next instructions loads beside the address. */
-static uint64_t literal_length(const struct work *work, size_t i)
-{
-	enum { NEAR = 4 };
-
-	for (size_t k = i + 1; k < work->count && k <= i + NEAR; k++) {
-		const struct mw_insn *insn = &work->insns[k];
-
-		if (insn->kind == MW_INSN_CALL)
-			break;
-		if ((insn->move == MW_MOVE_CONSTANT ||
-		     (insn->move == MW_MOVE_STORE &&
-		      insn->from_reg == MW_NO_REG)) &&
-		    insn->value > 0 && insn->value < MW_MIB(1))
-			return insn->value;
-	}
-	return 0;
-}
-
 /** Whether it is text; @bytes is cut to whole printable characters. */
 static bool is_text(const uint8_t *bytes, size_t count)
 {
@@ -201,38 +155,16 @@ static bool is_text(const uint8_t *bytes, size_t count)
 	return count > 0;
 }
 
-static char *quote(const uint8_t *bytes, size_t count, bool is_cut)
-{
-	char text[2 * MOST_LITERAL + 8];
-	size_t used = 0;
-
-	text[used++] = '"';
-	for (size_t i = 0; i < count; i++) {
-		const char *escapes = "\tt\nn\rr\"\"\\\\";
-		const char *escape = escapes;
-
-		while (*escape && *escape != (char)bytes[i])
-			escape += 2;
-		if (*escape) {
-			text[used++] = '\\';
-			text[used++] = escape[1];
-		} else {
-			text[used++] = (char)bytes[i];
-		}
-	}
-	memcpy(text + used, is_cut ? "\"…" : "\"", is_cut ? 5 : 2);
-	return mw_strdup(text);
-}
-
 /** A string literal of the program at the address that @i loads, or NULL. */
 static char *literal(struct work *work, size_t i)
 {
 	uint8_t bytes[MOST_LITERAL];
-	uint64_t length = literal_length(work, i);
+	uint64_t length = cmd_code_length(&work->code, i);
 	uint64_t take = length ? mw_min(length, MOST_LITERAL) : MOST_LITERAL;
+	struct mw_text text = { .limit = 4 * MOST_LITERAL };
 	const uint8_t *nul;
 
-	if (!mw_target_read(work->target, work->insns[i].data, bytes, take))
+	if (!mw_target_read(work->target, work->code.insns[i].data, bytes, take))
 		return NULL;
 	// Go's strings have a length, C's end with a NUL.
 	nul = memchr(bytes, 0, take);
@@ -244,12 +176,15 @@ static char *literal(struct work *work, size_t i)
 	} else if (!length || nul) {
 		return NULL;
 	}
-	return is_text(bytes, take) ? quote(bytes, take, take < length) : NULL;
+	if (!is_text(bytes, take))
+		return NULL;
+	mw_text_quote(&text, bytes, take, take < length);
+	return text.v; // handed over
 }
 
 static char *comment(struct work *work, size_t i)
 {
-	const struct mw_insn *insn = &work->insns[i];
+	const struct mw_insn *insn = &work->code.insns[i];
 	const struct mw_elf_section *section;
 	const struct mw_image *image;
 	char *text = NULL;
@@ -296,8 +231,8 @@ static bool fill_line(struct work *work, uint64_t va, struct mw_cell *cells)
 
 static bool fill_row(struct work *work, size_t i, struct mw_cell *cells)
 {
-	const struct mw_insn *insn = &work->insns[i];
-	const uint8_t *code = work->code + (insn->va - work->what.start);
+	const struct mw_insn *insn = &work->code.insns[i];
+	const uint8_t *code = work->code.raw + (insn->va - work->code.start);
 	const struct mw_insn_names names = { name_of, work };
 	char text[MW_INSN_TEXT], hex[2 * LONGEST_INSN + 1];
 	MW_CLEANUP(mw_freep) char *remark = comment(work, i);
@@ -329,8 +264,6 @@ static struct mw_error *take(struct work *work, const struct cmd_call *call)
 		syntax = work->is_go ? MW_SYNTAX_GO : MW_SYNTAX_INTEL;
 	error = read_code(work);
 	if (!error)
-		error = decode(work);
-	if (!error)
 		open_lines(work);
 	return error;
 }
@@ -340,8 +273,8 @@ static void print_head(const struct work *work)
 	mw_print_escaped(stdout, work->what.text ? work->what.text
 						 : "code without a name");
 	printf("  %" PRIx64 "-%" PRIx64 "  %zu bytes, %zu instructions",
-	       work->what.start, work->what.start + work->what.bytes,
-	       (size_t)work->what.bytes, work->count);
+	       work->code.start, work->code.start + work->code.bytes,
+	       (size_t)work->code.bytes, work->code.count);
 	if (work->what.image) {
 		fputs("  ", stdout);
 		mw_print_escaped(stdout, work->what.image->name);
@@ -357,7 +290,7 @@ static struct mw_error *run(const struct cmd_call *call)
 	struct mw_error *error = take(&work, call);
 
 	mw_table_init(&table, columns, COLUMNS);
-	for (size_t i = 0; !error && i < work.count; i++) {
+	for (size_t i = 0; !error && i < work.code.count; i++) {
 		struct mw_cell *cells = mw_table_add(&table);
 
 		if (!cells || !fill_row(&work, i, cells))

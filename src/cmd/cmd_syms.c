@@ -17,7 +17,7 @@ enum order { BY_ADDRESS, BY_SIZE, BY_NAME, BY_PACKAGE };
 
 static struct syms_filter filter;
 static unsigned order, values_when;
-static const char *image_name;
+static const char *image_name, *literal;
 
 enum column {
 	ADDRESS, SIZE, TYPE, SECTION, IMAGE, PACKAGE, RESIDENT, NAME,
@@ -228,6 +228,8 @@ static struct mw_error *run(const struct cmd_call *call)
 	struct syms_value *values = NULL;
 	struct mw_error *error = syms_open(call, image_name, &syms);
 
+	if (!error && literal)
+		return syms_literal(&syms, literal, begun);
 	if (!error)
 		error = syms_load(&syms, &filter);
 	if (!error)
@@ -250,6 +252,7 @@ static struct mw_error *run(const struct cmd_call *call)
 static void help(FILE *out)
 {
 	cmd_print_columns(out, columns, COLUMNS);
+	syms_literal_help(out);
 }
 
 static const struct cmd_option options[] = {
@@ -266,6 +269,9 @@ static const struct cmd_option options[] = {
 	{ .name = "values", .argument = "auto|yes|no", .choices = when,
 	  .choice = &values_when,
 	  .help = "what variables hold (auto: when there are at most 200)" },
+	{ .name = "literal", .argument = "TEXT", .text = &literal,
+	  .help = "instead: where TEXT stands among the constants, and the\n"
+		  "functions and variables that refer to it" },
 	{ .name = "all", .flag = &filter.all,
 	  .help = "also symbols that only name a file or a section" },
 	{ .name = "image", .argument = "NAME", .text = &image_name,

@@ -306,3 +306,56 @@ def test_json():
             "value"} <= set(answer["rows"][0])
     assert answer["rows"][0]["size_bytes"] == 16
     assert answer["target"]["kind"] == "file"
+
+
+def literals(path, text):
+    """{referring name: value}"""
+    return {r["name"]: r["value"] for r in syms(path, "--literal", text)}
+
+
+@pytest.mark.parametrize("variant", ["dwarf", "symtab", "pie"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_literals_of_go(version, variant):
+    flags = ["-ldflags=-w"] if variant == "pie" else []
+    path = go_program("variables", version, variant, flags=flags)
+    # What a variable is made with, and what only code has.
+    assert literals(path, "as the file has it")["main.fooVar"] == \
+        '"foo, as the file has it"'
+    assert literals(path, "012345678")["main.main"] == '"0123456789"'
+    assert literals(path, "hello")["main.greet"] == '"hello"'
+    # One that is only used by the runtime, in all releases.
+    told = literals(path, "all goroutines are asleep")
+    assert any("checkdead" in name for name in told), told
+    for row in syms(path, "--literal", "0123456789"):
+        if row["name"] == "main.main":
+            assert row["section"] == ".rodata"
+            assert row["place"].rsplit("/", 1)[1].startswith("variables.go:")
+
+
+@pytest.mark.parametrize("version", ["1.10.8", "1.26.8"])
+def test_literals_of_a_stripped_program(version):
+    """The instructions are those of the twin with symbols."""
+    def code(variant):
+        return {(r["name"].removesuffix(".abi0"), r["reference"]) for r in
+                syms(go_program("variables", version, variant), "--literal",
+                     "not in ") if r["reference_kind"] == "code"}
+    assert len(code("stripped")) > 3
+    assert code("stripped") == code("symtab")
+
+
+@pytest.mark.parametrize("flags", [["-no-pie"], ["-pie", "-fPIE"]])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_literals_of_c(compiler, flags):
+    path = c_program("variables", compiler, flags)
+    assert literals(path, "as the file") == {
+        "text_var": '"as the file has it"'}
+    assert literals(path, "as it is now") == {"main": '"text as it is now"'}
+    assert literals(path, "static %d") == {"main": r'"static %d\nend 0\n"'}
+    assert literals(path, "no such text") == {}
+
+
+def test_a_literal_of_a_process(start):
+    target = start(go_program("variables", "1.26.8", "pie"))
+    assert literals(target.pid, "0123456789")["main.main"] == '"0123456789"'
+    done = run("syms", "--literal", "", target.pid)
+    assert done.returncode == 2
