@@ -47,6 +47,7 @@ struct work {
 	struct cmd_name what; /* text NULL: code without a name */
 	struct mw_go_func func;
 	bool is_go;
+	bool is_open; /* where it ends is not known */
 	struct mw_lines *lines; /* or NULL */
 	int fd;			/* what they are read from */
 	struct cmd_code code;
@@ -78,15 +79,17 @@ static struct mw_error *find_code(struct work *work, const char *text)
 	struct mw_error *error = cmd_names_find(work->names, text, &work->what);
 	uint64_t va;
 
-	if (!error || error->code == MW_E_NOMEM || !parse_address(text, &va))
+	if (error && error->code != MW_E_NOMEM && parse_address(text, &va)) {
+		mw_error_free(error);
+		error = NULL;
+		if (!cmd_names_at(work->names, va, &work->what))
+			work->what = (struct cmd_name){ .start = va };
+	}
+	if (error || work->what.bytes)
 		return error;
-	mw_error_free(error);
-	if (!cmd_names_at(work->names, va, &work->what) ||
-	    work->what.bytes == 0)
-		work->what = (struct cmd_name){
-			.start = va,
-			.bytes = most_instructions * LONGEST_INSN,
-		};
+	// Assembler's labels have no size; an address may have no name.
+	work->is_open = true;
+	work->what.bytes = most_instructions * LONGEST_INSN;
 	return NULL;
 }
 
@@ -94,12 +97,12 @@ static struct mw_error *find_code(struct work *work, const char *text)
 static struct mw_error *read_code(struct work *work)
 {
 	uint64_t bytes = work->what.bytes;
-	size_t most = work->what.text ? SIZE_MAX : most_instructions;
+	size_t most = work->is_open ? most_instructions : SIZE_MAX;
 	struct mw_error *error;
 
 	while ((error = cmd_code_read(work->target, work->what.start, bytes,
 				      most, &work->code))) {
-		if (error->code != MW_E_NOT_FOUND || work->what.text ||
+		if (error->code != MW_E_NOT_FOUND || !work->is_open ||
 		    bytes <= 1)
 			return work->what.text
 				       ? mw_error_prefix(error, "%s",
@@ -139,8 +142,10 @@ static bool name_of(void *ctx, uint64_t va, char *to, size_t size)
 	if (va == name.start)
 		snprintf(to, size, "%s", name.text);
 	else
-		snprintf(to, size, "%s+0x%" PRIx64, name.text,
-			 va - name.start);
+		snprintf(to, size,
+			 syntax == MW_SYNTAX_GO ? "%s+%" PRIu64
+						: "%s+0x%" PRIx64,
+			 name.text, va - name.start);
 	return true;
 }
 
@@ -270,14 +275,17 @@ static struct mw_error *take(struct work *work, const struct cmd_call *call)
 
 static void print_head(const struct work *work)
 {
+	const struct mw_image *image =
+		cmd_image_at(work->target, work->code.start);
+
 	mw_print_escaped(stdout, work->what.text ? work->what.text
 						 : "code without a name");
 	printf("  %" PRIx64 "-%" PRIx64 "  %zu bytes, %zu instructions",
 	       work->code.start, work->code.start + work->code.bytes,
 	       (size_t)work->code.bytes, work->code.count);
-	if (work->what.image) {
+	if (image) {
 		fputs("  ", stdout);
-		mw_print_escaped(stdout, work->what.image->name);
+		mw_print_escaped(stdout, image->name);
 	}
 	fputs("\n\n", stdout);
 }
@@ -321,7 +329,7 @@ static const struct cmd_option options[] = {
 	  .choices = syntaxes, .choice = &syntax,
 	  .help = "of instructions (auto: go for Go code, else intel)" },
 	{ .name = "count", .argument = "N", .number = &most_instructions,
-	  .help = "instructions to show of code without a name\n"
+	  .help = "instructions to show of code without a size\n"
 		  "(default: 40)" },
 	{ 0 },
 };

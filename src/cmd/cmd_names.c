@@ -117,7 +117,7 @@ static void fill_go(struct cmd_name *name, struct mw_go_funcs *funcs,
 	*name = (struct cmd_name){
 		.text = mw_go_func_name(funcs, func),
 		.start = func->entry,
-		.bytes = func->end - func->entry,
+		.bytes = mw_go_func_code_end(funcs, func) - func->entry,
 		.is_function = true,
 	};
 }
@@ -208,10 +208,8 @@ struct mw_error *cmd_names_find(struct cmd_names *names, const char *text,
 	const struct mw_image *images =
 		mw_target_images(names->target, &count);
 
-	if (names->funcs && mw_go_func_named(names->funcs, text, &func)) {
-		fill_go(ret, names->funcs, &func);
-		return NULL;
-	}
+	// The linker's name is the more exact one: the function table has the
+	// same for both ABIs of a function.
 	for (size_t i = 0; i < count; i++) {
 		const struct mw_elf_symbols *symbols = symbols_of(names, i);
 		const struct mw_elf_symbol *symbol =
@@ -219,6 +217,11 @@ struct mw_error *cmd_names_find(struct cmd_names *names, const char *text,
 
 		if (symbol && mw_elf_symbol_has_address(symbol)) {
 			fill(ret, symbols, symbol, &images[i]);
+			return NULL;
+		}
+		if (i == 0 && names->funcs &&
+		    mw_go_func_named(names->funcs, text, &func)) {
+			fill_go(ret, names->funcs, &func);
 			return NULL;
 		}
 	}

@@ -29,6 +29,8 @@ static bool is_sized(ZydisMnemonic m)
 	case ZYDIS_MNEMONIC_CMPXCHG:
 	case ZYDIS_MNEMONIC_CVTSI2SD:
 	case ZYDIS_MNEMONIC_CVTSI2SS:
+	case ZYDIS_MNEMONIC_CVTTSD2SI:
+	case ZYDIS_MNEMONIC_CVTTSS2SI:
 	case ZYDIS_MNEMONIC_DEC:
 	case ZYDIS_MNEMONIC_DIV:
 	case ZYDIS_MNEMONIC_IDIV:
@@ -65,9 +67,11 @@ static bool is_sized(ZydisMnemonic m)
 	}
 }
 
+/** What memory has; without any, a byte counts as the 4 of its register. */
 static const char *size_letter(const struct insn_decoded *d)
 {
-	unsigned bits = d->insn.operand_width;
+	unsigned bits = d->insn.operand_width == 8 ? 32
+						   : d->insn.operand_width;
 
 	for (size_t i = 0; i < d->insn.operand_count_visible; i++)
 		if (d->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
@@ -105,7 +109,8 @@ static void add_reg(char to[static MW_INSN_TEXT], ZydisRegister reg)
 			 : class == ZYDIS_REGCLASS_YMM ? 'Y'
 						       : 'Z',
 			 ZydisRegisterGetId(reg));
-	else if (class == ZYDIS_REGCLASS_GPR8 || number == MW_NO_REG)
+	else if ((class == ZYDIS_REGCLASS_GPR8 && reg < ZYDIS_REGISTER_SPL) ||
+		 number == MW_NO_REG)
 		add_upper(to, ZydisRegisterGetString(reg));
 	else
 		insn_add(to, "%s", names[number]);
@@ -138,7 +143,10 @@ static void add_memory(char to[static MW_INSN_TEXT],
 		add_reg(to, mem->segment);
 		insn_add(to, ":");
 	}
-	if (mem->disp.value || mem->base == ZYDIS_REGISTER_NONE)
+	if (mem->base == ZYDIS_REGISTER_NONE &&
+	    mem->index == ZYDIS_REGISTER_NONE)
+		insn_add(to, "0x%" PRIx32, (uint32_t)mem->disp.value);
+	else if (mem->disp.value || mem->base == ZYDIS_REGISTER_NONE)
 		add_number(to, mem->disp.value);
 	else
 		insn_add(to, "0");
@@ -180,7 +188,10 @@ static void add_operand(char to[static MW_INSN_TEXT],
 			break;
 		}
 		insn_add(to, "$");
-		if (o->imm.is_signed)
+		if (d->insn.operand_width == 8)
+			insn_add(to, "0x%x", (uint8_t)o->imm.value.u);
+		else if (o->imm.is_signed &&
+			 o->imm.value.s == (int32_t)o->imm.value.s)
 			add_number(to, o->imm.value.s);
 		else
 			insn_add(to, "0x%" PRIx64, o->imm.value.u);
@@ -204,6 +215,38 @@ static void add_prefixes(char to[static MW_INSN_TEXT],
 		insn_add(to, "REP; ");
 }
 
+/** Go's names of conditions, and of an operation that has the name of two. */
+static void add_mnemonic(char to[static MW_INSN_TEXT],
+			 const struct insn_decoded *d)
+{
+	static const struct {
+		const char *zydis, *go;
+	} conditions[] = {
+		{ "z", "E" }, { "nz", "NE" }, { "nb", "AE" }, { "nbe", "A" },
+		{ "nl", "GE" }, { "nle", "G" },
+	};
+	static const char *const heads[] = { "cmov", "set", "j" };
+	const char *name = ZydisMnemonicGetString(d->insn.mnemonic);
+
+	for (size_t h = 0; h < sizeof(heads) / sizeof(*heads); h++) {
+		size_t length = strlen(heads[h]);
+
+		if (strncmp(name, heads[h], length) != 0)
+			continue;
+		for (size_t i = 0;
+		     i < sizeof(conditions) / sizeof(*conditions); i++)
+			if (strcmp(name + length, conditions[i].zydis) == 0) {
+				add_upper(to, heads[h]);
+				insn_add(to, "%s", conditions[i].go);
+				return;
+			}
+	}
+	add_upper(to, name);
+	if (d->insn.mnemonic == ZYDIS_MNEMONIC_MOVSD &&
+	    d->insn.meta.category != ZYDIS_CATEGORY_STRINGOP)
+		insn_add(to, "_XMM");
+}
+
 void insn_format_go(const struct insn_decoded *d, uint64_t va,
 		    const struct mw_insn_names *names,
 		    char to[static MW_INSN_TEXT])
@@ -212,7 +255,10 @@ void insn_format_go(const struct insn_decoded *d, uint64_t va,
 	size_t count = d->insn.operand_count_visible;
 
 	add_prefixes(to, d);
-	add_upper(to, ZydisMnemonicGetString(m));
+	// What a long NOP names besides memory has no meaning.
+	if (m == ZYDIS_MNEMONIC_NOP && count > 1)
+		count = 1;
+	add_mnemonic(to, d);
 	if (is_sized(m))
 		insn_add(to, "%s", size_letter(d));
 	for (size_t i = 0; i < count; i++) {
