@@ -162,6 +162,7 @@ static struct mw_error *walk_copy(struct glibc *glibc)
 		if (!error)
 			read_figures(glibc, glibc->arenas.v[i]);
 	}
+	glibc_read_fastbins(glibc);
 	if (!error)
 		error = glibc_find_threads(glibc);
 	if (!error)

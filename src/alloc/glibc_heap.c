@@ -100,11 +100,10 @@ struct mw_error *glibc_walk(struct glibc *glibc)
 	struct mw_error *error = NULL;
 	size_t hint = 0;
 
-	glibc_read_fastbins(glibc);
 	for (size_t i = 0; !error && i < glibc->arenas.n; i++)
 		// Where links are plain, too much else looks like one.
 		if (glibc->arenas.v[i]->linked_max &&
-		    glibc->linking != GLIBC_LINKS_SAFE)
+		    !glibc_has_safe_links(glibc))
 			error = glibc_mark_fastbins(glibc,
 						    glibc->arenas.v[i]);
 	if (error)

@@ -150,12 +150,6 @@ struct glibc_params {
 	uint64_t sbrk_base, thp_pagesize, hp_pagesize;
 };
 
-enum glibc_linking {
-	GLIBC_LINKS_UNSEEN,
-	GLIBC_LINKS_PLAIN,
-	GLIBC_LINKS_SAFE, /* 2.32: XORed with their place >> 12 */
-};
-
 /** One copy of the C library in the process. */
 struct glibc {
 	struct mw_alloc *alloc;
@@ -166,7 +160,11 @@ struct glibc {
 	uint64_t heap_max;
 	uint64_t main_arena;
 	struct glibc_params params;
-	enum glibc_linking linking;
+	/*
+	 * Words of lists that lead on only when they are taken as they are, or
+	 * only when they are XORed with their place >> 12 (2.32, "safe").
+	 */
+	unsigned plain_links, safe_links;
 	MW_VEC(struct glibc_arena *) arenas; /* main first, then by age */
 	MW_VEC(struct glibc_region *) regions; /* ascending */
 	struct mw_map64 by_va; /* arena -> 1 + index */
@@ -221,6 +219,12 @@ bool glibc_is_heap(struct mw_target *target, uint64_t va, uint64_t heap_max,
 MW_MUST_USE struct mw_error *glibc_mark(struct glibc *glibc, uint64_t va,
 					enum glibc_mark mark, bool *ret_new);
 enum glibc_mark glibc_mark_at(const struct glibc_region *region, uint64_t va);
+/** Whether lists have safe links, by what has been seen of them. */
+static inline bool glibc_has_safe_links(const struct glibc *glibc)
+{
+	return glibc->safe_links > glibc->plain_links;
+}
+
 /** Read the heads of the fastbins, and see how lists are linked. */
 void glibc_read_fastbins(struct glibc *glibc);
 /** Mark what is in an arena's fastbins, node by node. */

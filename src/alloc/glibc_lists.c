@@ -73,6 +73,27 @@ static bool may_be_chunk(const struct glibc *glibc, uint64_t va)
 	return mw_is_aligned(va, CHUNK_ALIGN) && glibc_region_of(glibc, va);
 }
 
+/** Whether a link may lead to @link: to the end, or @offset into a chunk. */
+static bool may_lead_to(const struct glibc *glibc, uint64_t link,
+			uint64_t offset)
+{
+	return link == 0 || may_be_chunk(glibc, link - offset);
+}
+
+/**
+ * See how the link @stored at @place is to be read. One proves nothing when it
+ * makes sense either way, as in a heap at low addresses one in 16 does.
+ */
+static void note_link(struct glibc *glibc, uint64_t place, uint64_t stored,
+		      uint64_t offset)
+{
+	bool is_plain = may_lead_to(glibc, stored, offset);
+	bool is_safe = may_lead_to(glibc, stored ^ place >> 12, offset);
+
+	glibc->plain_links += is_plain && !is_safe;
+	glibc->safe_links += is_safe && !is_plain;
+}
+
 /**
  * The link @stored at @place, which leads to @offset bytes behind a chunk's
  * start: where it leads, 0 at the end. False when it leads nowhere.
@@ -80,21 +101,13 @@ static bool may_be_chunk(const struct glibc *glibc, uint64_t va)
 static bool follow(struct glibc *glibc, uint64_t place, uint64_t stored,
 		   uint64_t offset, uint64_t *ret)
 {
-	uint64_t safe = stored ^ place >> 12;
+	uint64_t link = glibc_has_safe_links(glibc) ? stored ^ place >> 12
+						    : stored;
 
-	if (glibc->linking != GLIBC_LINKS_SAFE &&
-	    (stored == 0 || may_be_chunk(glibc, stored - offset))) {
-		glibc->linking = GLIBC_LINKS_PLAIN;
-		*ret = stored;
-		return true;
-	}
-	if (glibc->linking != GLIBC_LINKS_PLAIN &&
-	    (safe == 0 || may_be_chunk(glibc, safe - offset))) {
-		glibc->linking = GLIBC_LINKS_SAFE;
-		*ret = safe;
-		return true;
-	}
-	return false;
+	if (!may_lead_to(glibc, link, offset))
+		return false;
+	*ret = link;
+	return true;
 }
 
 /* Fastbins */
@@ -108,7 +121,7 @@ void glibc_read_fastbins(struct glibc *glibc)
 
 		for (uint32_t i = 0; i < count; i++) {
 			uint64_t *head = &arena->fastbins[i];
-			uint64_t fd, next;
+			uint64_t fd;
 
 			if (!glibc_word(glibc,
 					arena->va + glibc->layout->fastbins +
@@ -118,7 +131,7 @@ void glibc_read_fastbins(struct glibc *glibc)
 				*head = 0;
 				continue;
 			}
-			(void)follow(glibc, *head + CHUNK_FD, fd, 0, &next);
+			note_link(glibc, *head + CHUNK_FD, fd, 0);
 			arena->linked_max = CHUNK_MIN + CHUNK_ALIGN * i;
 		}
 	}
@@ -301,6 +314,13 @@ struct mw_error *glibc_mark_tcache(struct glibc *glibc, uint64_t va)
 	error = glibc_mark(glibc, va - CHUNK_FD, GLIBC_MARK_TCACHE, &is_new);
 	if (!is_new)
 		return error;
+	for (uint32_t b = 0; b < t.layout->bins; b++) {
+		uint64_t entry = entry_of(&t, b), next;
+
+		if (entry && is_sound_bin(glibc, &t, b) &&
+		    mw_target_peek(glibc->target, entry, &next, 8))
+			note_link(glibc, entry, next, CHUNK_FD);
+	}
 	for (uint32_t b = 0; !error && b < t.layout->bins; b++)
 		if (is_sound_bin(glibc, &t, b))
 			error = mark_list(glibc, entry_of(&t, b),
