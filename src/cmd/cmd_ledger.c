@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd_figures.h"
+#include "cmd_findings.h"
 #include "mw_guard.h"
 
 enum domain {
@@ -166,6 +167,7 @@ static uint64_t total_pss(const struct cmd_books *books)
 }
 
 static void print_json(const struct cmd_books *books,
+		       const struct cmd_findings *findings,
 		       const struct mw_table *changes,
 		       const struct cmd_call *call)
 {
@@ -184,9 +186,7 @@ static void print_json(const struct cmd_books *books,
 	mw_json_end(&json);
 	json_audit(&json, books);
 	json_accounts(&json, books);
-	mw_json_key(&json, "findings");
-	mw_json_array(&json);
-	mw_json_end(&json);
+	cmd_findings_json(&json, findings);
 	if (baseline) {
 		mw_json_key(&json, "baseline");
 		mw_json_object(&json);
@@ -459,6 +459,7 @@ static void print_baseline(const struct mw_table *table,
 }
 
 static struct mw_error *print_text(const struct cmd_books *books,
+				   const struct cmd_findings *findings,
 				   const struct mw_table *changes,
 				   const struct cmd_call *call)
 {
@@ -488,6 +489,7 @@ static struct mw_error *print_text(const struct cmd_books *books,
 	if (baseline)
 		print_baseline(changes, call);
 	print_audit(books);
+	cmd_findings_print(findings, call);
 	print_overlaps(books->ledger);
 	return NULL;
 }
@@ -495,19 +497,26 @@ static struct mw_error *print_text(const struct cmd_books *books,
 static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(cmd_books_free) struct cmd_books books = { 0 };
+	MW_CLEANUP(cmd_findings_free) struct cmd_findings findings = { 0 };
 	MW_CLEANUP(mw_table_deinit) struct mw_table changes = { 0 };
-	struct mw_error *error =
-		cmd_books_take(call, with_pss ? CMD_BOOKS_PSS : 0, &books);
+	uint64_t begun = mw_kernel_now();
+	struct mw_error *error = cmd_books_take(
+		call, CMD_BOOKS_HOLD | (with_pss ? CMD_BOOKS_PSS : 0), &books);
 
+	if (!error)
+		error = cmd_findings_take(&books, &findings);
+	if (books.target)
+		books.stopped_ns = mw_target_release(books.target);
+	books.wall_ns = mw_kernel_now() - begun;
 	if (!error && baseline)
 		error = fill_baseline(&books, &changes);
 	if (error)
 		return error;
 	cmd_print_notes(books.target);
 	if (call->format == MW_FORMAT_JSON)
-		print_json(&books, &changes, call);
+		print_json(&books, &findings, &changes, call);
 	else
-		error = print_text(&books, &changes, call);
+		error = print_text(&books, &findings, &changes, call);
 	return error;
 }
 

@@ -195,6 +195,8 @@ struct mw_error *go_find_stacks(struct mw_go *go)
 		    go_read(go, go->sched, GO_schedt_ngsys, &system) &&
 		    system <= counted) {
 			go->info.goroutines = counted - system;
+			go->info.dead_goroutines =
+				allgs.len - mw_min(counted, allgs.len);
 			go->info.has_goroutines = true;
 		}
 	}

@@ -32,6 +32,7 @@ struct mw_go_info {
 	bool pie;
 	bool cgo;
 	uint64_t goroutines; /* as runtime.NumGoroutine counts them */
+	uint64_t dead_goroutines; /* whose descriptors are kept */
 	bool has_goroutines; /* false when that could not be told */
 };
 

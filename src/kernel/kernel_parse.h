@@ -39,4 +39,29 @@ MW_MUST_USE struct mw_error *mw_parse_smaps(const char *text, size_t bytes,
 void mw_parse_syscall(const char *text, size_t bytes,
 		      struct mw_thread *thread);
 
+/**
+ * /proc/PID/cgroup: version and path of the group that the memory controller
+ * has the process in. *@ret_path points into @text. False if there is none.
+ */
+bool mw_parse_cgroup(const char *text, size_t bytes, unsigned *ret_version,
+		     const char **ret_path, size_t *ret_path_bytes);
+
+/**
+ * /proc/self/mountinfo: where the hierarchy of the memory controller is
+ * mounted, and from which group on. Caller frees both. False if it is not, or
+ * without memory.
+ */
+bool mw_parse_cgroup_mount(const char *text, size_t bytes, unsigned version,
+			   char **ret_root, char **ret_point);
+
+/** memory.stat, into the fields that it has of @group (with its version). */
+void mw_parse_memory_stat(const char *text, size_t bytes,
+			  struct mw_cgroup *group);
+
+/** A limit: a number of bytes, or "max". UINT64_MAX when it is none. */
+uint64_t mw_parse_limit(const char *text, size_t bytes);
+
+/** The word in brackets of "always [madvise] never"; "" if there is none. */
+void mw_parse_choice(const char *text, size_t bytes, char *ret, size_t room);
+
 #endif

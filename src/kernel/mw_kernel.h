@@ -246,6 +246,40 @@ size_t mw_stop_unhalted(const struct mw_stop *stop);
 /** Resume all threads and free @stop (NULL allowed). Time held, in ns. */
 uint64_t mw_stop_end(struct mw_stop *stop);
 
+/* Around a process */
+
+/**
+ * What the memory controller says of the control group that a process is in,
+ * with the groups below it.
+ */
+struct mw_cgroup {
+	unsigned version; /* 1, 2; 0: nothing is known */
+	char *path; /* of the group's directory */
+	uint64_t current_bytes;
+	uint64_t limit_bytes; /* the tightest that is seen; UINT64_MAX: none */
+	/* Of memory.stat. Version 1 does not tell the kernel's memory apart. */
+	uint64_t anon_bytes, file_bytes, shmem_bytes;
+	uint64_t slab_bytes, sock_bytes, kernel_stack_bytes, page_table_bytes;
+	uint64_t kernel_bytes;
+};
+
+/**
+ * Read it. ret->version is 0 when the process has no such group, or one that
+ * cannot be seen from here.
+ *
+ * Errors: MW_E_NOMEM.
+ */
+MW_MUST_USE struct mw_error *mw_kernel_cgroup(pid_t pid,
+					      struct mw_cgroup *ret);
+void mw_cgroup_free(struct mw_cgroup *group);
+
+/** How the system treats huge pages; "" and 0 where it does not say. */
+struct mw_thp {
+	char enabled[16], defrag[16]; /* always, madvise, never, … */
+	uint64_t max_ptes_none; /* absent pages that khugepaged may fill up */
+};
+void mw_kernel_thp(struct mw_thp *ret);
+
 /** Monotonic clock in ns. */
 uint64_t mw_kernel_now(void);
 

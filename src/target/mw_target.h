@@ -51,6 +51,7 @@ struct mw_kernel_books {
 	uint64_t rss_peak_bytes;
 	uint64_t page_table_bytes;
 	uint64_t locked_bytes;
+	uint64_t rss_anon_bytes; /* 0 when not known, as of a core */
 };
 
 enum mw_target_kind {

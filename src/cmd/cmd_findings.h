@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_FINDINGS_H
+#define CMD_FINDINGS_H
+
+#include "cmd_books.h"
+#include "mw_findings.h"
+#include "mw_go_goroutines.h"
+#include "mw_kernel.h"
+
+/** How many findings are printed without --verbose. */
+#define CMD_FINDINGS_SHOWN 5
+
+/** What was found, and what the figures refer to. Zeroed is empty. */
+struct cmd_findings {
+	struct mw_findings found;
+	struct mw_situation situation;
+	MW_VEC(struct mw_arena_share) arenas;
+	struct mw_go_goroutines goroutines;
+	struct mw_cgroup cgroup;
+	struct mw_thp thp;
+};
+
+/**
+ * Look for what is remarkable in @books, which must be settled and, where the
+ * target is stopped, still held: what costs reading is read only where an
+ * account is large enough for it to matter.
+ *
+ * Errors: MW_E_NOMEM. What cannot be read is left out.
+ */
+MW_MUST_USE struct mw_error *cmd_findings_take(const struct cmd_books *books,
+					       struct cmd_findings *ret);
+void cmd_findings_free(struct cmd_findings *findings);
+
+void cmd_findings_print(const struct cmd_findings *findings,
+			const struct cmd_call *call);
+void cmd_findings_json(struct mw_json *json,
+		       const struct cmd_findings *findings);
+
+/* Parts of cmd_findings_take() */
+
+/** Whether @bytes of RSS are enough to look closer. */
+bool cmd_findings_matter(const struct mw_situation *s, uint64_t bytes);
+
+/** Resident bytes of one account. */
+uint64_t cmd_findings_rss(const struct cmd_books *books, const char *account);
+
+MW_MUST_USE struct mw_error *cmd_findings_go(const struct cmd_books *books,
+					     struct cmd_findings *f);
+MW_MUST_USE struct mw_error *
+cmd_findings_goroutines(const struct cmd_books *books, struct cmd_findings *f);
+
+#endif
