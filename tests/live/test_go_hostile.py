@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged runtime structures: each command of `go` ends soon, with what can be
+told or with a message, and never crashes."""
+
+import random
+import struct
+import subprocess
+
+import pytest
+
+from conftest import MEMWHY, go_program, needs_root, run
+from go_figures import command, go_command
+from test_bad_input import variable
+
+COMMANDS = [["memstats"], ["spans"], ["classes"], ["classes", "--map"],
+            ["gc"], ["sched"], ["goroutines"]]
+# From tools/go-layout for go1.26.
+OFFSETS = {
+    "spanalloc.stat": 92320 + 56, "central": 66208, "central.spine": 16,
+    "central.spineLen": 24, "p.mcache": 56, "mcache.alloc": 48,
+    "mcache.stackcache": 2224, "m.alllink": 352, "sched.midle": 40,
+}
+
+
+class Damaged:
+    def __init__(self, start):
+        self.program = go_program("figures", "1.26.8", "symtab")
+        self.target = start(self.program)
+        command(self.target, "f")
+        command(self.target, "s")
+        self.memory = open(f"/proc/{self.target.pid}/mem", "r+b", buffering=0)
+
+    def word(self, at):
+        self.memory.seek(at)
+        return int.from_bytes(self.memory.read(8), "little")
+
+    def write(self, at, *words):
+        self.memory.seek(at)
+        self.memory.write(struct.pack(f"<{len(words)}Q", *words))
+
+    def var(self, name):
+        return variable(self.program, f"runtime.{name}")
+
+
+def stat(d):
+    at = d.var("mheap_") + OFFSETS["spanalloc.stat"]
+    d.write(at, d.word(at) + 8)
+
+
+def absurd_ps(d):
+    d.write(d.var("allp") + 8, 1 << 44, 1 << 44)
+
+
+def wild_ps(d):
+    d.write(d.var("allp"), 0x1234567000)
+
+
+def wild_mcache(d):
+    for i in range(d.word(d.var("allp") + 8)):
+        p = d.word(d.word(d.var("allp")) + 8 * i)
+        d.write(p + OFFSETS["p.mcache"], 0x7fff12345678)
+
+
+def wild_cached_spans(d):
+    for i in range(d.word(d.var("allp") + 8)):
+        p = d.word(d.word(d.var("allp")) + 8 * i)
+        mcache = d.word(p + OFFSETS["p.mcache"])
+        for k in range(136):
+            d.write(mcache + OFFSETS["mcache.alloc"] + 8 * k,
+                    mcache + 8 * k)
+
+
+def cyclic_stacks(d):
+    """Each list of cached stacks leads to a stack that leads to itself."""
+    rows = go_command("spans", d.target)["rows"]
+    stack = next(int(r["address"], 16) for r in rows
+                 if r["use"] == "stack" and r["elem_bytes"] == 2048)
+    d.write(stack, stack)
+    for i in range(d.word(d.var("allp") + 8)):
+        p = d.word(d.word(d.var("allp")) + 8 * i)
+        for order in range(4):
+            d.write(d.word(p + OFFSETS["p.mcache"]) +
+                    OFFSETS["mcache.stackcache"] + 16 * order, stack)
+
+
+def cyclic_ms(d):
+    first = d.word(d.var("allm"))
+    d.write(first + OFFSETS["m.alllink"], first)
+
+
+def cyclic_idle_ms(d):
+    d.write(d.var("sched") + OFFSETS["sched.midle"], d.var("m0"))
+
+
+def cyclic_finalizers(d):
+    block = d.word(d.var("allfin"))
+    d.write(block, block)
+
+
+def absurd_finalizers(d):
+    d.write(d.word(d.var("allfin")) + 16, 0xffffffff)
+
+
+def absurd_span_sets(d):
+    for i in range(136):
+        central = d.var("mheap_") + OFFSETS["central"] + 192 * i
+        for k in range(4):
+            at = central + 8 + 40 * k
+            d.write(at + 16, 1 << 40)
+
+
+def cyclic_span_sets(d):
+    for i in range(136):
+        central = d.var("mheap_") + OFFSETS["central"] + 192 * i
+        for k in range(4):
+            d.write(central + 8 + 40 * k + 8, d.var("mheap_"), 1 << 19)
+
+
+def rubbish(name, size):
+    def damage(d):
+        d.memory.seek(d.var(name))
+        d.memory.write(random.Random(name).randbytes(size))
+    damage.__name__ = f"rubbish_{name}"
+    return damage
+
+
+def ones(name, size):
+    def damage(d):
+        d.memory.seek(d.var(name))
+        d.memory.write(b"\xff" * size)
+    damage.__name__ = f"ones_{name}"
+    return damage
+
+
+DAMAGE = [stat, absurd_ps, wild_ps, wild_mcache, wild_cached_spans,
+          cyclic_stacks, cyclic_ms, cyclic_idle_ms, cyclic_finalizers,
+          absurd_finalizers, absurd_span_sets, cyclic_span_sets,
+          rubbish("memstats", 10000), ones("memstats", 10000),
+          rubbish("gcController", 392), ones("gcController", 392),
+          rubbish("work", 800), rubbish("gcCPULimiter", 72),
+          rubbish("sched", 400), ones("sched", 400)]
+
+
+def check_all(target):
+    for words in COMMANDS:
+        done = run("go", *words, "--format=json", target)
+        assert done.returncode in (0, 1), (words, done.stderr[-2000:])
+        if done.returncode == 1:
+            assert done.stderr.startswith("memwhy: "), done.stderr[-2000:]
+            assert done.stdout == ""
+
+
+@needs_root
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda d: d.__name__)
+def test_damaged_structures(start, damage):
+    d = Damaged(start)
+    damage(d)
+    check_all(d.target.pid)
+
+
+def test_damage_is_told(start):
+    """Counters that contradict each other are not passed off as right."""
+    d = Damaged(start)
+    ones("memstats", 3504)(d)
+    answer = go_command("memstats", d.target)
+    assert answer["consistent"] is False
+    assert "contradict" in answer["stderr"] or "disagree" in answer["stderr"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_damage(start, tmp_path, seed):
+    """A snapshot whose words of data are replaced at random."""
+    chance = random.Random(seed)
+    target = start(go_program("figures", "1.26.8", "stripped"))
+    command(target, "f")
+    core = tmp_path / "core"
+    done = subprocess.run([MEMWHY, "snapshot", "-o", core, str(target.pid)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    target.kill()
+    data = bytearray(core.read_bytes())
+    # Where an own pointer or a count stood: another one, or an extreme.
+    words = [i for i in range(4096, len(data) - 8, 8)
+             if 0 < int.from_bytes(data[i:i + 8], "little") < 1 << 48]
+    for at in chance.sample(words, len(words) // 200):
+        value = chance.choice([
+            0, 1, 0xff, 1 << 20, 1 << 40, (1 << 64) - 1, 1 << 63,
+            chance.randrange(1 << 48), None])
+        if value is None:
+            other = chance.choice(words)
+            data[at:at + 8] = data[other:other + 8]
+        else:
+            data[at:at + 8] = value.to_bytes(8, "little")
+    core.write_bytes(data)
+    check_all(core)
