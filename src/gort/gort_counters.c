@@ -48,15 +48,7 @@ bool go_now(const struct mw_go *go, uint64_t va, enum go_field field,
 
 /* One reading */
 
-/** What changes while the program allocates, as one sequence of words. */
-struct reading {
-	struct go_flush flush;
-	MW_VEC(uint64_t) words;
-	bool is_writing; /* a P is in the middle of a change */
-	bool is_whole; /* all could be read */
-};
-
-static bool note(struct reading *r, uint64_t word)
+static bool note(struct go_reading *r, uint64_t word)
 {
 	uint64_t *place = mw_vec_push(&r->words);
 
@@ -68,7 +60,7 @@ static bool note(struct reading *r, uint64_t word)
 
 /** A span that a P allocates from. */
 static bool read_cached_span(const struct mw_go *go, uint64_t va, size_t class,
-			     struct reading *r)
+			     struct go_reading *r)
 {
 	struct go_span span;
 	uint64_t before = 0, sweepgen = 0, now = 0;
@@ -101,7 +93,7 @@ static bool read_cached_span(const struct mw_go *go, uint64_t va, size_t class,
 }
 
 static bool read_mcache(const struct mw_go *go, uint64_t cache,
-			struct reading *r)
+			struct go_reading *r)
 {
 	uint64_t size = go_size(go, GO_mcache);
 	size_t spans = go_size(go, GO_mcache_alloc) / 8;
@@ -113,6 +105,7 @@ static bool read_mcache(const struct mw_go *go, uint64_t cache,
 		r->is_whole = false;
 		return true;
 	}
+	go_flush_old(go, bytes, &r->flush);
 	if (go_has(go, GO_mcache_tinyAllocs)) {
 		uint64_t tiny = go_get(go, bytes, GO_mcache_tinyAllocs);
 
@@ -133,7 +126,7 @@ static bool read_mcache(const struct mw_go *go, uint64_t cache,
 	return true;
 }
 
-static bool read_ps(const struct mw_go *go, struct reading *r)
+static bool read_ps(const struct mw_go *go, struct go_reading *r)
 {
 	struct go_slice ps;
 
@@ -158,7 +151,7 @@ static bool read_ps(const struct mw_go *go, struct reading *r)
 	return true;
 }
 
-static void free_reading(struct reading *r)
+static void free_reading(struct go_reading *r)
 {
 	mw_vec_free(&r->words);
 }
@@ -277,6 +270,16 @@ static struct go_heap_sums sum_up(const struct mw_go *go,
 	return s;
 }
 
+/** The sums, from where this release has them. */
+static bool sum(const struct mw_go *go, const uint8_t *memstats,
+		struct go_heap_sums *ret)
+{
+	if (go_has_old_counters(go))
+		return go_sum_old(go, memstats, ret);
+	*ret = sum_up(go, memstats);
+	return true;
+}
+
 struct go_heap_totals go_heap_totals(const struct mw_go *go,
 				     const struct go_heap_sums *sums)
 {
@@ -302,8 +305,12 @@ struct go_heap_sums go_flushed(const struct go_counters *c)
 {
 	struct go_heap_sums s = c->sums;
 
-	for (size_t i = 0; i < MW_GO_MAX_CLASSES; i++)
+	for (size_t i = 0; i < MW_GO_MAX_CLASSES; i++) {
 		s.allocs[i] += (uint64_t)c->flush.allocs[i];
+		s.frees[i] += c->flush.frees[i];
+	}
+	s.large_free += c->flush.large_free;
+	s.large_free_count += c->flush.large_free_count;
 	s.tiny_allocs += c->flush.tiny_allocs;
 	s.in_stacks -= (int64_t)c->flush.stack_bytes;
 	return s;
@@ -315,12 +322,14 @@ static bool has_layout(const struct mw_go *go)
 {
 	uint64_t generations = go_size(go, GO_heapStatsDelta) * GENERATIONS;
 
-	return go_has(go, GO_heapStatsDelta) &&
-	       go_has(go, GO_mstats_heapStats_stats) &&
-	       go_has(go, GO_mcache_alloc) && go_has(go, GO_p_mcache) &&
-	       go_size(go, GO_mstats) <= MAX_MSTATS &&
-	       mw_within(go_off(go, GO_mstats_heapStats_stats), generations, 0,
-			 go_size(go, GO_mstats));
+	if (!go_has(go, GO_mcache_alloc) || !go_has(go, GO_p_mcache) ||
+	    go_size(go, GO_mstats) > MAX_MSTATS)
+		return false;
+	return go_has_old_counters(go) ||
+	       (go_has(go, GO_heapStatsDelta) &&
+		go_has(go, GO_mstats_heapStats_stats) &&
+		mw_within(go_off(go, GO_mstats_heapStats_stats), generations,
+			  0, go_size(go, GO_mstats)));
 }
 
 static bool read_structs(const struct mw_go *go, struct go_counters *c)
@@ -338,12 +347,16 @@ static bool read_structs(const struct mw_go *go, struct go_counters *c)
 static bool is_unchanged(const struct mw_go *go, const struct go_counters *c,
 			 uint8_t *room)
 {
+	struct go_heap_sums again;
+
 	return go_read_now(go, go->stat_vars.memstats, room,
 			   go_size(go, GO_mstats)) &&
-	       memcmp(room, c->memstats, go_size(go, GO_mstats)) == 0;
+	       memcmp(room, c->memstats, go_size(go, GO_mstats)) == 0 &&
+	       sum(go, room, &again) &&
+	       memcmp(&again, &c->sums, sizeof(again)) == 0;
 }
 
-static bool is_same(const struct reading *a, const struct reading *b)
+static bool is_same(const struct go_reading *a, const struct go_reading *b)
 {
 	return a->is_whole && b->is_whole && !a->is_writing &&
 	       !b->is_writing && a->words.n == b->words.n &&
@@ -375,8 +388,8 @@ static const char *find_doubt(const struct mw_go *go,
 static struct mw_error *read_once(struct mw_go *go, struct go_counters *c,
 				  uint8_t *room)
 {
-	MW_CLEANUP(free_reading) struct reading first = { .is_whole = true };
-	MW_CLEANUP(free_reading) struct reading second = { .is_whole = true };
+	MW_CLEANUP(free_reading) struct go_reading first = { .is_whole = true };
+	MW_CLEANUP(free_reading) struct go_reading second = { .is_whole = true };
 
 	if (!read_structs(go, c))
 		return mw_error_at(MW_E_ABSENT, go->stat_vars.memstats,
@@ -384,7 +397,9 @@ static struct mw_error *read_once(struct mw_go *go, struct go_counters *c,
 	if (!read_ps(go, &first) || !read_ps(go, &second))
 		return mw_error_nomem();
 	c->flush = first.flush;
-	c->sums = sum_up(go, c->memstats);
+	if (!sum(go, c->memstats, &c->sums))
+		return mw_error_at(MW_E_ABSENT, go->mheap,
+				   "the heap's counters cannot be read");
 	c->doubt = find_doubt(go, c);
 	c->is_consistent = is_same(&first, &second) &&
 			   is_unchanged(go, c, room) && !c->doubt;

@@ -463,8 +463,14 @@ static void add_scavenger(struct builder *b)
 	// It can return no more than is free.
 	ready = retained > (uint64_t)s->in_heap
 			? retained - (uint64_t)s->in_heap : 0;
-	add(b, "scavenger_to_return", BYTES, mw_min(surplus, ready))->note =
-		"in the background, from here on";
+	if (go_has(b->go, GO_mheap_scavengeGoal) ||
+	    go_has(b->go, GO_mstats_lastHeapInUse))
+		add(b, "scavenger_to_return", BYTES, mw_min(surplus, ready))
+			->note = "in the background, from here on";
+	else
+		add_unknown(b, "scavenger_to_return", BYTES,
+			    "this release goes by how long pages have been "
+			    "free, or by their share");
 	add(b, "heap_free", BYTES, ready)->note = "free pages that are kept";
 }
 

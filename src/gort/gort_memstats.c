@@ -109,6 +109,7 @@ static void add_heap(struct builder *b, const struct go_heap_sums *s)
 		GO_mstats_stacks_sys,	GO_mstats_mspan_sys,
 		GO_mstats_mcache_sys,	GO_mstats_buckhash_sys,
 		GO_mstats_gcMiscSys,	GO_mstats_other_sys,
+		GO_mstats_gc_sys,
 	};
 
 	SET(HeapInuse, (uint64_t)s->in_heap);
@@ -118,7 +119,8 @@ static void add_heap(struct builder *b, const struct go_heap_sums *s)
 	SET(StackInuse, (uint64_t)s->in_stacks);
 	SET(StackSys, (uint64_t)s->in_stacks +
 		      go_memstat(b->go, b->c, GO_mstats_stacks_sys));
-	SET(GCSys, gc_work + go_memstat(b->go, b->c, GO_mstats_gcMiscSys));
+	SET(GCSys, gc_work + go_memstat(b->go, b->c, GO_mstats_gcMiscSys) +
+			   go_memstat(b->go, b->c, GO_mstats_gc_sys));
 	for (size_t i = 0; i < MW_COUNT(others); i++)
 		sys += go_memstat(b->go, b->c, others[i]);
 	SET(Sys, sys + (uint64_t)(s->committed + s->released));

@@ -97,15 +97,16 @@ static struct mw_error *hold_central(struct holders *h, uint64_t central,
 	if (go_has(go, GO_mcentral_nonempty)) {
 		error = hold_list(h, central + go_off(go, GO_mcentral_nonempty),
 				  MW_GO_HELD_NONEMPTY);
-		return error ? error
-			     : hold_list(h,
-					 central + go_off(go,
-							  GO_mcentral_empty),
-					 MW_GO_HELD_EMPTY);
+		if (!error)
+			error = hold_list(h,
+					  central + go_off(go,
+							   GO_mcentral_empty),
+					  MW_GO_HELD_EMPTY);
 	}
-	if (!go_has(go, GO_mcentral_partial) || !go_has(go, GO_mcentral_full) ||
+	// 1.15 has both, and uses these.
+	if (error || !go_has(go, GO_mcentral_partial) || !go_has(go, GO_mcentral_full) ||
 	    !go_has(go, GO_spanSetBlock_spans))
-		return NULL;
+		return error;
 	for (unsigned i = 0; !error && i < 2; i++) {
 		uint64_t skip = i * go_size(go, GO_spanSet);
 

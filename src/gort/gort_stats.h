@@ -46,6 +46,17 @@ struct go_flush {
 	uint64_t alloc_bytes; /* of which totalAlloc does not know yet */
 	uint64_t stack_bytes; /* of stack spans that become free */
 	int64_t live_bytes; /* to be taken from heapLive */
+	/* Up to 1.15: */
+	uint64_t frees[MW_GO_MAX_CLASSES], large_free, large_free_count;
+};
+
+/** What one reading of the Ps found. */
+struct go_reading {
+	struct go_flush flush;
+	/* All that changes while the program allocates. */
+	MW_VEC(uint64_t) words;
+	bool is_writing; /* a P is in the middle of a change */
+	bool is_whole; /* all could be read */
 };
 
 /** All counters, as of one moment if they could be had so. */
@@ -62,6 +73,16 @@ struct go_counters {
 MW_MUST_USE struct mw_error *go_read_counters(struct mw_go *go,
 					      struct go_counters *ret);
 void go_free_counters(struct go_counters *counters);
+
+/* Up to 1.15, gort_counters_old.c */
+
+bool go_has_old_counters(const struct mw_go *go);
+/** Make the sums of memstats, mheap_ and its centrals; false when unreadable. */
+bool go_sum_old(const struct mw_go *go, const uint8_t *memstats,
+		struct go_heap_sums *ret);
+/** Add what an mcache, whose copy is at @bytes, has not told yet. */
+void go_flush_old(const struct mw_go *go, const uint8_t *bytes,
+		  struct go_flush *flush);
 
 /** A member of the copies; 0 when the layout lacks it. */
 uint64_t go_memstat(const struct mw_go *go, const struct go_counters *c,

@@ -20,7 +20,10 @@ enum mw_go_span_state {
 enum mw_go_holder {
 	MW_GO_HELD_BY_NONE, /* by no one that was found */
 	MW_GO_HELD_BY_MCACHE, /* of the P with that number */
-	/* Lists of an mcentral; up to 1.14 only nonempty and empty: */
+	/*
+	 * Sets of an mcentral; up to 1.14 lists instead: nonempty, and empty
+	 * for spans without a free slot.
+	 */
 	MW_GO_HELD_PARTIAL_SWEPT,
 	MW_GO_HELD_PARTIAL_UNSWEPT,
 	MW_GO_HELD_FULL_SWEPT,

@@ -14,6 +14,9 @@ from go_figures import command, go_command, read_idle, values
 RELEASES = ["1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
             "1.22.12", "1.23.12", "1.24.13", "1.25.8", "1.26.8", "1.27.4"]
 
+OLD_RELEASES = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
+                "1.15.15"]
+
 
 def gc(target, *arguments):
     return values(go_command("gc", target, *arguments))
@@ -96,6 +99,20 @@ def test_pacing_is_the_programs(start, version):
         report["new"]["HeapReleased"]
     assert figures["until_trigger"] == \
         max(0, figures["heap_trigger"] - figures["heap_live"])
+
+
+@pytest.mark.parametrize("version", OLD_RELEASES)
+def test_pacing_of_old_releases(start, version):
+    target = start(go_program("oldfigures", version),
+                   env=dict(os.environ, GOGC="150"))
+    answer, report = read_idle(target, read=lambda t: go_command("gc", t))
+    figures = values(answer)
+    assert figures["heap_goal"] == report["new"]["NextGC"]
+    assert figures["cycles_completed"] == report["new"]["NumGC"]
+    assert figures["heap_retained"] == report["new"]["HeapSys"] - \
+        report["new"]["HeapReleased"]
+    assert figures["gogc"] == 150
+    assert figures["phase"] == "off" and figures["spans_unswept"] == 0
 
 
 @pytest.mark.parametrize("version", RELEASES)

@@ -9,6 +9,8 @@ from go_figures import command, memstats, read_idle
 
 RELEASES = ["1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
             "1.22.12", "1.23.12", "1.24.13", "1.25.8", "1.26.8", "1.27.4"]
+OLD_RELEASES = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
+                "1.15.15"]
 EARLY_RELEASES = ["1.16", "1.18", "1.19", "1.21.0", "1.23.0", "1.24.0",
                   "1.26.0"]
 
@@ -127,3 +129,15 @@ def test_static_cgo(start, version):
     check(start(go_program(
         "figures", version, "stripped", cgo=True,
         flags=["-ldflags=-s -w -linkmode=external -extldflags=-static"])))
+
+
+@pytest.mark.parametrize("version", OLD_RELEASES)
+def test_old_release(start, version):
+    target = start(go_program("oldfigures", version))
+    for letters in ("", "s", "aa", "gs", "as"):
+        for letter in letters:
+            command(target, letter)
+        answer, report = read_idle(target)
+        check_memstats(answer, report)
+        assert not [f for f in answer["values"] if f[0] == "/"]
+        assert check_reconciliation(answer)["left_bytes"] == 0
