@@ -128,7 +128,7 @@ struct mw_error *cmd_books_take(const struct cmd_call *call,
 		mw_ledger_keep_pages(books->ledger);
 	if (!error && books->trace)
 		mw_ledger_trace(books->ledger, books->trace);
-	if (!error)
+	if (!error && !(flags & CMD_BOOKS_NO_GO))
 		error = claim_go(books);
 	if (!error && (flags & CMD_BOOKS_MEMSTATS))
 		error = read_memstats(call, books);

@@ -30,6 +30,7 @@ enum cmd_books_flags {
 	CMD_BOOKS_PAGES = 8,	/* keep what each account has on each page */
 	CMD_BOOKS_HOLD = 16,	/* a stopped target stays so, to be read on */
 	CMD_BOOKS_MEMSTATS = 32, /* read memstats; fails without a Go runtime */
+	CMD_BOOKS_NO_GO = 64,	/* its Go runtime is not set up yet */
 };
 
 /**

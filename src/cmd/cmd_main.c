@@ -18,6 +18,7 @@ static const struct cmd_command *const commands[] = {
 	&cmd_go_goroutines,
 	&cmd_go_gc,
 	&cmd_go_sched,
+	&cmd_boot,
 	&cmd_elf,
 	&cmd_syms,
 	&cmd_disas,
