@@ -44,7 +44,6 @@ static struct mw_error *show(struct boot *boot, struct mw_trace_event *event)
 {
 	struct mw_error *error = NULL;
 
-	boot_rows_begin(boot);
 	error = boot_walk(boot, event);
 	if (error)
 		return error;

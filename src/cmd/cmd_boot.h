@@ -114,7 +114,6 @@ MW_MUST_USE struct mw_error *boot_walk(struct boot *boot,
 
 /* What is told */
 
-void boot_rows_begin(struct boot *boot);
 /** A row for each account that has changed in @run, and one for the total. */
 MW_MUST_USE struct mw_error *boot_rows_add(struct boot *boot,
 					   const struct boot_run *run);

@@ -208,7 +208,8 @@ static struct mw_error *print_run(const struct boot *boot,
 
 /* Both */
 
-void boot_rows_begin(struct boot *boot)
+/** What stands in front of the first stage. */
+static void begin_rows(struct boot *boot)
 {
 	int width = boot->call->style.exact_bytes ? 14 : 9;
 
@@ -223,6 +224,8 @@ struct mw_error *boot_rows_add(struct boot *boot, const struct boot_run *run)
 {
 	struct mw_error *error;
 
+	if (!boot->table.columns)
+		begin_rows(boot);
 	if (boot->call->format != MW_FORMAT_TEXT)
 		return add_rows(boot, run);
 	// What only moved from account to account, between two stages.
@@ -240,7 +243,6 @@ void boot_rows_end(struct boot *boot)
 		cmd_emit_table(boot->call, &boot->table, boot->books.target,
 			       boot->books.go, boot->held_ns,
 			       boot->books.wall_ns);
-	mw_table_deinit(&boot->table);
 	fflush(stdout);
 }
 

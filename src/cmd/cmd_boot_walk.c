@@ -193,7 +193,8 @@ static struct mw_error *reach_point(struct boot *boot,
 		error = attribute(boot, &run, event->ran_ns);
 	if (!error)
 		error = tell(boot, &run);
-	boot->is_done |= stage->is_last;
+	// With a stage that was asked for: another program may have it.
+	boot->is_done |= stage->is_last && !boot->until;
 	return error;
 }
 

@@ -227,7 +227,8 @@ static bool read_mask(const struct mw_go *go, enum go_field field,
 
 	if (!go_has(go, field) || !mw_target_read_u32(go->target, va, &n) ||
 	    !mw_target_read_u64(go->target, va + 8, &bytes) ||
-	    n != (uint32_t)((of->end - of->start) / 8))
+	    (n != (uint32_t)((of->end - of->start) / 8) &&
+	     (n || bytes))) // it is made when the heap is there
 		return false;
 	*ret_n = n;
 	*ret_bytes = bytes;

@@ -38,7 +38,8 @@ bool go_load_index(struct mw_go *go, uint64_t mheap)
 		return mw_target_read_u64(go->target,
 					  mheap + go_off(go, GO_mheap_arenas),
 					  &go->l2) &&
-		       go->l2 && mw_is_aligned(go->l2, MW_PAGE_BYTES);
+		       (go->l2 || go->is_new) &&
+		       mw_is_aligned(go->l2, MW_PAGE_BYTES);
 	return go_read_slice(go, mheap + go_off(go, GO_mheap_spans),
 			     &go->page_spans) &&
 	       go->page_spans.ptr &&
@@ -145,6 +146,8 @@ struct mw_error *go_find_regions(struct mw_go *go)
 				   "the heap's description cannot be read");
 	go->regions.n = 0;
 	mw_map64_free(&go->heap_arenas);
+	if (!go_has(go, GO_mheap_spans) && !go->l2)
+		return NULL;
 	return go_has(go, GO_mheap_spans)
 		       ? add_only_arena(go)
 		       : go_each_pointer(go, go->l2, GO_L2_ENTRIES, add_arena,

@@ -220,6 +220,7 @@ struct mw_go {
 
 	/* The heap */
 	struct go_slice allspans;
+	bool is_new; /* has no span yet, and may have no arena */
 	uint64_t l2; /* mheap_.arenas[0]; of older releases: */
 	uint64_t arena_start;
 	struct go_slice page_spans; /* mheap_.spans: a span for each page */

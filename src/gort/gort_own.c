@@ -408,6 +408,8 @@ static struct mw_error *claim_index(struct mw_go *go)
 	uint64_t end, bytes;
 	struct mw_error *error;
 
+	if (!go_has(go, GO_mheap_spans) && !go->l2)
+		return NULL;
 	if (!go_has(go, GO_mheap_spans))
 		return claim(go, &(struct go_piece){
 			go->l2, GO_L2_ENTRIES * 8, go->accounts.arena_index,

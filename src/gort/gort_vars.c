@@ -212,6 +212,55 @@ static bool is_mheap(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 	return good >= ENOUGH;
 }
 
+/**
+ * The allocators of fixed-size structs record the size of their struct.
+ */
+static const struct fixalloc {
+	enum go_field allocator, structure;
+} fixallocs[] = {
+	{ GO_mheap_spanalloc, GO_mspan },
+	{ GO_mheap_cachealloc, GO_mcache },
+	{ GO_mheap_specialfinalizeralloc, GO_specialfinalizer },
+	{ GO_mheap_specialprofilealloc, GO_specialprofile },
+	{ GO_mheap_arenaHintAlloc, GO_arenaHint },
+	{ GO_mheap_treapalloc, GO_treapNode },
+	{ GO_mheap_spanSPMCAlloc, GO_spanSPMC },
+};
+
+static bool has_fixalloc(const struct mw_go *go, const struct fixalloc *f)
+{
+	return go_has(go, f->allocator) && go_has(go, f->structure);
+}
+
+/**
+ * mheap_ of a program that has only just begun: there are no spans yet, but
+ * all its allocators know the size of their struct.
+ */
+static bool is_new_mheap(const struct mw_go *go, const uint8_t *bytes,
+			 size_t left)
+{
+	enum { LEAST = 4 };
+	uint64_t spans_at = go_off(go, GO_mheap_allspans);
+	unsigned good = 0;
+
+	if (left < go_size(go, GO_mheap) || mw_u64(bytes + spans_at) != 0 ||
+	    mw_u64(bytes + spans_at + 8) != 0)
+		return false;
+	for (size_t i = 0; i < MW_COUNT(fixallocs); i++) {
+		const struct fixalloc *f = &fixallocs[i];
+		uint64_t at = go_off(go, f->allocator) +
+			      go_off(go, GO_fixalloc_size);
+
+		if (!has_fixalloc(go, f))
+			continue;
+		if (at + 8 > left ||
+		    mw_u64(bytes + at) != go_size(go, f->structure))
+			return false;
+		good++;
+	}
+	return good >= LEAST;
+}
+
 bool go_find_mheap(struct mw_go *go)
 {
 	// Read from a copy, as a slice and as a word.
@@ -219,43 +268,34 @@ bool go_find_mheap(struct mw_go *go)
 	    go_size(go, GO_mheap_allspans) < sizeof(struct go_slice) ||
 	    !go_has(go, GO_mspan_startAddr) || !go_has_index(go))
 		return false;
+	go->is_new = false;
 	go->mheap = go_find_word(go, go_off(go, GO_mheap_allspans), is_mheap,
 				 NULL);
+	go->is_new = !go->mheap;
+	if (!go->mheap)
+		go->mheap = find_anywhere(go, is_new_mheap);
+	if (go->is_new && go->mheap && !go_load_index(go, go->mheap))
+		go->mheap = 0;
 	if (go->mheap)
 		mw_target_keep(go->target, go->mheap, go_size(go, GO_mheap));
 	return go->mheap != 0;
 }
 
-/**
- * The allocators of fixed-size structs record the size of their struct: how
- * many of them agree with the layout, of how many.
- */
+/** How many of the allocators agree with the layout, of how many. */
 unsigned go_check_fixallocs(const struct mw_go *go, unsigned *ret_of)
 {
-	static const struct {
-		enum go_field allocator, structure;
-	} checks[] = {
-		{ GO_mheap_spanalloc, GO_mspan },
-		{ GO_mheap_cachealloc, GO_mcache },
-		{ GO_mheap_specialfinalizeralloc, GO_specialfinalizer },
-		{ GO_mheap_specialprofilealloc, GO_specialprofile },
-		{ GO_mheap_arenaHintAlloc, GO_arenaHint },
-		{ GO_mheap_treapalloc, GO_treapNode },
-		{ GO_mheap_spanSPMCAlloc, GO_spanSPMC },
-	};
 	unsigned good = 0, of = 0;
 
-	for (size_t i = 0; i < MW_COUNT(checks); i++) {
+	for (size_t i = 0; i < MW_COUNT(fixallocs); i++) {
+		const struct fixalloc *f = &fixallocs[i];
 		uint64_t size;
 
-		if (!go_has(go, checks[i].allocator) ||
-		    !go_has(go, checks[i].structure))
+		if (!has_fixalloc(go, f))
 			continue;
 		of++;
-		good += go_read(go,
-				go->mheap + go_off(go, checks[i].allocator),
+		good += go_read(go, go->mheap + go_off(go, f->allocator),
 				GO_fixalloc_size, &size) &&
-			size == go_size(go, checks[i].structure);
+			size == go_size(go, f->structure);
 	}
 	*ret_of = of;
 	return good;
