@@ -63,7 +63,7 @@ static bool read_cached_span(const struct mw_go *go, uint64_t va, size_t class,
 			     struct go_reading *r)
 {
 	struct go_span span;
-	uint64_t before = 0, sweepgen = 0, now = 0;
+	uint64_t before = 0;
 	uint8_t bytes[256];
 	int64_t used;
 
@@ -82,13 +82,6 @@ static bool read_cached_span(const struct mw_go *go, uint64_t va, size_t class,
 		used = -(int64_t)(span.elems - span.allocated);
 	}
 	r->flush.allocs[class] += used;
-	// Of one cached before the last sweep heapLive knows nothing.
-	if (go_has(go, GO_mspan_sweepgen) &&
-	    go_now(go, go->mheap, GO_mheap_sweepgen, &now))
-		sweepgen = go_get(go, bytes, GO_mspan_sweepgen);
-	if ((uint32_t)sweepgen != (uint32_t)(now + 1))
-		r->flush.live_bytes += (int64_t)((span.elems - span.allocated) *
-						 span.elem_bytes);
 	return note(r, span.allocated << 32 | before);
 }
 

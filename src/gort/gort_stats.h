@@ -45,7 +45,6 @@ struct go_flush {
 	uint64_t tiny_allocs;
 	uint64_t alloc_bytes; /* of which totalAlloc does not know yet */
 	uint64_t stack_bytes; /* of stack spans that become free */
-	int64_t live_bytes; /* to be taken from heapLive */
 	/* Up to 1.15: */
 	uint64_t frees[MW_GO_MAX_CLASSES], large_free, large_free_count;
 };

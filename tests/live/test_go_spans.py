@@ -59,7 +59,8 @@ def check_each(spans, old):
             continue
         assert s["holder"], s
         if s["holder"] == "mcache":
-            assert s["p"] is not None and s["sweep"].startswith("cached")
+            assert s["p"] is not None
+            assert old or s["sweep"].startswith("cached")
         else:
             assert s["p"] is None
             full = s["free"] == 0
