@@ -28,9 +28,12 @@ void cmd_findings_print(const struct cmd_findings *findings,
 	for (size_t i = 0; i < shown; i++) {
 		const struct mw_finding *f = &findings->found.list.v[i];
 
+		MW_CLEANUP(mw_freep) char *line =
+			mw_format("%s [%s]", f->summary, f->id);
+
 		printf("%2zu. ", i + 1);
-		mw_print_wrapped(stdout, f->summary, INDENT, INDENT,
-				 call->style.width);
+		mw_print_wrapped(stdout, line ? line : f->summary, INDENT,
+				 INDENT, call->style.width);
 		print_part("evidence", f->evidence, &call->style);
 		print_part("advice", f->advice, &call->style);
 	}

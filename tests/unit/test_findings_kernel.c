@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "findings_book.h"
+
+TEST(mapped_files)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "file/var/lib/x.db", 99);
+	SILENT(&book, "mapped-files");
+	book_put(&book, "file/var/lib/y.db", 200);
+	SPEAKS(&book, "mapped-files", 299, "var/lib/y.db (200 MiB)");
+	book.s.has_smaps = true;
+	book.s.pss_bytes = book.s.rss_bytes;
+	book.s.file_dirty_bytes = MW_MIB(5);
+	SPEAKS(&book, "mapped-files", 299, "5.00 MiB of them are dirty");
+}
+
+TEST(shared_memory)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "shm/memfd:ring", 99);
+	SILENT(&book, "shared-memory");
+	book_put(&book, "shm/memfd:ring", 400);
+	SPEAKS(&book, "shared-memory", 400, "memfd:ring (400 MiB)");
+}
+
+TEST(locked_memory)
+{
+	struct book book;
+
+	book_init(&book);
+	book.s.locked_bytes = MW_MIB(40);
+	SILENT(&book, "memory-locked");
+	book.s.locked_bytes = MW_MIB(60);
+	SPEAKS(&book, "memory-locked", 60, "VmLck");
+}
+
+TEST(page_tables)
+{
+	struct book book;
+
+	book_init(&book);
+	book.s.page_table_bytes = MW_MIB(40);
+	SILENT(&book, "page-tables");
+	book.s.page_table_bytes = MW_MIB(60);
+	SPEAKS(&book, "page-tables", 60, "VmPTE");
+}
+
+TEST(swapped_out)
+{
+	struct book book;
+
+	book_init(&book);
+	book_swap(&book, "go/heap/objects", 40);
+	SILENT(&book, "swapped-out");
+	book_swap(&book, "go/stacks/used", 60);
+	SPEAKS(&book, "swapped-out", 100, "go/stacks/used (60.0 MiB)");
+}
+
+TEST(shared_pages)
+{
+	struct book book;
+
+	book_init(&book);
+	book.s.pss_bytes = MW_MIB(700);
+	SILENT(&book, "rss-counts-shared-pages"); // smaps was not read
+	book.s.has_smaps = true;
+	SPEAKS(&book, "rss-counts-shared-pages", 300, "Pss 700 MiB");
+	book.s.pss_bytes = MW_MIB(950);
+	SILENT(&book, "rss-counts-shared-pages");
+}
+
+static void put_group(struct book *book, uint64_t current, uint64_t limit)
+{
+	book->s.cgroup = (struct mw_cgroup_situation){
+		.is_known = true,
+		.version = 2,
+		.path = "/sys/fs/cgroup/pod",
+		.current_bytes = MW_MIB(current),
+		.limit_bytes = MW_MIB(limit),
+		.anon_bytes = MW_MIB(1200),
+		.file_bytes = MW_MIB(300),
+		.slab_bytes = MW_MIB(50),
+	};
+}
+
+TEST(a_container_near_its_limit)
+{
+	struct book book;
+
+	book_init(&book);
+	put_group(&book, 1600, 2048);
+	SILENT(&book, "cgroup-near-limit");
+	put_group(&book, 1700, 2048);
+	SPEAKS(&book, "cgroup-near-limit", 1700,
+	       "this process's anonymous memory 900 MiB, that of others 300 "
+	       "MiB, page cache 300 MiB, slab 50.0 MiB");
+	book.s.cgroup.limit_bytes = UINT64_MAX;
+	SILENT(&book, "cgroup-near-limit");
+}
+
+TEST(kernel_memory_of_a_container)
+{
+	struct book book;
+
+	book_init(&book);
+	put_group(&book, 1600, 4096);
+	SILENT(&book, "cgroup-kernel-memory");
+	book.s.cgroup.slab_bytes = MW_MIB(300);
+	book.s.cgroup.sock_bytes = MW_MIB(100);
+	SPEAKS(&book, "cgroup-kernel-memory", 400, "sockets 100 MiB");
+	book.s.cgroup.limit_bytes = UINT64_MAX;
+	SILENT(&book, "cgroup-kernel-memory");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(mapped_files),
+		CASE(shared_memory),
+		CASE(locked_memory),
+		CASE(page_tables),
+		CASE(swapped_out),
+		CASE(shared_pages),
+		CASE(a_container_near_its_limit),
+		CASE(kernel_memory_of_a_container),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "findings_book.h"
+
+TEST(native_memory_behind_cgo)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "malloc/glibc/main/in-use", 300);
+	book_put(&book, "malloc/glibc/main/free", 20);
+	book_arena(&book, "main", 300, 320, 0);
+	SILENT(&book, "native-memory"); // a C program is made of it
+	book.s.go.is_known = true;
+	book.s.go.version = "go1.26.8";
+	SPEAKS(&book, "native-memory", 300, "malloc/glibc: 320 MiB");
+	book_put(&book, "malloc/glibc/main/in-use", 90);
+	SILENT(&book, "native-memory");
+}
+
+TEST(what_trimming_gives_back)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "malloc/glibc/main/free", 200);
+	book_put(&book, "malloc/glibc/thread-1/free", 100);
+	book_arena(&book, "main", 100, 300, 20);
+	book_arena(&book, "thread-1", 10, 110, 20);
+	SILENT(&book, "malloc-trimmable");
+	book.arenas[0].trimmable_bytes = MW_MIB(150);
+	SPEAKS(&book, "malloc-trimmable", 170, "malloc/glibc/main");
+}
+
+TEST(holes_that_trimming_does_not_reach)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "malloc/glibc/main/in-use", 400);
+	book_put(&book, "malloc/glibc/main/free", 160);
+	book_put(&book, "malloc/glibc/main/cache", 40);
+	book_put(&book, "malloc/glibc/main/top", 50);
+	book_arena(&book, "main", 400, 650, 200);
+	// All but 50 of the 200 can be had.
+	SILENT(&book, "malloc-fragmentation");
+	book.arenas[0].trimmable_bytes = MW_MIB(60);
+	SPEAKS(&book, "malloc-fragmentation", 190, "cache 40.0 MiB");
+	book_put(&book, "malloc/glibc/main/in-use", 900);
+	SILENT(&book, "malloc-fragmentation");
+}
+
+TEST(many_arenas)
+{
+	static const char *const names[] = {
+		"thread-1", "thread-2", "thread-3", "thread-4",
+		"thread-5", "thread-6", "thread-7", "thread-8",
+	};
+	struct book book;
+
+	book_init(&book);
+	book_arena(&book, "main", 1, 900, 0);
+	for (size_t i = 0; i < 7; i++)
+		book_arena(&book, names[i], 10, 30, 0);
+	SILENT(&book, "malloc-arenas-many");
+	book_arena(&book, names[7], 10, 30, 0);
+	SPEAKS(&book, "malloc-arenas-many", 160, "240 MiB resident");
+	for (size_t i = 1; i < 9; i++)
+		book.arenas[i].in_use_bytes = MW_MIB(29);
+	SILENT(&book, "malloc-arenas-many");
+}
+
+TEST(stacks_of_threads)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "stack/threads/used", 100);
+	book_put(&book, "stack/threads/unused", 10);
+	SILENT(&book, "thread-stacks-resident");
+	book_put(&book, "stack/threads/unused", 60);
+	SPEAKS(&book, "thread-stacks-resident", 60, "100 MiB live");
+}
+
+TEST(idle_threads)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "stack/threads/used", 64);
+	book.s.threads = book.s.sleeping_threads = 1024;
+	SPEAKS(&book, "threads-idle", 64 + 16, "2 processors");
+	book.s.cpus = 512; // no more than a large machine may need
+	SILENT(&book, "threads-idle");
+	book.s.cpus = 2;
+	book.s.sleeping_threads = 63;
+	SILENT(&book, "threads-idle");
+	// Go's own word counts, not the kernel's: a thread in C sleeps, too.
+	book.s.sleeping_threads = 1024;
+	book.s.go.is_known = book.s.go.has_threads = true;
+	book.s.go.version = "go1.26.8";
+	book.s.go.idle_threads = 10;
+	SILENT(&book, "threads-idle");
+	book.s.go.idle_threads = 1024;
+	SPEAKS(&book, "threads-idle", 80, "midle");
+}
+
+TEST(own_mappings)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "anonymous/private", 90);
+	SILENT(&book, "anonymous-mappings");
+	book_put(&book, "anonymous/cache", 30);
+	book.s.ranges[0] = (struct mw_range_share){ 0x7000, 0x9000,
+						    MW_MIB(80) };
+	SPEAKS(&book, "anonymous-mappings", 120, "7000-9000 (80.0 MiB)");
+}
+
+TEST(executables)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "binary/.text", 100);
+	SILENT(&book, "binary-large");
+	book_put(&book, "binary/.gopclntab", 80);
+	SPEAKS(&book, "binary-large", 180, "binary/.gopclntab (80.0 MiB)");
+	book.s.rss_bytes = MW_MIB(20);
+	book_put(&book, "binary/.gopclntab", 0);
+	book_put(&book, "binary/.text", 15);
+	SILENT(&book, "binary-large"); // every small program is mostly that
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(native_memory_behind_cgo),
+		CASE(what_trimming_gives_back),
+		CASE(holes_that_trimming_does_not_reach),
+		CASE(many_arenas),
+		CASE(stacks_of_threads),
+		CASE(idle_threads),
+		CASE(own_mappings),
+		CASE(executables),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
