@@ -65,11 +65,16 @@ CHANGES = {
 # The same of what only the runtime's own figures (go memstats and its like)
 # are made of.
 FIGURES = {
-    (None, 15): "mcentral_empty mcentral_nonempty",
+    (None, 15): """mcentral_empty mcentral_nonempty mcentral_nmalloc
+        mcache_local_largefree mcache_local_nlargefree mcache_local_nsmallfree
+        mcache_local_tinyallocs mheap_largealloc mheap_largefree
+        mheap_nlargealloc mheap_nlargefree mheap_nsmallfree mstats_gc_sys
+        mstats_heap_idle""",
     (None, 16): """mstats_gc_trigger mstats_heap_live mstats_heap_marked
         mstats_next_gc
         mstats_tinyallocs""",
-    (None, 18): "mstats_nlookup",
+    (None, 18): """mstats_nlookup mstats_heap_inuse mstats_heap_released
+        mstats_stacks_inuse""",
     (None, 24): "finblock_old_alllink finblock_old_cnt schedt_runqsize",
     (10, None): "m_mstartfn",
     (12, None): "work_assistQueue_head work_sweepWaiters_head",
