@@ -63,6 +63,7 @@ struct cmd_command {
 	void (*help)(FILE *out); /* more than the options; may be NULL */
 };
 
+extern const struct cmd_command cmd_allocs;
 extern const struct cmd_command cmd_boot;
 extern const struct cmd_command cmd_diff;
 extern const struct cmd_command cmd_disas;

@@ -9,8 +9,12 @@
 static const struct cmd_command *const commands[] = {
 	&cmd_ledger,
 	&cmd_maps,
-	&cmd_watch,
+	&cmd_allocs,
 	&cmd_diff,
+	&cmd_disas,
+	&cmd_elf,
+	&cmd_go_goroutines,
+	&cmd_watch,
 	&cmd_malloc,
 	&cmd_go_memstats,
 	&cmd_go_spans,

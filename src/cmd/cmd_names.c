@@ -321,3 +321,14 @@ const struct mw_elf_section *cmd_section_at(const struct mw_image *image,
 	}
 	return NULL;
 }
+
+bool cmd_is_constant(const struct mw_target *target, uint64_t va)
+{
+	const struct mw_image *image = cmd_image_at(target, va);
+	const struct mw_elf_section *section =
+		image ? cmd_section_at(image, va) : NULL;
+
+	return section && (!(section->flags & SHF_WRITE) ||
+			   strcmp(section->name, ".got") == 0 ||
+			   strncmp(section->name, ".data.rel.ro", 12) == 0);
+}

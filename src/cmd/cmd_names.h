@@ -61,4 +61,7 @@ const struct mw_image *cmd_image_at(const struct mw_target *target,
 const struct mw_elf_section *cmd_section_at(const struct mw_image *image,
 					    uint64_t va);
 
+/** Whether what is at @va is not written to once the program is loaded. */
+bool cmd_is_constant(const struct mw_target *target, uint64_t va);
+
 #endif

@@ -426,17 +426,6 @@ static void find_code(struct search *s, uint64_t va, const uint8_t *bytes,
 
 /* Data */
 
-/** Whether what is at @va is never written to, and so is no variable. */
-static bool is_constant(const struct search *s, uint64_t va)
-{
-	const struct mw_image *image = cmd_image_at(s->memory, va);
-	const struct mw_elf_section *section =
-		image ? cmd_section_at(image, va) : NULL;
-
-	return section && (!(section->flags & SHF_WRITE) ||
-			   strncmp(section->name, ".data.rel.ro", 12) == 0);
-}
-
 static bool is_data(const struct search *s, uint64_t va)
 {
 	const struct mw_image *image = cmd_image_at(s->memory, va);
@@ -489,7 +478,7 @@ static void find_data(struct search *s, uint64_t va, const uint8_t *bytes,
 			   length < MW_MIB(1) &&
 			   covers(s, word, length, place)) {
 			add_reference(s, place, word, length, va + i, false);
-			if (is_constant(s, va + i))
+			if (cmd_is_constant(s->memory, va + i))
 				add_header(s, place, va + i, word, length);
 		}
 	}

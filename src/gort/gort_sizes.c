@@ -31,6 +31,7 @@ static bool fill_summary(const struct mw_go *go, struct mw_go_summary *s)
 	*s = (struct mw_go_summary){ .moduledata = m->address,
 				     .pclntab = m->pclntab };
 	strncpy(s->version, go->version, sizeof(s->version) - 1);
+	s->has_headers = go_has(go, GO_mspan_largeType);
 	for (size_t i = 0; i < MW_COUNT(parts); i++) {
 		struct mw_go_part *part = &s->parts[s->part_count++];
 

@@ -18,6 +18,8 @@ struct mw_go_part {
 struct mw_go_summary {
 	uint64_t moduledata, pclntab; /* addresses */
 	char version[128]; /* the release whose moduledata this is */
+	/* Whether large objects with pointers begin with a word of their type. */
+	bool has_headers;
 	struct mw_go_part parts[MW_GO_MAX_PARTS];
 	size_t part_count;
 };

@@ -124,10 +124,8 @@ static void find_move(const struct insn_decoded *d, struct mw_insn *ret)
 
 		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
-		    insn_reg(o->reg.value) != MW_NO_REG) {
-			ret->changes_reg = (int8_t)insn_reg(o->reg.value);
-			break;
-		}
+		    insn_reg(o->reg.value) != MW_NO_REG)
+			ret->changes |= (uint16_t)(1u << insn_reg(o->reg.value));
 	}
 	if (d->insn.operand_count_visible != 2)
 		return;
@@ -164,7 +162,6 @@ bool mw_insn_decode(const uint8_t *code, size_t size, uint64_t va,
 		.kind = MW_INSN_BAD,
 		.to_reg = MW_NO_REG,
 		.from_reg = MW_NO_REG,
-		.changes_reg = MW_NO_REG,
 	};
 	if (!insn_decode(code, size, &d))
 		return false;

@@ -41,7 +41,7 @@ struct mw_insn {
 	/* Registers are numbered as in machine code: 0 rax … 15 r15. */
 	enum mw_insn_move move;
 	int8_t to_reg, from_reg; /* MW_NO_REG: none */
-	int8_t changes_reg; /* the general register that it writes, if one */
+	uint16_t changes; /* the general registers that it writes, a bit each */
 	bool on_stack;	    /* of a store or load */
 	int32_t sp_offset;
 	uint64_t value;
