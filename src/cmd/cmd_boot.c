@@ -9,7 +9,7 @@
 #include "mw_output.h"
 
 static const char *until, *output_path;
-static bool kill_then, force;
+static bool kill_then, force, int3;
 
 static void boot_deinit(struct boot *boot)
 {
@@ -47,7 +47,7 @@ static struct mw_error *show(struct boot *boot, struct mw_trace_event *event)
 	error = boot_walk(boot, event);
 	if (error)
 		return error;
-	if (boot->is_done)
+	if (boot->is_done && !kill_then)
 		mw_trace_release(boot->trace);
 	if (mw_trace_pages_written(boot->trace))
 		mw_target_note(boot->books.target, "%" PRIu64 " pages of code "
@@ -109,8 +109,8 @@ static struct mw_error *run(const struct cmd_call *call)
 		error = mw_output_open(output_path, force, &output);
 	// The operands of argv begin with the command and end with NULL.
 	if (!error)
-		error = mw_trace_start(call->operands - 1, &boot.trace,
-				       &event);
+		error = mw_trace_start(call->operands - 1, !int3,
+				       &boot.trace, &event);
 	if (!error)
 		error = redirect(output);
 	if (!error)
@@ -153,6 +153,8 @@ static const struct cmd_option options[] = {
 	  .help = "where to write; standard output stays the program's" },
 	{ .name = "force", .flag = &force,
 	  .help = "replace the file if it is there" },
+	{ .name = "int3", .flag = &int3,
+	  .help = "do not use debug registers, but replace bytes of code" },
 	{ 0 },
 };
 

@@ -77,7 +77,7 @@ struct boot_run {
 	uint64_t va;
 	uint64_t begun_ns; /* of the program's time */
 	uint64_t took_ns;
-	uint64_t sp, return_va; /* 0: ends when the next begins */
+	uint64_t return_va; /* 0: ends when the next begins */
 	bool is_init, sets_up_go;
 	MW_VEC(struct boot_change) changes; /* by index of the account */
 };

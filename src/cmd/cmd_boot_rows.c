@@ -193,16 +193,18 @@ static struct mw_error *print_run(const struct boot *boot,
 {
 	const struct boot_account *total = &boot->accounts.v[0];
 	struct boot_change change = change_of(run, 0);
+	MW_CLEANUP(mw_freep) char *what =
+		*run->function ? mw_format("%s at 0x%" PRIx64 ": %s",
+					   run->function, run->va, run->what)
+			       : mw_strdup(run->what);
 
+	if (!what)
+		return mw_error_nomem();
 	printf("%9.3f ms", (double)run->begun_ns / 1e6);
 	print_figures(boot, &total->now, &change);
 	mw_print_escaped(stdout, stage_of(run));
 	printf("  %.3f ms\n%12s", (double)run->took_ns / 1e6, "");
-	if (*run->function) {
-		mw_print_escaped(stdout, run->function);
-		printf(" at 0x%" PRIx64 ": ", run->va);
-	}
-	puts(run->what);
+	mw_print_wrapped(stdout, what, 12, 12, boot->call->style.width);
 	return print_accounts(boot, run);
 }
 

@@ -230,6 +230,8 @@ static struct mw_error *reach_stage(struct boot *boot,
 	stage->is_reached = true;
 	if (stage->how != BOOT_THREAD)
 		error = end_inits(boot);
+	while (stage->is_last && boot->open.n > 0 && !error)
+		error = end_innermost(boot);
 	if (error)
 		return error;
 	if (stage->how != BOOT_CALL)
@@ -244,7 +246,6 @@ static struct mw_error *reach_stage(struct boot *boot,
 				   .what = stage->what,
 				   .va = stage->va,
 				   .begun_ns = event->ran_ns,
-				   .sp = event->sp,
 				   .return_va = return_address(boot, event),
 				   .sets_up_go = stage->sets_up_go,
 			   });
@@ -287,7 +288,6 @@ static struct mw_error *reach_init(struct boot *boot, struct boot_init *init,
 					   "the package",
 				   .va = init->va,
 				   .begun_ns = event->ran_ns,
-				   .sp = event->sp,
 				   .return_va = return_va,
 				   .is_init = true,
 			   });
@@ -328,14 +328,14 @@ static void settle(struct boot *boot, uint64_t ran_ns)
 
 /**
  * How many stages go on when those have ended that return to where @event is:
- * the innermost such one, and all in it.
+ * the innermost such one, and all in it. (The stack may have been moved since,
+ * so its pointer tells nothing.)
  */
 static size_t open_after(const struct boot *boot,
 			 const struct mw_trace_event *event)
 {
 	for (size_t i = boot->open.n; i-- > 0;)
-		if (boot->open.v[i].return_va == event->va &&
-		    event->sp > boot->open.v[i].sp)
+		if (boot->open.v[i].return_va == event->va)
 			return i;
 	return boot->open.n;
 }

@@ -386,7 +386,8 @@ static struct mw_error *start(struct mw_trace *trace, char *const argv[],
 	return error;
 }
 
-struct mw_error *mw_trace_start(char *const argv[], struct mw_trace **ret,
+struct mw_error *mw_trace_start(char *const argv[], bool registers,
+				struct mw_trace **ret,
 				struct mw_trace_event *ret_event)
 {
 	MW_CLEANUP(mw_trace_freep) struct mw_trace *trace =
@@ -396,7 +397,7 @@ struct mw_error *mw_trace_start(char *const argv[], struct mw_trace **ret,
 	if (!trace)
 		return mw_error_nomem();
 	trace->pid = -1;
-	trace->has_registers = mw_trace_registers_work();
+	trace->has_registers = registers && mw_trace_registers_work();
 	error = start(trace, argv, ret_event);
 	if (error)
 		return error;

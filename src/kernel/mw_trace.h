@@ -43,11 +43,13 @@ struct mw_trace_event {
 /**
  * Start the program @argv[0], found as execvp(3) does, with @argv (ends with
  * NULL). It stands before its first instruction, and @ret_event tells where.
+ * Debug registers are used with @registers only.
  *
  * Errors: those of execve(2); MW_E_PERMISSION where nothing may be traced.
  * Stops:  the program, until mw_trace_next() or mw_trace_release().
  */
 MW_MUST_USE struct mw_error *mw_trace_start(char *const argv[],
+					    bool registers,
 					    struct mw_trace **ret,
 					    struct mw_trace_event *ret_event);
 
