@@ -13,11 +13,14 @@
 /* Below this the figures of the scheduler's threads are not asked for. */
 #define MANY_THREADS 64
 
-/* ThreadSanitizer's shadow and meta data of a Go program (tsan_platform.h). */
-#define RACE_START UINT64_C(0x200000000000)
-#define RACE_END UINT64_C(0x400000000000)
-/* No program maps as much there by itself. */
-#define RACE_LEAST_VSZ MW_GIB(1)
+/*
+ * Where ThreadSanitizer has the shadow and the meta data of a Go program
+ * (compiler-rt/lib/tsan/rtl/tsan_platform.h).
+ */
+#define SHADOW_START UINT64_C(0x200000000000)
+#define SHADOW_END UINT64_C(0x21c000000000)
+#define META_START UINT64_C(0x300000000000)
+#define META_END UINT64_C(0x400000000000)
 
 /** An error that only means that something is not known. */
 static struct mw_error *pass_over(struct mw_error *error)
@@ -217,26 +220,28 @@ static struct mw_error *fill_sched(const struct cmd_books *books,
 	return NULL;
 }
 
+/** What nobody owns between @start and @end; the Go heap can be there, too. */
+static uint64_t unowned(const struct mw_ledger *ledger, uint64_t start,
+			uint64_t end)
+{
+	size_t count, left_out;
+	const struct mw_ledger_range *ranges =
+		mw_ledger_ranges(ledger, &count, &left_out);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (ranges[i].start >= start && ranges[i].end <= end)
+			bytes += ranges[i].tally.rss_bytes;
+	return bytes;
+}
+
 static void fill_race(const struct cmd_books *books, struct mw_go_situation *go)
 {
-	const struct mw_mappings *maps = mw_target_mappings(books->target);
-	struct mw_tally tally = { 0 };
-	size_t hint = 0;
+	uint64_t shadow = unowned(books->ledger, SHADOW_START, SHADOW_END);
+	uint64_t meta = unowned(books->ledger, META_START, META_END);
 
-	for (size_t i = mw_mappings_after(maps, RACE_START); i < maps->list.n;
-	     i++) {
-		const struct mw_mapping *m = &maps->list.v[i];
-
-		if (m->end > RACE_END)
-			break;
-		if (!mw_mapping_is_anonymous(m))
-			continue;
-		tally.vsz_bytes += mw_mapping_bytes(m);
-		mw_pages_tally(mw_target_pages(books->target), &hint, m->start,
-			       m->end, &tally);
-	}
-	if (tally.vsz_bytes >= RACE_LEAST_VSZ)
-		go->race_bytes = tally.rss_bytes;
+	if (shadow && meta)
+		go->race_bytes = shadow + meta;
 }
 
 struct mw_error *cmd_findings_go(const struct cmd_books *books,

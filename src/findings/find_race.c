@@ -15,8 +15,8 @@ bool find_race(const struct mw_situation *s, struct mw_finding *ret)
 	ret->bytes = bytes;
 	find_say(&ret->summary, "%s are shadow memory of the race detector.",
 		 BYTES(bytes));
-	find_say(&ret->evidence, "mappings between 0x200000000000 and "
-		 "0x400000000000, where ThreadSanitizer keeps what it knows "
+	find_say(&ret->evidence, "mappings from 0x200000000000 and "
+		 "0x300000000000 on, where ThreadSanitizer keeps what it knows "
 		 "of each word of a Go program");
 	find_say(&ret->advice, "Build without -race for production, or for "
 		 "measuring memory.");

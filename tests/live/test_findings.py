@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings: programs in which a rule's condition is real, and others close by
+in which it is not."""
+
+import os
+import pathlib
+import re
+import resource
+import subprocess
+
+import pytest
+
+from conftest import (MEMWHY, c_program, go_program, is_idle, is_root, ledger,
+                      run, smaps_totals, status, wait_for)
+
+MIB = 1 << 20
+
+
+def findings(target, *arguments):
+    """{id: finding} of a target at rest, checked for form."""
+    wait_for(lambda: is_idle(target.pid), "the target to be idle")
+    result = ledger(target, *arguments)
+    found = result.json["findings"]
+    for finding in found:
+        assert set(finding) == {"id", "bytes", "summary", "evidence",
+                                "advice"}
+        assert re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)+", finding["id"])
+        assert finding["bytes"] > 0
+    sizes = [f["bytes"] for f in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len({f["id"] for f in found}) == len(found)
+    return {f["id"]: f for f in found}
+
+
+def pair(start, name, program, options=None):
+    """The findings of a case, and of the one close by."""
+    options = options or {}
+    loud = start(*program, name, **options)
+    quiet = start(*program, name, "quiet", **options)
+    return loud, quiet
+
+
+GO_CASES = {
+    # case: (id, least and most MiB, in the evidence)
+    "idle": ("heap-idle-retained", 50, 80, "go/heap/idle"),
+    "holes": ("heap-fragmentation", 20, 36, "objects of 64 bytes"),
+    "headroom": ("heap-gogc-headroom", 30, 60, "GOGC=400"),
+    "off": ("gc-off", 40, 60, "0 collections"),
+    "stacks": ("goroutine-stacks-grown", 20, 60, "g.stack"),
+    "goroutines": ("goroutines-many", 35, 60, "main.goroutines (20000"),
+    "dead": ("goroutines-dead", 8, 20, "20000 dead"),
+    "mapped": ("anonymous-mappings", 32, 34, "anonymous/private"),
+    "profile": ("profile-buckets", 2, 40, "BuckHashSys"),
+    "threads": ("threads-idle", 1, 20, "runtime.sched.midle"),
+}
+
+
+@pytest.mark.parametrize("version", ["1.20.14", "1.26.8"])
+@pytest.mark.parametrize("case", GO_CASES)
+def test_go(start, case, version):
+    name, least, most, word = GO_CASES[case]
+    program = [go_program("remarkable", version)]
+    loud, quiet = pair(start, case, program)
+    found = findings(loud)
+    assert name in found, found
+    assert least * MIB <= found[name]["bytes"] <= most * MIB
+    assert word in found[name]["evidence"]
+    assert name not in findings(quiet)
+
+
+@pytest.mark.parametrize("version", ["1.19.13", "1.26.8"])
+def test_memory_limit(start, version):
+    name = "memory-limit-reached"
+    program = go_program("remarkable", version)
+    limits = {size: start(program, "limit",
+                          env=dict(os.environ, GOMEMLIMIT=f"{size}MiB"))
+              for size in (40, 400)}
+    found = findings(limits[40])[name]
+    assert 48 * MIB <= found["bytes"] <= 80 * MIB
+    assert "memoryLimit 41943040" in found["evidence"]
+    assert name not in findings(limits[400])
+    assert name not in findings(start(program, "limit"))
+
+
+@pytest.mark.parametrize("version", ["1.16.15", "1.20.14", "1.24.0", "1.26.8",
+                                     "1.27.4"])
+def test_nothing_remarkable(start, version):
+    assert findings(start(go_program("remarkable", version), "none")) == {}
+
+
+def test_nothing_remarkable_in_c(start):
+    assert findings(start(c_program("remarkable", flags=["-pthread"]),
+                          "none")) == {}
+
+
+def test_release_that_zeroes(start):
+    name = "go1.24-large-zeroing"
+    loud, quiet = pair(start, "zeroed", [go_program("remarkable", "1.24.0")])
+    found = findings(loud)[name]
+    assert 60 * MIB <= found["bytes"] <= 66 * MIB
+    assert name not in findings(quiet)
+    for sound in ("1.24.13", "1.23.12"):
+        target = start(go_program("remarkable", sound), "zeroed")
+        assert name not in findings(target)
+
+
+def test_lazy_free_of_go(start):
+    lazy = dict(os.environ, GODEBUG="madvdontneed=0")
+    program = go_program("remarkable", "1.26.8")
+    loud = start(program, "lazy", env=lazy)
+    quiet = start(program, "lazy")
+    assert findings(loud)["lazily-freed"]["bytes"] >= 50 * MIB
+    assert findings(loud, "--pss")["lazily-freed"]["bytes"] >= 50 * MIB
+    assert "lazily-freed" not in findings(quiet)
+    # Go 1.12 to 1.15 do so by themselves.
+    old = start(go_program("crowd", "1.14.15"), "give")
+    assert "lazily-freed" in findings(old)
+
+
+def test_cgo(start):
+    program = go_program("remarkablecgo", "1.26.8", cgo=True)
+    found = findings(start(program))["native-memory"]
+    assert 31 * MIB <= found["bytes"] <= 36 * MIB
+    assert "malloc/glibc" in found["evidence"]
+    assert int(re.search(r"in (\d+) blocks", found["evidence"])[1]) >= 32768
+    assert "native-memory" not in findings(start(program, "quiet"))
+
+
+def test_race_detector(start):
+    program = go_program("remarkable", "1.26.8", cgo=True, flags=["-race"])
+    target = start(program, "idle")
+    found = findings(target)
+    assert found["race-detector"]["bytes"] >= MIB
+    assert "anonymous-mappings" not in found
+
+
+C_CASES = {
+    "slack": ("malloc-trimmable", 28, 34, "malloc/glibc/main"),
+    "holes": ("malloc-fragmentation", 14, 18, "/free"),
+    "anonymous": ("anonymous-mappings", 32, 34, "anonymous/private"),
+    "file": ("mapped-files", 32, 36, "remarkable-"),
+    "shared": ("shared-memory", 32, 34, "ring"),
+    "locked": ("memory-locked", 4, 4, "VmLck"),
+    "sparse": ("page-tables", 4, 6, "VmPTE"),
+    "stacks": ("thread-stacks-resident", 16, 18, "17 threads"),
+    "arenas": ("malloc-arenas-many", 4, 12, "thread-N"),
+    "threads": ("threads-idle", 3, 10, "state S"),
+}
+
+
+@pytest.mark.parametrize("case", C_CASES)
+def test_c(start, case):
+    name, least, most, word = C_CASES[case]
+    if case == "locked":
+        least_limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+        if not is_root() and least_limit < 4 * MIB:
+            pytest.skip("may not lock 4 MiB")
+    program = [c_program("remarkable", flags=["-pthread"])]
+    loud, quiet = pair(start, case, program)
+    found = findings(loud)
+    assert name in found, found
+    assert least * MIB <= found[name]["bytes"] <= most * MIB
+    assert word in found[name]["evidence"]
+    assert name not in findings(quiet)
+    # The kernel's own word.
+    if case == "locked":
+        assert found[name]["bytes"] == status(loud.pid)["VmLck"]
+    if case == "sparse":
+        assert found[name]["bytes"] == status(loud.pid)["VmPTE"]
+
+
+def test_lazy_free_of_c(start):
+    program = [c_program("remarkable", flags=["-pthread"])]
+    loud, quiet = pair(start, "lazy", program)
+    # Only smaps tells; the kernel takes its time for the last few pages.
+    assert findings(loud, "--pss")["lazily-freed"]["bytes"] >= 31 * MIB
+    assert "lazily-freed" not in findings(loud)
+    assert "lazily-freed" not in findings(quiet, "--pss")
+
+
+def test_shared_pages(start):
+    """A program and its children count the same pages."""
+    code = ("import os, sys, time\n"
+            "data = bytearray(b'x') * (64 << 20)\n"
+            "for i in range(3):\n"
+            "    if len(sys.argv) > 1 and os.fork() == 0:\n"
+            "        os.read(0, 1)\n"
+            "        os._exit(0)\n"
+            "sys.stderr.write('end 0\\n'); sys.stderr.flush()\n"
+            "os.read(0, 1)\n")
+    loud = start("/usr/bin/python3", "-c", code, "fork")
+    quiet = start("/usr/bin/python3", "-c", code)
+    found = findings(loud, "--pss")["rss-counts-shared-pages"]
+    sums = smaps_totals(loud.pid)
+    assert abs(found["bytes"] - (sums["Rss"] - sums["Pss"])) < 4 * MIB
+    assert "rss-counts-shared-pages" not in findings(loud)
+    assert "rss-counts-shared-pages" not in findings(quiet, "--pss")
+
+
+# A container
+
+def memory_group():
+    """A new group of the memory controller, or a reason why there is none."""
+    one = pathlib.Path("/sys/fs/cgroup/memory")
+    two = pathlib.Path("/sys/fs/cgroup")
+    base = one if (one / "memory.limit_in_bytes").exists() else two
+    group = base / f"memwhy-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made: {error}")
+    limit = next((group / n for n in ("memory.limit_in_bytes", "memory.max")
+                  if (group / n).exists()), None)
+    if not limit:
+        group.rmdir()
+        pytest.skip("no memory controller here")
+    return group, limit
+
+
+def test_container_near_its_limit(start):
+    group, limit = memory_group()
+    target = None
+    try:
+        limit.write_text(str(48 * MIB))
+        target = start(
+            "/bin/sh", "-c",
+            'echo $$ > "$1/cgroup.procs" && exec "$2" anonymous',
+            "sh", group, c_program("remarkable", flags=["-pthread"]))
+        name = "cgroup-near-limit"
+        limit.write_text(str(38 * MIB))
+        found = findings(target)[name]
+        current = next(group / n for n in ("memory.usage_in_bytes",
+                                           "memory.current")
+                       if (group / n).exists())
+        assert abs(found["bytes"] - int(current.read_text())) <= MIB
+        assert "38.0 MiB" in found["summary"]
+        assert str(group) in found["evidence"]
+        limit.write_text(str(400 * MIB))
+        assert name not in findings(target)
+    finally:
+        if target:
+            target.kill()
+        wait_for(lambda: not (group / "cgroup.procs").read_text(),
+                 "the group to be empty")
+        group.rmdir()
+
+
+# How they are shown
+
+def test_text_has_a_few_and_fits(start):
+    target = start(go_program("remarkable", "1.26.8"), "idle")
+    wait_for(lambda: is_idle(target.pid), "the target to be idle")
+    text = run("ledger", target.pid, env=dict(os.environ, COLUMNS="72"))
+    lines = text.stdout.splitlines()
+    at = lines.index("findings:")
+    assert lines[at - 2].startswith("audit: ")
+    numbers = [int(m[1]) for line in lines[at:]
+               if (m := re.match(r" ?(\d+)\. ", line))]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert 1 <= len(numbers) <= 5
+    assert "[heap-idle-retained]" in " ".join(lines[at:])
+    assert text.stdout.count("    evidence: ") == len(numbers)
+    assert text.stdout.count("    advice: ") == len(numbers)
+
+
+def test_the_same_from_a_stopped_target_and_a_snapshot(start, tmp_path):
+    target = start(go_program("remarkable", "1.26.8"), "holes")
+    live = findings(target)
+    stopped = findings(target, "--stop")
+    assert stopped["heap-fragmentation"] == live["heap-fragmentation"]
+    core = tmp_path / "core"
+    subprocess.run([MEMWHY, "snapshot", "-o", core, str(target.pid)],
+                   check=True, capture_output=True)
+    kept = {f["id"]: f for f in ledger(core).json["findings"]}
+    assert kept["heap-fragmentation"] == live["heap-fragmentation"]
+
+
+def test_manual_page_names_every_finding():
+    source = pathlib.Path(__file__).parents[2] / "src" / "findings"
+    names = re.findall(r'X\(\w+, "([^"]+)"\)',
+                       (source / "findings_int.h").read_text())
+    assert len(names) > 20
+    page = (source.parents[1] / "docs" / "memwhy.1").read_text()
+    assert [n for n in names if n not in page.replace("\\-", "-")] == []
