@@ -9,6 +9,8 @@
  * 13463; https://go.dev/doc/gc-guide).
  */
 #define LEAST_SHARE_OF_LIVE 25
+/* A collection is not worth it below; the runtime's own least goal is 4 MiB. */
+#define LEAST_GROWN MW_MIB(8)
 
 bool find_gogc(const struct mw_situation *s, struct mw_finding *ret)
 {
@@ -20,7 +22,7 @@ bool find_gogc(const struct mw_situation *s, struct mw_finding *ret)
 		return false;
 	grown = mw_min(objects.vsz_bytes - s->go.marked_bytes,
 		       objects.rss_bytes);
-	if (!find_is_much(s, grown) ||
+	if (!find_is_much(s, grown) || grown < LEAST_GROWN ||
 	    !find_is_part(grown, LEAST_SHARE_OF_LIVE, s->go.marked_bytes))
 		return false;
 	ret->bytes = grown;

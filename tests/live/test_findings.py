@@ -117,6 +117,35 @@ def test_lazy_free_of_go(start):
     assert "lazily-freed" in findings(old)
 
 
+def huge_pages(pid):
+    """AnonHugePages of smaps, in bytes."""
+    return sum(int(line.split()[1]) << 10
+               for line in open(f"/proc/{pid}/smaps", encoding="utf-8")
+               if line.startswith("AnonHugePages:"))
+
+
+def test_refilled_by_huge_pages(start):
+    name = "heap-scavenged-refilled"
+    program = [go_program("remarkable", "1.26.8")]
+    loud, quiet = pair(start, "refilled", program)
+    if huge_pages(loud.pid) < 32 * MIB:
+        pytest.skip("this kernel does not collapse pages to huge ones")
+    found = findings(loud)[name]
+    assert 10 * MIB <= found["bytes"] <= huge_pages(loud.pid)
+    assert "max_ptes_none" in found["evidence"]
+    assert name not in findings(quiet)
+
+
+def test_release_that_forces_huge_pages(start):
+    name = "go1.21-huge-pages"
+    target = start(go_program("remarkable", "1.21.0"), "idle")
+    if huge_pages(target.pid) < 32 * MIB:
+        pytest.skip("this kernel gives no huge pages for the asking")
+    assert findings(target)[name]["bytes"] >= 32 * MIB
+    assert name not in findings(start(go_program("remarkable", "1.21.13"),
+                                      "idle"))
+
+
 def test_cgo(start):
     program = go_program("remarkablecgo", "1.26.8", cgo=True)
     found = findings(start(program))["native-memory"]

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 const mib = 1 << 20
@@ -44,6 +45,32 @@ func idle(give bool) {
 // lazy gives 64 MiB back; with MADV_FREE, as the environment says.
 func lazy(bool) {
 	idle(true)
+}
+
+// refilled gives three quarters of 64 MiB back, and has the kernel fill them
+// up to huge pages, as khugepaged does by and by; or not.
+func refilled(give bool) {
+	for i := 0; i < 64; i++ {
+		keep = append(keep, touch(mib))
+	}
+	lo, hi := ^uintptr(0), uintptr(0)
+	for i := range keep {
+		at := uintptr(unsafe.Pointer(&keep[i][0]))
+		if at < lo {
+			lo = at
+		}
+		if at+mib > hi {
+			hi = at + mib
+		}
+		if i%4 != 0 {
+			keep[i] = nil
+		}
+	}
+	debug.FreeOSMemory()
+	for at := (lo + 2*mib - 1) &^ (2*mib - 1); !give && at+2*mib <= hi; at += 2 * mib {
+		const collapse = 25 // MADV_COLLAPSE
+		syscall.Syscall(syscall.SYS_MADVISE, at, 2*mib, collapse)
+	}
 }
 
 // holes leaves one small object of 128 on each page; or all.
@@ -251,7 +278,7 @@ func limit(bool) {
 
 func main() {
 	cases := map[string]func(bool){
-		"idle": idle, "lazy": lazy, "holes": holes,
+		"idle": idle, "lazy": lazy, "refilled": refilled, "holes": holes,
 		"headroom": headroom, "off": off, "stacks": stacks,
 		"goroutines": goroutines, "dead": dead, "mapped": mapped,
 		"zeroed": zeroed, "profile": profile, "threads": threads,
