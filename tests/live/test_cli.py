@@ -29,6 +29,7 @@ def options_of(text):
 
 def test_help():
     assert COMMANDS[:2] == ["ledger", "maps"]
+    assert len(COMMANDS) == len(set(COMMANDS))
     for command in COMMANDS:
         own = run(*command.split(), "--help")
         assert own.returncode == 0 and own.stderr == ""
