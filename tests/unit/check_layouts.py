@@ -82,7 +82,8 @@ FIGURES = {
     (15, None): "spanSetBlock_spans",
     (16, 21): "mstats_gcPauseDist",
     (16, 24): "heapStatsDelta_inPtrScalarBits",
-    (16, None): """heapStatsDelta heapStatsDelta_committed heapStatsDelta_inHeap
+    (16, None): """heapStatsDelta heapStatsDelta_committed
+        heapStatsDelta_inHeap
         heapStatsDelta_inStacks heapStatsDelta_inWorkBufs
         heapStatsDelta_largeAlloc heapStatsDelta_largeAllocCount
         heapStatsDelta_largeFree heapStatsDelta_largeFreeCount
@@ -106,7 +107,8 @@ FIGURES = {
         gcController_totalFree mspan_allocCountBeforeCache
         mstats_lastHeapInUse""",
     (20, None): "m_isextra timeHistogram_overflow work_cpuStats",
-    (22, None): """mspan_largeType schedt_stwStoppingTimeGC schedt_stwStoppingTimeOther
+    (22, None): """mspan_largeType schedt_stwStoppingTimeGC
+        schedt_stwStoppingTimeOther
         schedt_stwTotalTimeGC schedt_stwTotalTimeOther""",
     (25, None): "cleanupBlock finblock_alllink finblock_cnt schedt_runq_size",
     (26, None): "m_idleNode_next p_goroutinesCreated schedt_goroutinesCreated",
