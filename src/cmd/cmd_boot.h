@@ -76,7 +76,7 @@ struct boot_run {
 	const char *function, *what;
 	uint64_t va;
 	uint64_t begun_ns; /* of the program's time */
-	uint64_t took_ns;
+	uint64_t took_ns, cpu_ns;
 	uint64_t return_va; /* 0: ends when the next begins */
 	bool is_init, sets_up_go;
 	MW_VEC(struct boot_change) changes; /* by index of the account */
@@ -96,7 +96,7 @@ struct boot {
 	struct boot_plan plan;
 	struct cmd_books books; /* the last ones */
 	bool go_is_set_up, inits_watched;
-	uint64_t before_ns; /* time of the last books */
+	uint64_t before_ns, before_cpu_ns; /* times of the last books */
 	uint64_t held_ns;   /* how long the program was held */
 	MW_VEC(struct boot_account) accounts; /* the total first */
 	MW_VEC(struct boot_run) open; /* the innermost last */

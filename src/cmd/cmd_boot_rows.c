@@ -12,6 +12,7 @@ enum {
 	ADDRESS,
 	TIME,
 	TOOK,
+	CPU,
 	ACCOUNT,
 	RSS,
 	VSZ,
@@ -35,6 +36,9 @@ static const struct mw_column columns[] = {
 		   "how long it ran for the changes told: the stage itself, "
 		   "or for a point that is only reached, all since the stage "
 		   "before" },
+	[CPU] = { "cpu_ns", NULL, MW_UNIT_NS,
+		  "processor time of all its threads meanwhile, which does not "
+		  "depend on when memwhy hears of a stop" },
 	[ACCOUNT] = { "account", NULL, MW_UNIT_TEXT,
 		      "an account that has changed; \"total\" has a row in "
 		      "each stage" },
@@ -91,6 +95,7 @@ static bool add_row(struct boot *boot, const struct boot_run *run,
 		mw_cell_value(&cells[ADDRESS], run->va);
 	mw_cell_value(&cells[TIME], run->begun_ns);
 	mw_cell_value(&cells[TOOK], run->took_ns);
+	mw_cell_value(&cells[CPU], run->cpu_ns);
 	mw_cell_value(&cells[RSS], a->now.rss_bytes);
 	mw_cell_value(&cells[VSZ], a->now.vsz_bytes);
 	mw_cell_value(&cells[SWAP], a->now.swap_bytes);
@@ -203,7 +208,7 @@ static struct mw_error *print_run(const struct boot *boot,
 	printf("%9.3f ms", (double)run->begun_ns / 1e6);
 	print_figures(boot, &total->now, &change);
 	mw_print_escaped(stdout, stage_of(run));
-	printf("  %.3f ms\n%12s", (double)run->took_ns / 1e6, "");
+	printf("  %.3f ms\n%12s", (double)run->cpu_ns / 1e6, "");
 	mw_print_wrapped(stdout, what, 12, 12, boot->call->style.width);
 	return print_accounts(boot, run);
 }
@@ -217,7 +222,7 @@ static void begin_rows(struct boot *boot)
 
 	mw_table_init(&boot->table, columns, MW_COUNT(columns));
 	if (boot->call->format == MW_FORMAT_TEXT)
-		printf("%12s%*s %*s  %*s %*s  STAGE, and how long it ran\n",
+		printf("%12s%*s %*s  %*s %*s  STAGE, and its processor time\n",
 		       "BEGAN", width, "RSS", width + 1, "CHANGE", width, "VSZ",
 		       width + 1, "CHANGE");
 }

@@ -73,7 +73,7 @@ static struct mw_error *read_accounts(struct boot *boot)
 
 /** What has changed between the last two books is @run's. */
 static struct mw_error *attribute(struct boot *boot, struct boot_run *run,
-				  uint64_t ran_ns)
+				  const struct mw_trace_event *event)
 {
 	while (run->changes.n < boot->accounts.n) {
 		struct boot_change *change = mw_vec_push(&run->changes);
@@ -93,7 +93,9 @@ static struct mw_error *attribute(struct boot *boot, struct boot_run *run,
 		change->swap_bytes +=
 			(int64_t)(a->now.swap_bytes - a->before.swap_bytes);
 	}
-	run->took_ns += ran_ns - boot->before_ns;
+	run->took_ns += event->ran_ns - boot->before_ns;
+	run->cpu_ns += event->cpu_ns - mw_min(boot->before_cpu_ns,
+					      event->cpu_ns);
 	return NULL;
 }
 
@@ -116,8 +118,7 @@ struct mw_error *boot_take(struct boot *boot,
 	if (!error)
 		error = read_accounts(boot);
 	if (!error && boot->open.n > 0)
-		error = attribute(boot, &boot->open.v[boot->open.n - 1],
-				  event->ran_ns);
+		error = attribute(boot, &boot->open.v[boot->open.n - 1], event);
 	return error;
 }
 
@@ -155,7 +156,7 @@ static struct mw_error *end_inits(struct boot *boot)
 
 /** A row for what happened before @stage and belongs to no stage. */
 static struct mw_error *tell_rest(struct boot *boot, const char *stage,
-				  uint64_t ran_ns)
+				  const struct mw_trace_event *event)
 {
 	MW_CLEANUP(boot_run_deinit) struct boot_run run = {
 		.own_stage = mw_format("before %s", stage),
@@ -167,7 +168,7 @@ static struct mw_error *tell_rest(struct boot *boot, const char *stage,
 
 	if (!run.own_stage)
 		return mw_error_nomem();
-	error = attribute(boot, &run, ran_ns);
+	error = attribute(boot, &run, event);
 	if (!error && boot_has_changes(&run))
 		error = boot_rows_add(boot, &run);
 	return error;
@@ -190,7 +191,7 @@ static struct mw_error *reach_point(struct boot *boot,
 	struct mw_error *error = NULL;
 
 	if (!has_owner)
-		error = attribute(boot, &run, event->ran_ns);
+		error = attribute(boot, &run, event);
 	if (!error)
 		error = tell(boot, &run);
 	// With a stage that was asked for: another program may have it.
@@ -237,7 +238,7 @@ static struct mw_error *reach_stage(struct boot *boot,
 	if (stage->how != BOOT_CALL)
 		return reach_point(boot, stage, has_owner, event);
 	if (!has_owner)
-		error = tell_rest(boot, stage->name, event->ran_ns);
+		error = tell_rest(boot, stage->name, event);
 	if (error)
 		return error;
 	return begin(boot, &(struct boot_run){
@@ -278,7 +279,7 @@ static struct mw_error *reach_init(struct boot *boot, struct boot_init *init,
 		return NULL; // another function of the same package
 	error = end_inits(boot);
 	if (!error && !has_owner)
-		error = tell_rest(boot, init->stage, event->ran_ns);
+		error = tell_rest(boot, init->stage, event);
 	if (error)
 		return error;
 	return begin(boot, &(struct boot_run){
@@ -319,9 +320,10 @@ static struct mw_error *reach_init_entry(struct boot *boot,
 }
 
 /** All that has changed so far is told, or belongs to a stage. */
-static void settle(struct boot *boot, uint64_t ran_ns)
+static void settle(struct boot *boot, const struct mw_trace_event *event)
 {
-	boot->before_ns = ran_ns;
+	boot->before_ns = event->ran_ns;
+	boot->before_cpu_ns = event->cpu_ns;
 	for (size_t i = 0; i < boot->accounts.n; i++)
 		boot->accounts.v[i].before = boot->accounts.v[i].now;
 }
@@ -352,20 +354,20 @@ static struct mw_error *on_place(struct boot *boot,
 	error = boot_take(boot, event);
 	while (boot->open.n > left && !error) {
 		error = end_innermost(boot);
-		settle(boot, event->ran_ns);
+		settle(boot, event);
 	}
 	for (size_t i = 0; i < boot->plan.stages.n && !error; i++)
 		if (boot->plan.stages.v[i].va == event->va &&
 		    !boot->plan.stages.v[i].is_reached) {
 			error = reach_stage(boot, &boot->plan.stages.v[i],
 					    event);
-			settle(boot, event->ran_ns);
+			settle(boot, event);
 		}
 	if (!error && event->va == boot->plan.init_call)
 		error = reach_init_call(boot, event);
 	else if (!error && init)
 		error = reach_init_entry(boot, init, event);
-	settle(boot, event->ran_ns);
+	settle(boot, event);
 	return error;
 }
 
@@ -441,6 +443,7 @@ static struct mw_error *begin_program(struct boot *boot,
 		boot->accounts.v[i].now = (struct mw_tally){ 0 };
 	boot->go_is_set_up = boot->inits_watched = false;
 	boot->before_ns = event->ran_ns;
+	boot->before_cpu_ns = event->cpu_ns;
 	boot_plan_free(&boot->plan);
 	boot->plan = (struct boot_plan){ 0 };
 	error = boot_take(boot, event);

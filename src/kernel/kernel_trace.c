@@ -166,6 +166,18 @@ static void halt_all(struct mw_trace *trace)
 	}
 }
 
+/** Processor time of all threads of process @pid, also of those that ended. */
+static uint64_t cpu_time(pid_t pid)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &time) != 0)
+		return 0;
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 static void fill_event(struct mw_trace *trace, pid_t tid,
 		       enum mw_trace_kind kind, struct mw_trace_event *ret)
 {
@@ -179,6 +191,7 @@ static void fill_event(struct mw_trace *trace, pid_t tid,
 		.sp = regs.rsp,
 		.rdx = regs.rdx,
 		.ran_ns = trace->ran_ns,
+		.cpu_ns = cpu_time(trace->pid),
 	};
 }
 

@@ -38,6 +38,7 @@ struct mw_trace_event {
 	uint64_t rdx; /* where Go passes the closure that is called */
 	int status; /* MW_TRACE_ENDED: as wait(2) has it */
 	uint64_t ran_ns; /* since it was started, but for what it was held */
+	uint64_t cpu_ns; /* processor time of all its threads so far, or 0 */
 };
 
 /**
@@ -65,7 +66,7 @@ bool mw_trace_has_register(const struct mw_trace *trace);
  * Watch @va, until a thread is there or mw_trace_unwatch(). While the program
  * is held only. One that is watched already stays so.
  *
- * Errors: MW_E_RANGE when there is no code at @va.
+ * Errors: MW_E_RANGE when there is no code at @va, as far as that is looked at.
  */
 MW_MUST_USE struct mw_error *mw_trace_watch(struct mw_trace *trace,
 					    uint64_t va);
