@@ -125,6 +125,7 @@ static int run(const struct cmd_call *call)
 
 int main(int argc, char **argv)
 {
+	static char buffer[64 << 10]; // outlives main()
 	struct cmd_call call = { .style = mw_style_for(stdout) };
 	int words = 0;
 	const struct cmd_command *command = find_command(argc, argv, &words);
@@ -133,6 +134,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_DFL);
 	// Only this thread prints.
 	__fsetlocking(stdout, FSETLOCKING_BYCALLER);
+	// The C library's own buffer is a page, for tables of many megabytes.
+	if (!call.style.is_terminal)
+		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	if (!command && argc > 1) {
 		if (strcmp(argv[1], "--help") == 0 ||
 		    strcmp(argv[1], "-h") == 0 ||

@@ -14,10 +14,14 @@ void mw_json_init(struct mw_json *json, FILE *out)
 
 static void new_line(struct mw_json *json)
 {
+	static const char blanks[2 * MW_COUNT(json->first) + 2] =
+		"\n                                "
+		"                                ";
+
 	if (json->is_line)
 		putc(' ', json->out);
 	else
-		fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
+		fwrite(blanks, 1, 1 + 2 * json->depth, json->out);
 }
 
 /** What stands before a value: a comma and a line, or nothing after a key. */
@@ -128,10 +132,21 @@ void mw_json_text(struct mw_json *json, const char *text)
 		fputs("null", json->out);
 }
 
+/** As printf() would, which takes a third of the time of a large table. */
+static void put_number(FILE *out, uint64_t value, unsigned base)
+{
+	char digits[24], *at = digits + sizeof(digits);
+
+	do
+		*--at = "0123456789abcdef"[value % base];
+	while (value /= base);
+	fwrite(at, 1, (size_t)(digits + sizeof(digits) - at), out);
+}
+
 void mw_json_u64(struct mw_json *json, uint64_t value)
 {
 	before_value(json);
-	fprintf(json->out, "%" PRIu64, value);
+	put_number(json->out, value, 10);
 }
 
 void mw_json_i64(struct mw_json *json, int64_t value)
@@ -163,7 +178,9 @@ void mw_json_null(struct mw_json *json)
 void mw_json_address(struct mw_json *json, uint64_t address)
 {
 	before_value(json);
-	fprintf(json->out, "\"0x%" PRIx64 "\"", address);
+	fputs("\"0x", json->out);
+	put_number(json->out, address, 16);
+	putc('"', json->out);
 }
 
 static void emit_number(struct mw_json *json, const struct mw_cell *cell)

@@ -156,11 +156,12 @@ struct line {
 
 static void put(struct line *line, const char *text)
 {
+	enum { WIDEST = 16 }; // columns of a character
 	size_t columns = mw_put_text(line->out, text, strlen(text), line->room);
 
 	line->used += columns;
 	line->room -= columns;
-	if (columns < mw_text_width(text))
+	if (line->room < WIDEST && columns < mw_text_width(text))
 		line->room = 0; // nothing more behind a text that is cut
 }
 
@@ -176,12 +177,26 @@ static void pad(struct line *line, size_t count)
 	}
 }
 
+/** The last column that is shown, if nothing need be put behind its text. */
+static size_t unpadded_column(const struct mw_table *table)
+{
+	size_t last = SIZE_MAX;
+
+	for (size_t i = 0; i < table->column_count; i++)
+		if (table->columns[i].heading)
+			last = i;
+	return last < SIZE_MAX && is_left_aligned(&table->columns[last])
+		       ? last
+		       : SIZE_MAX;
+}
+
 typedef const char *cell_fn(void *ctx, size_t column);
 
 static void put_cells(const struct mw_table *table, const size_t *widths,
 		      cell_fn *text, void *ctx, struct line *line)
 {
 	size_t owed = 0; // blanks that are only written before more text
+	size_t unpadded = unpadded_column(table);
 
 	for (size_t i = 0; i < table->column_count; i++) {
 		const struct mw_column *column = &table->columns[i];
@@ -189,7 +204,8 @@ static void put_cells(const struct mw_table *table, const size_t *widths,
 		if (!column->heading)
 			continue;
 		const char *value = text(ctx, i);
-		size_t fill = widths[i] - mw_text_width(value);
+		size_t fill = i == unpadded ? 0
+					    : widths[i] - mw_text_width(value);
 
 		if (*value) {
 			pad(line, is_left_aligned(column) ? owed : owed + fill);
@@ -248,6 +264,8 @@ void mw_table_emit_text(const struct mw_table *table, FILE *out,
 	size_t widths[64] = { 0 };
 	// Lines are cut to a terminal's width; elsewhere nothing is lost.
 	size_t room = style->is_terminal ? style->width : 0;
+	// Its texts are the longest in a list of names: not worth measuring.
+	size_t unpadded = unpadded_column(table);
 
 	assert(table->column_count <= MW_COUNT(widths));
 	for (size_t i = 0; i < table->column_count; i++)
@@ -255,7 +273,7 @@ void mw_table_emit_text(const struct mw_table *table, FILE *out,
 			widths[i] = mw_text_width(table->columns[i].heading);
 	for (ctx.row = 0; ctx.row < mw_table_rows(table); ctx.row++)
 		for (size_t i = 0; i < table->column_count; i++)
-			if (table->columns[i].heading)
+			if (table->columns[i].heading && i != unpadded)
 				widths[i] = mw_max(widths[i],
 						   mw_text_width(row_text(
 							   &ctx, i)));

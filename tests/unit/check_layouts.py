@@ -51,6 +51,8 @@ CHANGES = {
     (20, None): "mheap_userArena_arenaHints mspan_isUserArenaChunk",
     (20, 21): "heapArena_noMorePtrs",
     (21, None): "g_parentGoid mheap_specialPinCounterAlloc",
+    # Large objects begin with a word of their type, or the span has it.
+    (22, None): "mspan_largeType",
     (23, None): "mheap_specialWeakHandleAlloc",
     (24, None): "m_vgetrandomState mheap_specialCleanupAlloc",
     (25, None): """mheap_heapArenas mheap_userArenaArenas p_gcw_ptrBuf
