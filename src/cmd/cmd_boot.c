@@ -83,6 +83,15 @@ static struct mw_error *see_it_end(struct boot *boot,
 	return NULL;
 }
 
+/** Let the program run to its end. */
+static void run_on(struct boot *boot)
+{
+	int status;
+
+	mw_trace_release(boot->trace);
+	mw_error_free(mw_trace_wait(boot->trace, &status));
+}
+
 /** What memwhy itself prints goes to @output; the program has its own. */
 static struct mw_error *redirect(struct mw_output *output)
 {
@@ -113,8 +122,12 @@ static struct mw_error *run(const struct cmd_call *call)
 				       &boot.trace, &event);
 	if (!error)
 		error = redirect(output);
-	if (!error)
+	if (!error) {
 		error = show(&boot, &event);
+		// Its memory could not be told, but it may well run on.
+		if (error && error->code != MW_E_USAGE)
+			run_on(&boot);
+	}
 	if (!error && output && fflush(stdout) == 0)
 		error = mw_output_commit(output);
 	return error ? error : see_it_end(&boot, &event);

@@ -208,6 +208,17 @@ static uint64_t return_address(struct boot *boot,
 	return mw_target_read_u64(boot->books.target, event->sp, &va) ? va : 0;
 }
 
+/** Watch a place. One where there is no code is never reached: no error. */
+static struct mw_error *watch(struct boot *boot, uint64_t va)
+{
+	struct mw_error *error = mw_trace_watch(boot->trace, va);
+
+	if (!error || error->code != MW_E_RANGE)
+		return error;
+	mw_error_free(error);
+	return NULL;
+}
+
 /** A stage begins that goes on until it returns or the next one begins. */
 static struct mw_error *begin(struct boot *boot, const struct boot_run *run)
 {
@@ -218,7 +229,7 @@ static struct mw_error *begin(struct boot *boot, const struct boot_run *run)
 	*place = *run;
 	if (!run->return_va)
 		return NULL;
-	return mw_trace_watch(boot->trace, run->return_va);
+	return watch(boot, run->return_va);
 }
 
 static struct mw_error *reach_stage(struct boot *boot,
@@ -391,7 +402,7 @@ static struct mw_error *watch_ahead(struct boot *boot, size_t most)
 
 		if (stage->is_reached)
 			continue;
-		error = mw_trace_watch(boot->trace, stage->va);
+		error = watch(boot, stage->va);
 		if (error)
 			return error;
 		ahead++;
@@ -409,7 +420,7 @@ static struct mw_error *watch_inits(struct boot *boot)
 	boot->plan.init_call = 0;
 	for (size_t i = 0; i < boot->plan.inits.n; i++) {
 		struct mw_error *error =
-			mw_trace_watch(boot->trace, boot->plan.inits.v[i].va);
+			watch(boot, boot->plan.inits.v[i].va);
 		if (error)
 			return error;
 	}

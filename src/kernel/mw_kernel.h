@@ -12,7 +12,8 @@
 
 /*
  * What the Linux kernel tells of a process: the only room that asks it about
- * a PID. Nothing here writes to the target; only mw_stop_*() halts it.
+ * a PID. Nothing here writes to the target; only mw_stop_*() halts it. (Programs
+ * that memwhy starts itself are another matter: mw_trace.h.)
  */
 
 /* Finding a process */

@@ -364,6 +364,7 @@ def started(tmp_path, *arguments):
 def test_runs_on_untraced_and_gets_signals(tmp_path):
     memwhy, pid = started(tmp_path)
     assert status(pid)["TracerPid"] == "0"
+    wait_for((tmp_path / "out").exists, "the report")
     assert "main.main" in (tmp_path / "out").read_text()
     memwhy.send_signal(signal.SIGTERM)
     _, errors = memwhy.communicate(timeout=60)
@@ -437,6 +438,50 @@ int main(void)
     for how in ([], ["--int3"]):
         boot = Boot(tmp_path, *how, program=[program])
         assert boot.stages[-1] == "main" and boot.done.stdout == "1\n"
+
+
+def test_job_control(tmp_path):
+    """Stopped by a signal while it is traced, until it is told to go on."""
+    source = tmp_path / "stops.c"
+    source.write_text("""
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((constructor)) static void before(void)
+{
+	pid_t self = getpid();
+	if (fork() == 0) {
+		while (getppid() == self && kill(self, SIGCONT) == 0)
+			usleep(1000);
+		_exit(0);
+	}
+	for (int i = 0; i < 20; i++)
+		raise(SIGSTOP);
+}
+int main(void)
+{
+	return puts("main") < 0;
+}
+""")
+    program = tmp_path / "stops"
+    subprocess.run(["gcc", "-o", program, source], check=True)
+    for how in ([], ["--int3"]):
+        boot = Boot(tmp_path, *how, program=[program])
+        assert boot.stages[-1] == "main" and boot.done.stdout == "main\n"
+
+
+@pytest.mark.parametrize("package, inside, arguments", [
+    ("etcd-server", "usr/bin/etcd", ["--version"]),
+    ("prometheus", "usr/bin/prometheus", ["--version"]),
+])
+def test_real_programs(tmp_path, package, inside, arguments):
+    program = debian_file(package, inside)
+    boot = Boot(tmp_path, program=[program, *arguments])
+    plain = subprocess.run([program, *arguments], capture_output=True,
+                           text=True)
+    assert boot.done.stdout == plain.stdout
+    assert is_in_order(boot.stages, [s for s in ORDER if s[0] != "_"])
+    assert len(boot.inits()) > 100 and boot.written() == 0
 
 
 def test_threads_that_start_before_main(tmp_path):
