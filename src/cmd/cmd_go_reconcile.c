@@ -54,10 +54,14 @@ static int64_t difference(const struct reconcile_row *row)
 	return (int64_t)(row->resident_bytes - row->counted_bytes);
 }
 
+static uint64_t size_of(int64_t bytes)
+{
+	return bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes;
+}
+
 static int by_difference(const void *a, const void *b)
 {
-	uint64_t x = (uint64_t)llabs(difference(a));
-	uint64_t y = (uint64_t)llabs(difference(b));
+	uint64_t x = size_of(difference(a)), y = size_of(difference(b));
 
 	return x > y ? -1 : x < y;
 }
@@ -117,6 +121,7 @@ struct mw_error *reconcile(const struct cmd_books *books,
 				 figure(books, MW_GO_STAT_StackInuse),
 	};
 	struct reconcile_row *place;
+	uint64_t left;
 
 	if (!add_accounts(books, &r, &runtime) ||
 	    !(place = mw_vec_push(&r.rows))) {
@@ -125,9 +130,10 @@ struct mw_error *reconcile(const struct cmd_books *books,
 	}
 	*place = runtime;
 	qsort(r.rows.v, r.rows.n, sizeof(*r.rows.v), by_difference);
-	r.left_bytes = (int64_t)(r.rss_bytes - r.sys_bytes + r.released_bytes);
+	left = r.rss_bytes - r.sys_bytes + r.released_bytes;
 	for (size_t i = 0; i < r.rows.n; i++)
-		r.left_bytes -= difference(&r.rows.v[i]);
+		left -= (uint64_t)difference(&r.rows.v[i]);
+	r.left_bytes = (int64_t)left;
 	*ret = r;
 	return NULL;
 }
@@ -143,10 +149,9 @@ static const char *signed_bytes(char text[static 40], int64_t bytes,
 				bool exact)
 {
 	char plain[32];
-	uint64_t size = bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes;
 
 	snprintf(text, 40, "%s%s", bytes < 0 ? "-" : bytes > 0 ? "+" : "",
-		 mw_format_bytes(plain, size, exact));
+		 mw_format_bytes(plain, size_of(bytes), exact));
 	return text;
 }
 
@@ -168,7 +173,7 @@ void reconciliation_print(const struct reconciliation *r,
 {
 	const struct mw_style *style = &call->style;
 	uint64_t least = call->verbose ? 1 : r->rss_bytes / 200 + 1;
-	int64_t small = 0;
+	uint64_t small = 0;
 	size_t count = 0;
 	char sum[40], name[64];
 
@@ -179,8 +184,8 @@ void reconciliation_print(const struct reconciliation *r,
 	for (size_t i = 0; i < r->rows.n; i++) {
 		int64_t bytes = difference(&r->rows.v[i]);
 
-		if ((uint64_t)llabs(bytes) < least) {
-			small += bytes;
+		if (size_of(bytes) < least) {
+			small += (uint64_t)bytes;
 			count += bytes != 0;
 			continue;
 		}
@@ -189,7 +194,7 @@ void reconciliation_print(const struct reconciliation *r,
 	}
 	if (count) {
 		snprintf(name, sizeof(name), "%zu small ones", count);
-		print_line(name, small, "--verbose lists them", style);
+		print_line(name, (int64_t)small, "--verbose lists them", style);
 	}
 	if (r->left_bytes)
 		print_line("not matched", r->left_bytes,

@@ -242,7 +242,7 @@ static struct go_heap_sums sum_up(const struct mw_go *go,
 		const uint8_t *d = stats + (size_t)i *
 				   go_size(go, GO_heapStatsDelta);
 
-#define ADD(to, field) s.to += (__typeof__(s.to))member(go, d, field)
+#define ADD(to, field) s.to += member(go, d, field)
 		ADD(committed, GO_heapStatsDelta_committed);
 		ADD(released, GO_heapStatsDelta_released);
 		ADD(in_heap, GO_heapStatsDelta_inHeap);
@@ -305,7 +305,7 @@ struct go_heap_sums go_flushed(const struct go_counters *c)
 	s.large_free += c->flush.large_free;
 	s.large_free_count += c->flush.large_free_count;
 	s.tiny_allocs += c->flush.tiny_allocs;
-	s.in_stacks -= (int64_t)c->flush.stack_bytes;
+	s.in_stacks -= c->flush.stack_bytes;
 	return s;
 }
 
@@ -363,17 +363,21 @@ static const char *find_doubt(const struct mw_go *go,
 			      const struct go_counters *c)
 {
 	const struct go_heap_sums *s = &c->sums;
-	int64_t retained = s->committed - s->in_stacks - s->in_work_bufs -
-			   s->in_ptr_scalar_bits;
+	uint64_t used = s->in_stacks + s->in_work_bufs + s->in_ptr_scalar_bits;
+	const uint64_t parts[] = { s->in_heap, s->in_stacks, s->in_work_bufs,
+				   s->in_ptr_scalar_bits, s->released };
 
-	if (s->in_heap < 0 || s->in_stacks < 0 || s->in_work_bufs < 0 ||
-	    s->released < 0 || retained < s->in_heap)
+	// No more than the address space, so that the sums make sense, too.
+	for (size_t i = 0; i < MW_COUNT(parts); i++)
+		if (parts[i] > UINT64_C(1) << 48)
+			return "the heap's counters contradict each other";
+	if (s->committed < used || s->committed - used < s->in_heap)
 		return "the heap's counters contradict each other";
 	if (c->controller && go_has(go, GO_gcController_heapInUse) &&
 	    (go_controller(go, c, GO_gcController_heapInUse) !=
-		     (uint64_t)s->in_heap ||
+		     s->in_heap ||
 	     go_controller(go, c, GO_gcController_heapReleased) !=
-		     (uint64_t)s->released))
+		     s->released))
 		return "the heap's counters and gcController's disagree";
 	return NULL;
 }

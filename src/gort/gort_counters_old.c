@@ -56,7 +56,7 @@ bool go_sum_old(const struct mw_go *go, const uint8_t *memstats,
 	size_t classes = mw_min(go_size(go, GO_mheap_nsmallfree) / 8,
 				MW_GO_MAX_CLASSES);
 
-#define GET(field) (int64_t)go_get(go, memstats, field)
+#define GET(field) go_get(go, memstats, field)
 	s.in_heap = GET(GO_mstats_heap_inuse);
 	s.in_stacks = GET(GO_mstats_stacks_inuse);
 	s.released = go_has(go, GO_mstats_heap_released)
@@ -65,7 +65,7 @@ bool go_sum_old(const struct mw_go *go, const uint8_t *memstats,
 	s.committed = s.in_heap + s.in_stacks + GET(GO_mstats_heap_idle) -
 		      s.released;
 	if (go_has(go, GO_mstats_tinyallocs))
-		s.tiny_allocs = (uint64_t)GET(GO_mstats_tinyallocs);
+		s.tiny_allocs = GET(GO_mstats_tinyallocs);
 #undef GET
 	s.large_alloc = heap(go, GO_mheap_largealloc);
 	s.large_alloc_count = heap(go, GO_mheap_nlargealloc);

@@ -65,6 +65,14 @@ static void add_real(struct builder *b, const char *name, uint64_t bits)
 	memcpy(&f->real, &bits, sizeof(f->real));
 }
 
+/** Cut to what a number of bytes or ns can be. */
+static uint64_t whole(double value)
+{
+	const double most = (double)(UINT64_C(1) << 62);
+
+	return value > 0 ? (uint64_t)(value < most ? value : most) : 0;
+}
+
 #define BYTES MW_GO_UNIT_BYTES
 #define COUNT MW_GO_UNIT_COUNT
 #define NS MW_GO_UNIT_NS
@@ -258,10 +266,10 @@ static void add_next(struct builder *b)
 			    "forced two minutes behind that");
 		return;
 	}
-	due = (uint64_t)((double)left * (double)since /
-			 (double)(b->live - b->marked));
+	due = whole((double)left * (double)since /
+		    (double)(b->live - b->marked));
 	add(b, "alloc_per_second", BYTES,
-	    (uint64_t)((double)(b->live - b->marked) * 1e9 / (double)since));
+	    whole((double)(b->live - b->marked) * 1e9 / (double)since));
 	add(b, "next_cycle_in", NS,
 	    mw_min(due, since < FORCE_NS ? FORCE_NS - since : 0))->note =
 		due > FORCE_NS - mw_min(since, FORCE_NS)
@@ -424,8 +432,8 @@ static bool retained_goal(const struct builder *b, uint64_t *ret)
 	if (!b->has_pace || !last_goal ||
 	    !go_has(b->go, GO_mstats_lastHeapInUse))
 		return false;
-	goal = (uint64_t)((double)last_in_use * ((double)b->pace.goal /
-						 (double)last_goal));
+	goal = whole((double)last_in_use *
+		     ((double)b->pace.goal / (double)last_goal));
 	goal += goal / 10; // retainExtraPercent
 	*ret = mw_align_up(goal, MW_PAGE_BYTES);
 	return true;
@@ -434,13 +442,12 @@ static bool retained_goal(const struct builder *b, uint64_t *ret)
 static void add_scavenger(struct builder *b)
 {
 	const struct go_heap_sums *s = &b->c->sums;
-	uint64_t retained = (uint64_t)(s->committed - s->in_stacks -
-				       s->in_work_bufs -
-				       s->in_ptr_scalar_bits);
+	uint64_t retained = s->committed - s->in_stacks - s->in_work_bufs -
+			    s->in_ptr_scalar_bits;
 	uint64_t goal = UINT64_MAX, limit, ready, surplus = 0;
 
 	add(b, "heap_retained", BYTES, retained);
-	add(b, "heap_released", BYTES, (uint64_t)s->released);
+	add(b, "heap_released", BYTES, s->released);
 	if (!go_now(b->go, b->go->mheap, GO_mheap_scavengeGoal, &goal) &&
 	    !retained_goal(b, &goal))
 		goal = UINT64_MAX;
@@ -454,15 +461,14 @@ static void add_scavenger(struct builder *b)
 	limit = go_controller(b->go, b->c, GO_gcController_memoryLimit);
 	if (limit && limit != INT64_MAX) {
 		ready = go_controller(b->go, b->c, GO_gcController_mappedReady);
-		limit = (uint64_t)((double)limit * 0.95); // reduceExtraPercent
+		limit = whole((double)limit * 0.95); // reduceExtraPercent
 		add(b, "scavenger_limit_goal", BYTES, limit)->note =
 			"of mapped_ready, by GOMEMLIMIT";
 		if (ready > limit)
 			surplus = mw_max(surplus, ready - limit);
 	}
 	// It can return no more than is free.
-	ready = retained > (uint64_t)s->in_heap
-			? retained - (uint64_t)s->in_heap : 0;
+	ready = retained > s->in_heap ? retained - s->in_heap : 0;
 	if (go_has(b->go, GO_mheap_scavengeGoal) ||
 	    go_has(b->go, GO_mstats_lastHeapInUse))
 		add(b, "scavenger_to_return", BYTES, mw_min(surplus, ready))

@@ -100,10 +100,9 @@ static void add_objects(struct builder *b, const struct go_heap_sums *sums)
 /** What is counted by pages. */
 static void add_heap(struct builder *b, const struct go_heap_sums *s)
 {
-	uint64_t idle = (uint64_t)(s->committed - s->in_heap - s->in_stacks -
-				   s->in_work_bufs - s->in_ptr_scalar_bits +
-				   s->released);
-	uint64_t gc_work = (uint64_t)(s->in_work_bufs + s->in_ptr_scalar_bits);
+	uint64_t idle = s->committed - s->in_heap - s->in_stacks -
+			s->in_work_bufs - s->in_ptr_scalar_bits + s->released;
+	uint64_t gc_work = s->in_work_bufs + s->in_ptr_scalar_bits;
 	uint64_t sys = 0;
 	static const enum go_field others[] = {
 		GO_mstats_stacks_sys,	GO_mstats_mspan_sys,
@@ -112,18 +111,18 @@ static void add_heap(struct builder *b, const struct go_heap_sums *s)
 		GO_mstats_gc_sys,
 	};
 
-	SET(HeapInuse, (uint64_t)s->in_heap);
-	SET(HeapReleased, (uint64_t)s->released);
+	SET(HeapInuse, s->in_heap);
+	SET(HeapReleased, s->released);
 	SET(HeapIdle, idle);
-	SET(HeapSys, (uint64_t)s->in_heap + idle);
-	SET(StackInuse, (uint64_t)s->in_stacks);
-	SET(StackSys, (uint64_t)s->in_stacks +
+	SET(HeapSys, s->in_heap + idle);
+	SET(StackInuse, s->in_stacks);
+	SET(StackSys, s->in_stacks +
 		      go_memstat(b->go, b->c, GO_mstats_stacks_sys));
 	SET(GCSys, gc_work + go_memstat(b->go, b->c, GO_mstats_gcMiscSys) +
 			   go_memstat(b->go, b->c, GO_mstats_gc_sys));
 	for (size_t i = 0; i < MW_COUNT(others); i++)
 		sys += go_memstat(b->go, b->c, others[i]);
-	SET(Sys, sys + (uint64_t)(s->committed + s->released));
+	SET(Sys, sys + s->committed + s->released);
 }
 
 /** Bytes that the fixalloc of mheap_ called @field has handed out. */

@@ -46,19 +46,18 @@ METRIC(heap_free, SUMS.committed - SUMS.in_heap - SUMS.in_stacks -
 METRIC(heap_objects, s->totals.alloc_bytes - s->totals.free_bytes)
 METRIC(heap_released, SUMS.released)
 METRIC(heap_stacks, SUMS.in_stacks)
-METRIC(heap_unused, (uint64_t)SUMS.in_heap -
+METRIC(heap_unused, SUMS.in_heap -
 			    (s->totals.alloc_bytes - s->totals.free_bytes))
 METRIC(mcache_free, MEMSTAT(mcache_sys) - in_use(s, GO_mheap_cachealloc))
 METRIC(mcache_inuse, in_use(s, GO_mheap_cachealloc))
 METRIC(mspan_free, MEMSTAT(mspan_sys) - in_use(s, GO_mheap_spanalloc))
 METRIC(mspan_inuse, in_use(s, GO_mheap_spanalloc))
-METRIC(metadata_other, (uint64_t)(SUMS.in_work_bufs +
-				  SUMS.in_ptr_scalar_bits) +
+METRIC(metadata_other, SUMS.in_work_bufs + SUMS.in_ptr_scalar_bits +
 			       MEMSTAT(gcMiscSys))
 METRIC(os_stacks, MEMSTAT(stacks_sys))
 METRIC(other, MEMSTAT(other_sys))
 METRIC(profiling, MEMSTAT(buckhash_sys))
-METRIC(total, (uint64_t)(SUMS.committed + SUMS.released) +
+METRIC(total, SUMS.committed + SUMS.released +
 		      MEMSTAT(stacks_sys) + MEMSTAT(mspan_sys) +
 		      MEMSTAT(mcache_sys) + MEMSTAT(buckhash_sys) +
 		      MEMSTAT(gcMiscSys) + MEMSTAT(other_sys))

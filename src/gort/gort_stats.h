@@ -30,9 +30,12 @@ bool go_read_now(const struct mw_go *go, uint64_t va, void *to, size_t bytes);
 bool go_now(const struct mw_go *go, uint64_t va, enum go_field field,
 	    uint64_t *ret);
 
-/** What heapStatsDelta holds, summed up over its three generations. */
+/**
+ * What heapStatsDelta holds, summed up over its three generations. Its members
+ * are signed, their sums are not; those of a damaged target wrap around.
+ */
 struct go_heap_sums {
-	int64_t committed, released, in_heap, in_stacks, in_work_bufs,
+	uint64_t committed, released, in_heap, in_stacks, in_work_bufs,
 		in_ptr_scalar_bits;
 	uint64_t tiny_allocs;
 	uint64_t large_alloc, large_alloc_count, large_free, large_free_count;

@@ -145,6 +145,7 @@ def check_all(target):
     for words in COMMANDS:
         done = run("go", *words, "--format=json", target)
         assert done.returncode in (0, 1), (words, done.stderr[-2000:])
+        assert "runtime error" not in done.stderr, done.stderr[-2000:]
         if done.returncode == 1:
             assert done.stderr.startswith("memwhy: "), done.stderr[-2000:]
             assert done.stdout == ""
