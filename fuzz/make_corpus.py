@@ -31,6 +31,25 @@ def save(target, name, data):
     path.write_bytes(data)
 
 
+# A made-up Go runtime: a release, and words of it that are overwritten
+
+def patch(index, word, is_address=False):
+    return struct.pack("<BHQ", is_address, index & 0xffff,
+                       word & (1 << 64) - 1)
+
+
+for number in range(30):
+    save("go_stats", f"release-{number:02}", bytes([number]))
+# The lists that lead somewhere: Ps, spans, threads.
+for index in (0x30000 // 8, 0x30008 // 8, 0x30080 // 8, 0x3a030 // 8,
+              0x45000 // 8, 0x46000 // 8, 0x4e000 // 8, 0x2c028 // 8):
+    for number, word in enumerate((0, 1, 1 << 40, (1 << 64) - 1)):
+        save("go_stats", f"word-{index:x}-{number}",
+             b"\x20" + patch(index, word))
+    save("go_stats", f"word-{index:x}-self",
+         b"\x20" + patch(index, 8 * index, True))
+
+
 # /proc/PID/maps
 
 MAPS = {
