@@ -4,8 +4,8 @@
 
     fuzz/make_corpus.py [FOLDER]
 
-The same files each time, but for those of a C compiler (dwarf/gcc-*), which
-are left alone where there is none. What fuzzers found lies in the same folders
+The same files each time, but for those of a C compiler (dwarf/gcc-*, vars/*),
+which are left alone where there is none. What fuzzers found lies in the same folders
 and is left alone too.
 
 The /proc files are typed after what kernels from 2.6 to 6.18 print; addresses
@@ -1098,6 +1098,97 @@ def make_glibc():
         save("glibc", title + "-by-range", data + b"\0")
 
 
+# Instructions
+
+CODE = {
+    # A prologue of Go's, a call with a type and a length, and its end.
+    "go": "493b6610 0f8646000000 55 4889e5 4883ec38 488d154bbe0000 4889542428"
+          "488d05a1b20400 bb05000000 31c9 e89a4c0700 4c8b3c2530000000"
+          "64488b0425f8ffffff f2480f2ac0 f20f1001 0f94c1 84c0 4883c438 5d c3"
+          "e89a4c0700 e9b0feffff cccccc",
+    "old-go": "64488b0c25f8ffffff 483b6110 488d0511223344 48890424"
+              "48c744240803000000 e811223344 488b442410 f3a4 f348ab f0480fb10b",
+    "c": "f30f1efa 55 4889e5 bf04204000 b800000000 e8a7feffff 8b0511000000"
+         "48b8efcdab8967452301 ff25e22f0000 0f1f8400000000006690 c9 c3",
+    "vector": "c5f9efc0 c5fe6f07 62f1fe487f00 c4e2f9f7c0 c4e27d180d11223344"
+              "660f3a0fc108 0f0b",
+    "bad": "06 0e 16 1e ff ff c4 62 f0 f0 f0 66 66 66 66 66 66 66 66 66 66 66"
+           "66 66 66 66 90",
+}
+
+# Types of a Go program
+
+def type_at(names, name, size, kind, more=b"", star=False, old=False):
+    """A descriptor; its name is put behind those in @names."""
+    offset = len(names)
+    text = (b"*" if star else b"") + name.encode()
+    names += b"\x01" + (struct.pack(">H", len(text)) if old
+                        else bytes([len(text)])) + text
+    head = struct.pack("<QQIBBBBQQiI", size, size, 0x1234, 2 if star else 0,
+                       8, 8, kind, 0, 0, offset, 0)
+    return head + more
+
+
+def make_types():
+    for old in (False, True):
+        names = bytearray(b"\0")
+        types = b""
+        for name, size, kind, more in (
+                ("int", 8, 2, b""), ("main.T", 40, 25, bytes(32)),
+                ("*main.T", 8, 22, struct.pack("<Q", 0x4a0000)),
+                ("[]main.T", 24, 23, struct.pack("<Q", 0x4a0030)),
+                ("map[string]int", 8, 21, struct.pack("<QQ", 1, 2)),
+                ("[1]*main.T", 8, 17, struct.pack("<QQQ", 0x4a0060, 0, 1))):
+            types += type_at(names, name, size, kind, more, name[0] != "i",
+                             old)
+            types += bytes(-len(types) % 8)
+        # Names come first, from offset 0 on.
+        save("types", "old" if old else "new",
+             bytes(names) + bytes(-len(names) % 8) + types)
+    save("types", "empty", b"")
+
+
+# Variables
+
+VARIABLES = """
+typedef unsigned char uint8;
+struct { const uint8 *str; long len; } text_var = { (uint8 *)"text", 4 };
+struct { int *array; long len, cap; } slice_var;
+struct { uint8 *array; long len, cap; } bytes_var;
+struct { void *tab, *data; } iface_var;
+struct { void *_type, *data; } eface_var;
+int number_var = 3; static unsigned short small_var = 7; char letter_var = 'x';
+float float_var = 1.5; double double_var; long double extended_var;
+_Complex double complex_var; _Bool bool_var = 1; char *c_text_var = "c";
+char array_var[20] = "chars"; int grid_var[2][3]; enum { ONE, TWO } enum_var;
+struct point { int x, y; struct point *next; } point_var, *pointer_var;
+struct { unsigned low : 3, high : 9; } bits_var;
+union { int i; float f; char c[8]; } union_var;
+int (*function_var)(const char *); void *null_var; const volatile int *cv_var;
+struct deep { struct { struct { struct { int n; } c; } b; } a; } deep_var[70];
+__int128 wide_var; int use(void) { static int local_var; return small_var +
+local_var++; }
+"""
+
+
+def make_variables():
+    if not shutil.which("gcc"):
+        print("no gcc: vars/* are left as they are", file=sys.stderr)
+        return
+    for title, flags in {"2": ["-gdwarf-2", "-gstrict-dwarf"],
+                         "4": ["-gdwarf-4"], "5": ["-gdwarf-5"],
+                         "go": ["-gdwarf-4"]}.items():
+        with tempfile.TemporaryDirectory() as folder:
+            source = "-" if title != "go" else "main"
+            (pathlib.Path(folder) / "main").write_text(VARIABLES)
+            subprocess.run(
+                ["gcc", *flags, f"-fdebug-prefix-map={folder}=.", "-nostdlib",
+                 "-static", "-Wl,-N,-e0,--build-id=none", "-ox", "-xc",
+                 source], check=True, text=True, cwd=folder, input=VARIABLES)
+            save("vars", f"gcc-{title}",
+                 (pathlib.Path(folder) / "x").read_bytes())
+
+
 def main():
     global FOLDER
     if len(sys.argv) > 1:
@@ -1106,6 +1197,10 @@ def main():
                           "status": STATUS, "syscall": SYSCALL}.items():
         for title, text in files.items():
             save(target, title, text)
+    for title, code in CODE.items():
+        save("insn", title, bytes.fromhex(code))
+    make_types()
+    make_variables()
     make_elf()
     make_dwarf()
     make_glibc()

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "mw_go_sizes.h"
 #include "mw_go_types.h"
 #include "mw_guard.h"
 #include "mw_map64.h"
@@ -37,36 +36,26 @@ struct mw_go_types {
 	struct mw_map64 by_address; /* 1 + place in list; 0: no type */
 };
 
-struct mw_error *mw_go_types_open(struct mw_target *target,
-				  struct mw_go_types **ret)
+struct mw_error *mw_go_types_new(struct mw_target *target,
+				 struct mw_go_types **ret)
 {
-	MW_CLEANUP(mw_go_types_closep) struct mw_go_types *types =
-		mw_calloc(1, sizeof(*types));
-	size_t count;
-	const struct mw_image *images = mw_target_images(target, &count);
+	struct mw_go_types *types = mw_calloc(1, sizeof(*types));
 
-	*ret = NULL;
 	if (!types)
 		return mw_error_nomem();
 	types->target = target;
-	for (size_t i = 0; i < count; i++) {
-		struct mw_go_summary summary;
-		struct range *range;
+	*ret = types;
+	return NULL;
+}
 
-		if (!mw_go_summary_read(target, &images[i], &summary))
-			continue;
-		for (size_t k = 0; k < summary.part_count; k++) {
-			if (strcmp(summary.parts[k].name, "types") != 0)
-				continue;
-			range = mw_vec_push(&types->modules);
-			if (!range)
-				return mw_error_nomem();
-			*range = (struct range){ summary.parts[k].start,
-						 summary.parts[k].end };
-		}
-	}
-	if (types->modules.n)
-		*ret = mw_steal(types);
+struct mw_error *mw_go_types_add(struct mw_go_types *types, uint64_t start,
+				 uint64_t end)
+{
+	struct range *range = mw_vec_push(&types->modules);
+
+	if (!range)
+		return mw_error_nomem();
+	*range = (struct range){ start, end };
 	return NULL;
 }
 

@@ -46,6 +46,11 @@ struct mw_go_type {
  */
 MW_MUST_USE struct mw_error *mw_go_types_open(struct mw_target *target,
 					      struct mw_go_types **ret);
+/** An empty list of modules, and one whose descriptors lie in a range. */
+MW_MUST_USE struct mw_error *mw_go_types_new(struct mw_target *target,
+					     struct mw_go_types **ret);
+MW_MUST_USE struct mw_error *mw_go_types_add(struct mw_go_types *types,
+					     uint64_t start, uint64_t end);
 void mw_go_types_close(struct mw_go_types *types);
 
 static inline void mw_go_types_closep(struct mw_go_types **types)

@@ -109,7 +109,7 @@ FIGURES = {
         gcController_totalFree mspan_allocCountBeforeCache
         mstats_lastHeapInUse""",
     (20, None): "m_isextra timeHistogram_overflow work_cpuStats",
-    (22, None): """mspan_largeType schedt_stwStoppingTimeGC
+    (22, None): """schedt_stwStoppingTimeGC
         schedt_stwStoppingTimeOther
         schedt_stwTotalTimeGC schedt_stwTotalTimeOther""",
     (25, None): "cleanupBlock finblock_alllink finblock_cnt schedt_runq_size",

@@ -47,6 +47,7 @@ static size_t put_type(struct go_types *types, const char *name,
 	put(types, at, bytes, 8);
 	put(types, at + 8, bytes, 8); // all of it may hold pointers
 	types->bytes[at + 20] = name[0] == '*' ? EXTRA_STAR : 0;
+	types->bytes[at + 21] = types->bytes[at + 22] = bytes & 7 ? 1 : 8;
 	types->bytes[at + 23] = kind;
 	put(types, at + 40, text, 4);
 	return at;

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz.h"
+#include "mw_elf_symbols.h"
+#include "mw_guard.h"
+#include "mw_num.h"
+#include "mw_vars.h"
+
+/*
+ * The input is an ELF file with debug information, and the program's memory,
+ * too: at any address that is not a multiple of 7, bytes of the file.
+ */
+#define MOST_VARS 64
+#define MOST_TEXT 512
+
+struct input {
+	const uint8_t *bytes;
+	size_t size;
+	int fd;
+	struct mw_var vars[MOST_VARS];
+	size_t count;
+};
+
+static bool read_input(void *ctx, uint64_t va, void *to, size_t bytes)
+{
+	const struct input *in = ctx;
+
+	if (va % 7 == 0 || in->size < bytes)
+		return false;
+	memcpy(to, in->bytes + va % (in->size - bytes + 1), bytes);
+	return true;
+}
+
+static bool name_of(void *ctx, uint64_t va, struct mw_text *to)
+{
+	(void)ctx;
+	mw_text_add(to, "name");
+	return va & 1;
+}
+
+static bool dynamic(void *ctx, uint64_t type, uint64_t data, struct mw_text *to)
+{
+	(void)ctx;
+	mw_text_add(to, "%jx(%jx)", (uintmax_t)type, (uintmax_t)data);
+	return type & 1;
+}
+
+static int by_vaddr(const void *a, const void *b)
+{
+	const struct mw_var *x = a, *y = b;
+
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+/** What symbols there are is where variables may be. */
+static void find_addresses(struct input *in)
+{
+	struct mw_elf_file *file = NULL;
+	struct mw_elf_symbols symbols = { 0 };
+	struct mw_error *error = mw_elf_file_open(in->fd, &file);
+
+	if (!error)
+		error = mw_elf_symbols_load(file, MW_ELF_SYMTAB, &symbols);
+	for (size_t i = 0; !error && i < symbols.list.n &&
+			   in->count < MOST_VARS; i++)
+		if (ELF64_ST_TYPE(symbols.list.v[i].info) == STT_OBJECT)
+			in->vars[in->count++] = (struct mw_var){
+				.vaddr = symbols.list.v[i].value,
+				.unit = i & 1 ? "main" : NULL,
+			};
+	mw_error_free(error);
+	mw_elf_symbols_free(&symbols);
+	mw_elf_file_close(file);
+	qsort(in->vars, in->count, sizeof(*in->vars), by_vaddr);
+}
+
+static void check_var(struct input *in, struct mw_vars *vars,
+		      const struct mw_var *var)
+{
+	const struct mw_vars_memory memory = {
+		.read = read_input,
+		.name = name_of,
+		.dynamic = dynamic,
+		.ctx = in,
+	};
+	MW_CLEANUP(mw_text_free) struct mw_text type = { .limit = MOST_TEXT };
+	MW_CLEANUP(mw_text_free) struct mw_text value = { .limit = MOST_TEXT };
+
+	if (!var->is_found)
+		return;
+	mw_vars_type_name(vars, var->type, &type);
+	mw_vars_type_bytes(vars, var->type);
+	mw_vars_value(vars, var->type, &memory, var->vaddr, &value);
+	// An ellipsis may come behind the limit.
+	CHECK(type.n <= MOST_TEXT + 4 && value.n <= MOST_TEXT + 4);
+	CHECK(!value.v || strlen(value.v) == value.n);
+}
+
+static void run(void *ctx)
+{
+	struct input *in = ctx;
+	struct mw_vars *vars = NULL;
+	struct mw_error *error = mw_vars_open(in->fd, &vars);
+
+	CHECK(!error == !!vars);
+	if (error) {
+		CHECK(error->code == MW_E_NOT_FOUND ||
+		      error->code == MW_E_NOMEM);
+		mw_error_free(error);
+		return;
+	}
+	for (size_t i = 0; i < in->count; i++)
+		in->vars[i].is_found = in->vars[i].was_tried = false;
+	mw_vars_find(vars, in->vars, in->count);
+	for (size_t i = 0; i < in->count; i++)
+		check_var(in, vars, &in->vars[i]);
+	mw_vars_close(vars);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { .bytes = data, .size = size,
+			    .fd = fuzz_file(data, size) };
+
+	mw_alloc_fail_after(-1);
+	find_addresses(&in);
+	fuzz_starve(data, size, run, &in);
+	return 0;
+}

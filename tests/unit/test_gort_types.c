@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_target.h"
+#include "go_types.h"
+#include "mw_go_allocs.h"
+#include "mw_go_types.h"
+#include "mw_guard.h"
+#include "mw_num.h"
+#include "mw_test.h"
+
+/* Types of a Go program by their descriptors; calls that allocate; classes. */
+
+struct program {
+	struct go_types image;
+	struct mw_target target;
+	struct mw_go_types *types;
+};
+
+static void begin(struct program *p, bool old_names)
+{
+	*p = (struct program){ .types = NULL };
+	go_types_init(&p->image);
+	p->image.old_names = old_names;
+}
+
+static void open_types(struct program *p)
+{
+	fake_target_add(&p->target, GO_TYPES_VA, p->image.bytes,
+			sizeof(p->image.bytes));
+	ASSERT_OK(mw_go_types_new(&p->target, &p->types));
+	ASSERT_OK(mw_go_types_add(p->types, GO_TYPES_VA,
+				  GO_TYPES_VA + p->image.used));
+}
+
+static void end(struct program *p)
+{
+	mw_go_types_close(p->types);
+}
+
+static void check_names(bool old_names)
+{
+	MW_CLEANUP(end) struct program p;
+	const struct go_types_field fields[] = { { "x", 0, 0 } };
+	uint64_t word, thing, many;
+	struct mw_go_type type;
+
+	begin(&p, old_names);
+	word = go_types_word(&p.image, "int", 8);
+	thing = go_types_struct(&p.image, "main.thing", 40, fields, 0);
+	many = go_types_array(&p.image, thing, 400);
+	open_types(&p);
+
+	assert_true(mw_go_type_at(p.types, word, &type));
+	ASSERT_TEXT("int", type.name);
+	ASSERT_EQ(8, type.bytes);
+	assert_true(mw_go_type_at(p.types, thing, &type));
+	ASSERT_TEXT("main.thing", type.name);
+	ASSERT_EQ(40, type.bytes);
+	ASSERT_EQ(MW_GO_STRUCT, type.kind);
+	assert_true(mw_go_type_at(p.types, many, &type));
+	ASSERT_EQ(MW_GO_ARRAY, type.kind);
+	ASSERT_EQ(thing, type.elem);
+	// The same again, from what was kept.
+	assert_true(mw_go_type_at(p.types, thing, &type));
+	ASSERT_TEXT("main.thing", type.name);
+}
+
+TEST(names_and_sizes)
+{
+	check_names(false);
+}
+
+TEST(names_of_old_releases)
+{
+	check_names(true);
+}
+
+TEST(what_is_no_type)
+{
+	MW_CLEANUP(end) struct program p;
+	struct mw_go_type type;
+	uint64_t word;
+
+	begin(&p, false);
+	word = go_types_word(&p.image, "int", 8);
+	open_types(&p);
+	assert_true(mw_go_type_at(p.types, word, &type));
+	for (uint64_t va = GO_TYPES_VA - 64; va < GO_TYPES_VA + 256; va++)
+		if (va != word)
+			assert_false(mw_go_type_at(p.types, va, &type));
+	assert_false(mw_go_type_at(p.types, 0, &type));
+	assert_false(mw_go_type_at(p.types, UINT64_MAX - 7, &type));
+	assert_true(mw_go_types_has(p.types, word));
+	assert_false(mw_go_types_has(p.types, word + 1));
+}
+
+/** Any one byte of a descriptor may be anything. */
+TEST(damage)
+{
+	for (size_t at = 0; at < 512; at++) {
+		MW_CLEANUP(end) struct program p;
+		struct mw_go_type type;
+		uint64_t word;
+
+		begin(&p, false);
+		word = go_types_word(&p.image, "uintptr", 8);
+		p.image.bytes[at] ^= 0xff;
+		open_types(&p);
+		if (mw_go_type_at(p.types, word, &type))
+			assert_true(type.name && *type.name &&
+				    type.kind < MW_GO_KINDS);
+	}
+}
+
+TEST(calls_that_allocate)
+{
+	const struct mw_go_alloc *a = mw_go_alloc_named("runtime.newobject");
+
+	assert_non_null(a);
+	ASSERT_EQ(0, a->type_arg);
+	assert_true(a->has_type_size);
+	a = mw_go_alloc_named("runtime.mallocgcSmallScanNoHeaderSC12");
+	assert_non_null(a);
+	ASSERT_EQ(1, a->type_arg);
+	assert_non_null(mw_go_alloc_named("runtime.mapassign_fast64ptr"));
+	assert_non_null(mw_go_alloc_named("internal/bytealg.MakeNoZero"));
+	assert_null(mw_go_alloc_named("runtime.newobjects"));
+	assert_null(mw_go_alloc_named("runtime.growslice.func1"));
+	assert_null(mw_go_alloc_named("main.newobject"));
+	assert_null(mw_go_alloc_named("runtime."));
+	assert_null(mw_go_alloc_named(""));
+	ASSERT_EQ(0, mw_go_arg_register(0));
+	ASSERT_EQ(6, mw_go_arg_register(4));
+	assert_true(mw_go_arg_register(9) == -1);
+	assert_true(mw_go_arg_register(-1) == -1);
+}
+
+TEST(classes)
+{
+	struct mw_go_classes classes = {
+		.bytes = { 0, 8, 16, 24, 32, 512, 576, 32768 },
+		.count = 8,
+	};
+
+	ASSERT_EQ(0, mw_go_class_bytes(&classes, 0, 0));
+	ASSERT_EQ(8, mw_go_class_bytes(&classes, 1, 0));
+	ASSERT_EQ(24, mw_go_class_bytes(&classes, 24, 8));
+	ASSERT_EQ(576, mw_go_class_bytes(&classes, 576, 8));
+	ASSERT_EQ(32768, mw_go_class_bytes(&classes, 32768, 8));
+	ASSERT_EQ(40960, mw_go_class_bytes(&classes, 32769, 8));
+	classes.has_headers = true;
+	ASSERT_EQ(512, mw_go_class_bytes(&classes, 512, 8));
+	ASSERT_EQ(32768, mw_go_class_bytes(&classes, 576, 8));
+	ASSERT_EQ(576, mw_go_class_bytes(&classes, 576, 0));
+	ASSERT_EQ(32768, mw_go_class_bytes(&classes, 32768, 8));
+}
+
+static struct mw_error *read_all(void *ctx)
+{
+	struct program *p = ctx;
+	struct mw_go_types *types = NULL;
+	struct mw_error *error = mw_go_types_new(&p->target, &types);
+	struct mw_go_type type;
+
+	if (!error)
+		error = mw_go_types_add(types, GO_TYPES_VA,
+					GO_TYPES_VA + p->image.used);
+	for (uint64_t va = GO_TYPES_VA; !error && va < GO_TYPES_VA + 512;
+	     va += 8)
+		mw_go_type_at(types, va, &type);
+	mw_go_types_close(types);
+	return error;
+}
+
+TEST(without_memory)
+{
+	MW_CLEANUP(end) struct program p;
+
+	begin(&p, false);
+	go_types_word(&p.image, "int", 8);
+	open_types(&p);
+	OUT_OF_MEMORY(read_all, &p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(names_and_sizes),
+		CASE(names_of_old_releases),
+		CASE(what_is_no_type),
+		CASE(damage),
+		CASE(calls_that_allocate),
+		CASE(classes),
+		CASE(without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
