@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -58,8 +59,12 @@ __attribute__((noinline)) static void probed(void)
 }
 
 /** Where mw_trace_registers_work() tries. */
-static void probe(void)
+static void probe(pid_t parent)
 {
+	// It would be left stopped where memwhy is killed meanwhile.
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
 	probed();
@@ -70,10 +75,10 @@ bool mw_trace_registers_work(void)
 {
 	bool works = false;
 	int status;
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0)
-		probe();
+		probe(parent);
 	if (pid < 0)
 		return false;
 	if (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {

@@ -218,8 +218,9 @@ def test_figures_are_what_gdb_sees(tmp_path):
         row = boot.total[stage]
         # VmSize is without vsyscall.
         assert row["vsz_bytes"] == kernel["VmSize"] + 4096
-        # The environment differs, by less than two pages.
-        assert abs(row["rss_bytes"] - kernel["Rss"]) <= 8 << 10
+        # The kernel maps up to 16 pages of a file at a time: those that it
+        # has at hand.
+        assert abs(row["rss_bytes"] - kernel["Rss"]) <= 64 << 10
 
 
 def test_programs_without_go(tmp_path):
