@@ -2,9 +2,13 @@
 """`go memstats` says what the program itself says: runtime.MemStats to the
 byte, runtime/metrics, and how both lead to RSS."""
 
+import re
+import socket
+import urllib.request
+
 import pytest
 
-from conftest import go_program
+from conftest import debian_file, go_program, wait_for
 from go_figures import command, memstats, read_idle
 
 RELEASES = ["1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
@@ -141,3 +145,75 @@ def test_old_release(start, version):
         check_memstats(answer, report)
         assert not [f for f in answer["values"] if f[0] == "/"]
         assert check_reconciliation(answer)["left_bytes"] == 0
+
+
+# Programs that nobody here wrote, which tell their MemStats over HTTP
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def scrape(port):
+    """{name: value} of the figures of Prometheus' client for Go."""
+    try:
+        with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return None
+    return {name: float(value) for name, value in re.findall(
+        r"^(go_\w+) (\S+)$", text, re.MULTILINE)}
+
+
+CLIENT = {
+    "go_memstats_sys_bytes": "Sys", "go_memstats_gc_sys_bytes": "GCSys",
+    "go_memstats_buck_hash_sys_bytes": "BuckHashSys",
+    "go_memstats_mspan_sys_bytes": "MSpanSys",
+    "go_memstats_mcache_sys_bytes": "MCacheSys",
+    "go_memstats_mcache_inuse_bytes": "MCacheInuse",
+    "go_memstats_other_sys_bytes": "OtherSys",
+    "go_memstats_heap_sys_bytes": "HeapSys",
+    "go_memstats_heap_released_bytes": "HeapReleased",
+    "go_memstats_stack_inuse_bytes": "StackInuse",
+    "go_memstats_next_gc_bytes": "NextGC",
+}
+MOVING = {"HeapSys", "StackInuse", "HeapReleased", "GCSys"}
+
+
+@pytest.mark.parametrize("package, inside, arguments", [
+    ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter", []),
+    ("prometheus", "usr/bin/prometheus",
+     ["--config.file=prometheus.yml", "--storage.tsdb.path=data"]),
+])
+def test_real_programs(start, tmp_path, package, inside, arguments):
+    (tmp_path / "prometheus.yml").write_text("scrape_configs: []\n")
+    port = free_port()
+    target = start(debian_file(package, inside), *arguments,
+                   f"--web.listen-address=127.0.0.1:{port}", cwd=tmp_path,
+                   reports=False)
+    wait_for(lambda: scrape(port), "the program to answer")
+    equal = set()
+    # Answering moves some figures. Those that stayed are memwhy's, too.
+    for _ in range(20):
+        before = scrape(port)
+        answer = memstats(target)
+        after = scrape(port)
+        for name, field in CLIENT.items():
+            if before[name] != after[name]:
+                continue
+            # Goroutines and their stacks may come and go in between.
+            if answer["values"][field] == after[name]:
+                equal.add(name)
+            else:
+                assert field in MOVING, name
+        v = answer["values"]
+        assert v["HeapSys"] == v["HeapInuse"] + v["HeapIdle"]
+        check_reconciliation(answer)
+    # A stop may fall between a change and its being counted, but seldom.
+    left = [check_reconciliation(memstats(target, "--stop"))["left_bytes"]
+            for _ in range(5)]
+    assert 0 in left
+    # One or another may move each time that the program answers.
+    assert len(equal) >= 6
