@@ -77,6 +77,15 @@ static void run(void *ctx)
 			      FAKE_BREAK_BYTES + FAKE_LIBC_BYTES);
 		}
 	}
+	for (uint64_t va = FAKE_BREAK; !error && va < FAKE_BREAK +
+						      FAKE_BREAK_BYTES;
+	     va += FAKE_BREAK_BYTES / 16 + 1) {
+		struct mw_alloc_block block;
+
+		if (mw_alloc_block_at(alloc, va, &block))
+			CHECK(va >= block.start &&
+			      va - block.start < block.bytes);
+	}
 	fuzz_check_error(error);
 	mw_error_free(error);
 	mw_alloc_free(alloc);

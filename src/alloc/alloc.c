@@ -82,6 +82,16 @@ mw_alloc_arenas(const struct mw_alloc *alloc, size_t *ret_count)
 	return (const struct mw_alloc_arena *const *)alloc->arenas.v;
 }
 
+bool mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
+		       struct mw_alloc_block *ret)
+{
+	for (size_t i = 0; i < alloc->states.n; i++)
+		if (alloc->states.v[i] &&
+		    detectors[i]->block_at(alloc->states.v[i], va, ret))
+			return true;
+	return false;
+}
+
 void mw_alloc_note_drift(const struct mw_alloc *alloc)
 {
 	uint64_t torn = 0, arenas = 0;

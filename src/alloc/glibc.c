@@ -230,8 +230,19 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	return NULL;
 }
 
+static bool block_at(void *ctx, uint64_t va, struct mw_alloc_block *ret)
+{
+	const struct state *state = ctx;
+
+	for (size_t i = 0; i < state->copies.n; i++)
+		if (glibc_find_block(state->copies.v[i], va, ret))
+			return true;
+	return false;
+}
+
 const struct alloc_detector alloc_glibc = {
 	.name = "glibc",
 	.claim = claim,
 	.free = free_state,
+	.block_at = block_at,
 };

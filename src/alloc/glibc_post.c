@@ -85,6 +85,14 @@ static void add_to_range(struct glibc_post *post, enum glibc_kind kind,
 void glibc_post_across(struct glibc_post *post, enum glibc_kind kind,
 		       uint64_t start, uint64_t end)
 {
+	struct glibc_probe *probe = post->probe;
+
+	if (probe) {
+		if (probe->va >= start && probe->va < end)
+			*probe = (struct glibc_probe){ probe->va, true, start,
+						       end, kind };
+		return;
+	}
 	if (post->parts) {
 		add_to_range(post, kind, start, end);
 		return;
@@ -174,6 +182,8 @@ void glibc_post_finish(struct glibc_post *post)
 {
 	struct glibc_region *region = post->region;
 
+	if (post->probe)
+		return;
 	if (post->parts) {
 		flush_range(post);
 		return;

@@ -60,6 +60,24 @@ static inline void mw_alloc_freep(struct mw_alloc **alloc)
 const struct mw_alloc_arena *const *
 mw_alloc_arenas(const struct mw_alloc *alloc, size_t *ret_count);
 
+/** One block, or what an arena has instead, at an address. */
+struct mw_alloc_block {
+	const char *allocator; /* static */
+	const char *arena;     /* owned by the mw_alloc */
+	/* in-use, free, cache, mmapped, top, metadata, …; static */
+	const char *state;
+	uint64_t start, bytes; /* with its head */
+	uint64_t user, user_bytes; /* what malloc() returned; 0: no block */
+	bool is_in_use;
+};
+
+/**
+ * The block that holds @va. False when no allocator has it.
+ * Cost: a walk through the blocks of the arena's heap.
+ */
+bool mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
+		       struct mw_alloc_block *ret);
+
 /** Leave notes at the target about what could not be made out. */
 void mw_alloc_note_drift(const struct mw_alloc *alloc);
 

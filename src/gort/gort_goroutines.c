@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gort_goroutines.h"
+#include "mw_go_locate.h"
 
 #define MAX_G_BYTES 2048
 #define MAX_STACK MW_GIB(1)
@@ -226,29 +227,36 @@ static bool read_g(struct reading *r, uint64_t va, struct mw_go_goroutine *ret)
 	return true;
 }
 
+/** What it runs, who made it and what it waits for. */
+static void name_g(struct mw_go *go, struct mw_go_goroutine *g)
+{
+	uint64_t number;
+
+	if (g->is_dead)
+		return;
+	g->function = name_of(go, g->start_pc);
+	// The first has no go statement.
+	if (g->go_pc && g->id != 1)
+		g->creator = name_of(go, g->go_pc - 1);
+	if (g->status == GO_G_WAITING || g->status == GO_G_LEAKED) {
+		g->wait_reason = go_wait_reason(go, g->address);
+		if (go_read(go, g->address, GO_g_waitreason, &number))
+			g->wait = (uint8_t)number;
+	}
+}
+
 static struct mw_error *add_g(struct mw_go *go, uint64_t index, uint64_t va,
 			      void *ctx)
 {
 	struct reading *r = ctx;
 	struct mw_go_goroutine g, *place;
-	uint64_t number;
 
 	(void)index;
 	if (!read_g(r, va, &g)) {
 		r->all->torn++;
 		return NULL;
 	}
-	if (!g.is_dead) {
-		g.function = name_of(go, g.start_pc);
-		// The first has no go statement.
-		if (g.go_pc && g.id != 1)
-			g.creator = name_of(go, g.go_pc - 1);
-		if (g.status == GO_G_WAITING || g.status == GO_G_LEAKED) {
-			g.wait_reason = go_wait_reason(go, va);
-			if (go_read(go, va, GO_g_waitreason, &number))
-				g.wait = (uint8_t)number;
-		}
-	}
+	name_g(go, &g);
 	place = mw_vec_push(&r->all->list);
 	if (!place)
 		return mw_error_nomem();
@@ -334,6 +342,37 @@ struct mw_error *mw_go_goroutines_read(struct mw_go *go,
 	if (all.list.n > 0)
 		qsort(all.list.v, all.list.n, sizeof(*all.list.v), by_id);
 	*ret = all;
+	return NULL;
+}
+
+struct mw_error *
+mw_go_goroutine_walk(struct mw_go *go, uint64_t g,
+		     bool (*visit)(const struct mw_go_frame *frame, void *ctx),
+		     void *ctx, struct mw_go_goroutine *ret, bool *ret_found)
+{
+	enum { MAX_FRAMES = 1 << 20 };
+	struct reading r = { .go = go };
+	struct mw_go_goroutine one;
+	struct mw_error *error = go_open_funcs(go);
+	struct mw_go_start start;
+	enum mw_go_end end;
+
+	if (error)
+		return error;
+	if (!read_g(&r, g, &one)) {
+		*ret_found = false;
+		return NULL;
+	}
+	go_find_wait_reasons(go);
+	name_g(go, &one);
+	if (!one.is_dead && find_start(&r, &one, &start)) {
+		one.sp = start.sp;
+		error = mw_go_unwind(go, &start, MAX_FRAMES, visit, ctx, &end);
+	}
+	if (error)
+		return error;
+	*ret = one;
+	*ret_found = true;
 	return NULL;
 }
 

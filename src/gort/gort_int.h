@@ -191,6 +191,7 @@ struct go_stat_vars {
 	uint64_t memstats, controller, limiter, work;
 	size_t classes; /* sizes of objects, by size class; [0] is 0 */
 	uint32_t class_bytes[GO_MAX_CLASSES];
+	uint8_t class_pages[GO_MAX_CLASSES]; /* of a span; 0: not found */
 };
 
 struct mw_go {
@@ -361,6 +362,8 @@ MW_MUST_USE struct mw_error *go_find_regions(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_page_caches(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_grown(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_find_stacks(struct mw_go *go);
+/** The stack that holds @va, or NULL. */
+struct go_stack *go_find_stack(const struct mw_go *go, uint64_t va);
 /** The g whose stack holds @va; 0 if it is none in the heap. */
 uint64_t go_stack_owner(const struct mw_go *go, uint64_t va);
 /** Whether @va lies in a goroutine's stack, and not in a thread's. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gort_int.h"
+#include "mw_go_locate.h"
 
 /*
  * The program's types hold full descriptors of some of the runtime's own
@@ -23,39 +24,79 @@
 #define MAX_FIELDS 1000
 #define MAX_NAME 64
 
-static bool read_name(const struct mw_go *go, uint64_t va,
-		      char name[static MAX_NAME])
+/** Where the text of the name at @va begins, and how long it is. */
+static bool find_name(const struct mw_go *go, uint64_t va, uint64_t *ret_va,
+		      size_t *ret_bytes)
 {
 	uint8_t head[3];
-	size_t len, skip;
 
 	if (!mw_target_read(go->target, va, head, sizeof(head)))
 		return false;
 	// No name is empty, so a 0 is the high byte of the older form.
 	if (head[1] == 0) {
-		len = head[2];
-		skip = 3;
+		*ret_bytes = head[2];
+		*ret_va = va + 3;
+	} else if (head[1] & 0x80) {
+		*ret_bytes = (head[1] & 0x7f) | (size_t)head[2] << 7;
+		*ret_va = va + 3;
 	} else {
-		len = head[1];
-		skip = 2;
+		*ret_bytes = head[1];
+		*ret_va = va + 2;
 	}
-	if (len == 0 || len >= MAX_NAME ||
-	    !mw_target_read(go->target, va + skip, name, len))
+	return *ret_bytes > 0;
+}
+
+/** The name of a member: one that is longer is none that is asked for. */
+static bool read_name(const struct mw_go *go, uint64_t va,
+		      char name[static MAX_NAME])
+{
+	size_t bytes;
+
+	if (!find_name(go, va, &va, &bytes) || bytes >= MAX_NAME ||
+	    !mw_target_read(go->target, va, name, bytes))
 		return false;
-	name[len] = '\0';
+	name[bytes] = '\0';
 	return true;
 }
 
-static bool type_name(const struct mw_go *go, const uint8_t *type,
-		      char name[static MAX_NAME])
+/** The name of the type of which the beginning is given, cut to @size. */
+static bool type_name(const struct mw_go *go, const uint8_t *type, char *name,
+		      size_t size)
 {
 	int32_t offset = (int32_t)mw_u32(type + 40);
+	bool has_star = type[20] & TFLAG_EXTRA_STAR;
+	size_t bytes;
+	uint64_t va;
+	char star;
 
 	if (offset <= 0 ||
-	    !read_name(go, go->module.types.start + (uint32_t)offset, name))
+	    !find_name(go, go->module.types.start + (uint32_t)offset, &va,
+		       &bytes) ||
+	    !mw_target_read(go->target, va, &star, 1))
 		return false;
-	if ((type[20] & TFLAG_EXTRA_STAR) && name[0] == '*')
-		memmove(name, name + 1, strlen(name));
+	if (has_star && star == '*') {
+		va++;
+		bytes--;
+	}
+	bytes = mw_min(bytes, size - 1);
+	if (!mw_target_read(go->target, va, name, bytes))
+		return false;
+	name[bytes] = '\0';
+	return true;
+}
+
+bool mw_go_type_name(const struct mw_go *go, uint64_t type, char *to,
+		     size_t size, uint64_t *ret_bytes)
+{
+	uint8_t head[48];
+
+	// Types that reflect makes are objects, with names in no table.
+	if (!mw_is_aligned(type, 8) || type < go->module.types.start ||
+	    type >= go->module.types.end ||
+	    !mw_target_read(go->target, type, head, sizeof(head)) ||
+	    !type_name(go, head, to, size))
+		return false;
+	*ret_bytes = mw_u64(head);
 	return true;
 }
 
@@ -188,7 +229,7 @@ unsigned go_apply_rtypes(struct mw_go *go)
 		if ((type[23] & 31) != KIND_STRUCT ||
 		    mw_u64(type) > MW_MIB(16) ||
 		    mw_u64(type + 8) > mw_u64(type) ||
-		    !type_name(go, type, d.name) ||
+		    !type_name(go, type, d.name, sizeof(d.name)) ||
 		    strncmp(d.name, "runtime.", 8) != 0)
 			continue;
 		place = mw_vec_push(&found);

@@ -124,7 +124,7 @@ static void tidy(struct mw_go *go)
 	go->stacks.n = kept;
 }
 
-static struct go_stack *find_stack(const struct mw_go *go, uint64_t va)
+struct go_stack *go_find_stack(const struct mw_go *go, uint64_t va)
 {
 	size_t lo = 0, hi = go->stacks.n;
 
@@ -143,14 +143,14 @@ static struct go_stack *find_stack(const struct mw_go *go, uint64_t va)
 
 uint64_t go_stack_owner(const struct mw_go *go, uint64_t va)
 {
-	const struct go_stack *stack = find_stack(go, va);
+	const struct go_stack *stack = go_find_stack(go, va);
 
 	return stack ? stack->g : 0;
 }
 
 bool go_is_user_stack(const struct mw_go *go, uint64_t va)
 {
-	const struct go_stack *stack = find_stack(go, va);
+	const struct go_stack *stack = go_find_stack(go, va);
 
 	return stack && stack->runs_user_g;
 }
@@ -167,7 +167,7 @@ static void place_threads(struct mw_go *go)
 
 	for (size_t i = 0; i < count; i++) {
 		struct go_stack *stack =
-			threads[i].has_sp ? find_stack(go, threads[i].sp)
+			threads[i].has_sp ? go_find_stack(go, threads[i].sp)
 					  : NULL;
 		uint64_t g0, sp;
 

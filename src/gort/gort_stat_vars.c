@@ -16,6 +16,7 @@
  *			last_gc_nanotime; before the first cycle it has nothing
  *			to tell
  *	size classes	16-bit numbers from 0, 8 and 16 ascending to 32768
+ *	their pages	bytes, as many, of which at most an eighth is left over
  */
 
 #define SMALLEST_CLASSES 60
@@ -212,6 +213,40 @@ static void find_classes(struct mw_go *go)
 	}
 }
 
+/**
+ * Whether pages of a span by size class stand at @at, bytes: at most an eighth
+ * of them is left over by objects of the class.
+ */
+static bool are_pages(const struct go_stat_vars *vars, const uint8_t *at)
+{
+	if (at[0] != 0)
+		return false;
+	for (size_t c = 1; c < vars->classes; c++) {
+		uint64_t bytes = at[c] * GO_PAGE_BYTES;
+
+		if (bytes < vars->class_bytes[c] ||
+		    bytes % vars->class_bytes[c] > bytes / 8)
+			return false;
+	}
+	return true;
+}
+
+static void find_pages(struct mw_go *go)
+{
+	struct go_stat_vars *vars = &go->stat_vars;
+
+	for (size_t i = 0; vars->classes && i < MW_COUNT(go->areas); i++) {
+		const struct go_area *a = &go->areas[i];
+
+		for (size_t at = 0; at + vars->classes <= a->size; at++)
+			if (are_pages(vars, a->bytes + at)) {
+				memcpy(vars->class_pages, a->bytes + at,
+				       vars->classes);
+				return;
+			}
+	}
+}
+
 /* All of them */
 
 /** Forget what is kept of the data, to see it as it is now. */
@@ -273,8 +308,10 @@ static void search_once(struct mw_go *go, struct search *s)
 	search_areas(s);
 	if (!s->controller)
 		s->controller = s->near_controller;
-	if (!vars->classes)
+	if (!vars->classes) {
 		find_classes(go);
+		find_pages(go);
+	}
 	vars->controller = s->controller;
 	vars->limiter = s->limiter;
 	vars->work = s->work;

@@ -24,6 +24,21 @@ MW_MUST_USE struct mw_error *mw_native_claim(struct mw_target *target,
 					     struct mw_native **ret);
 void mw_native_free(struct mw_native *native);
 
+/** A thread's stack, from the lowest byte of its guard. */
+struct mw_native_stack {
+	int32_t tid; /* 0: kept for the next thread */
+	uint64_t start, end;
+	uint64_t guard_end; /* @start when there is none that it knows */
+	/* Behind the frames: TLS; of the main stack, the environment. */
+	uint64_t frames_end;
+	uint64_t sp; /* 0: not known */
+	bool is_main;
+};
+
+/** The stack that holds @va. False when it is none that was recognised. */
+bool mw_native_stack_at(const struct mw_native *native, uint64_t va,
+			struct mw_native_stack *ret);
+
 static inline void mw_native_freep(struct mw_native **native)
 {
 	mw_native_free(*native);

@@ -65,6 +65,10 @@ struct mw_error *mw_native_claim_main_stack(struct mw_native *native)
 				sp_on(&threads[i], stack->start, stack->end);
 	if (native->main_stack.sp > native->environment)
 		native->main_stack.sp = native->environment;
+	native->main_stack.start = native->main_stack.guard_end = stack->start;
+	native->main_stack.end = stack->end;
+	native->main_stack.tls_start = native->environment;
+	native->main_stack.tid = mw_target_info(native->target)->pid;
 	return mw_sink_claim(native->sink, &(struct mw_claim){
 		.start = stack->start,
 		.bytes = mw_mapping_bytes(stack),
@@ -456,4 +460,29 @@ struct mw_error *mw_native_claim_threads(struct mw_native *native)
 	if (!error && like_tcb)
 		error = claim_cached_stacks(native, &like, like_tcb);
 	return error;
+}
+
+bool mw_native_stack_at(const struct mw_native *native, uint64_t va,
+			struct mw_native_stack *ret)
+{
+	const struct native_stack *s = NULL;
+
+	if (in(va, native->main_stack.start, native->main_stack.end))
+		s = &native->main_stack;
+	for (size_t i = 0; !s && i < native->stacks.n; i++)
+		if (in(va, native->stacks.v[i]->start,
+		       native->stacks.v[i]->end))
+			s = native->stacks.v[i];
+	if (!s)
+		return false;
+	*ret = (struct mw_native_stack){
+		.tid = s->tid,
+		.start = s->start,
+		.end = s->end,
+		.guard_end = s->guard_end,
+		.frames_end = s->tls_start,
+		.sp = s->sp,
+		.is_main = s == &native->main_stack,
+	};
+	return true;
 }
