@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd_go_profile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mw_guard.h"
+
+/* Samples of a profile: into the file, and summed up by function. */
+
+#define NAME_BYTES 4096
+
+/** As runtime.Frame has it: what a generic function was made for is left out. */
+static void simplify(const char *name, char *to, size_t size)
+{
+	const char *open = strchr(name, '['), *close = strrchr(name, ']');
+
+	if (open && close && close > open)
+		snprintf(to, size, "%.*s[...]%s", (int)(open - name), name,
+			 close + 1);
+	else
+		snprintf(to, size, "%s", name);
+}
+
+static void add_mapping(struct profile *p)
+{
+	size_t count;
+	const struct mw_image *images =
+		mw_target_images(p->go->target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct mw_image *image = &images[i];
+		char build_id[2 * sizeof(image->elf->build_id) + 1] = "";
+
+		if (image->kind != MW_IMAGE_EXECUTABLE)
+			continue;
+		for (size_t k = 0; k < image->elf->build_id_bytes; k++)
+			snprintf(build_id + 2 * k, 3, "%02x",
+				 image->elf->build_id[k]);
+		mw_pprof_mapping(p->pprof, image->start, image->end, 0,
+				 image->path, build_id);
+		return;
+	}
+}
+
+struct mw_error *profile_begin(struct profile *p)
+{
+	struct mw_error *error = mw_pprof_new(&p->pprof);
+
+	if (!error)
+		add_mapping(p);
+	return error;
+}
+
+void profile_free(struct profile *p)
+{
+	for (size_t i = 0; i < p->functions.n; i++)
+		mw_free(p->functions.v[i].name);
+	mw_vec_free(&p->functions);
+	mw_vec_free(&p->locations);
+	mw_map64_free(&p->by_hash);
+	mw_pprof_free(p->pprof);
+}
+
+static uint64_t hash_of(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static struct profile_function *function_called(struct profile *p,
+						const char *name)
+{
+	struct profile_function *f;
+	uint64_t *place = mw_map64_at(&p->by_hash, hash_of(name));
+
+	if (!place)
+		return NULL;
+	if (*place && strcmp(p->functions.v[*place - 1].name, name) == 0)
+		return &p->functions.v[*place - 1];
+	f = mw_vec_push(&p->functions);
+	if (!f)
+		return NULL;
+	*f = (struct profile_function){ .name = mw_strdup(name) };
+	if (!f->name) {
+		p->functions.n--;
+		return NULL;
+	}
+	*place = p->functions.n;
+	return f;
+}
+
+void profile_sample(struct profile *p)
+{
+	p->samples++;
+	p->depth = 0;
+	p->locations.n = 0;
+	p->line_count = 0;
+}
+
+/** The lines so far are one place in the code. */
+static void end_location(struct profile *p)
+{
+	uint64_t *location;
+
+	if (p->line_count == 0)
+		return;
+	location = mw_vec_push(&p->locations);
+	if (location)
+		*location = mw_pprof_location(p->pprof, p->key, p->address,
+					      p->lines, p->line_count);
+	else
+		p->failed = true;
+	p->line_count = 0;
+}
+
+/** A place is known by its address and what was inlined there. */
+static uint64_t mix(uint64_t key, const struct mw_pprof_line *line)
+{
+	key = (key ^ hash_of(line->function)) * UINT64_C(0x9e3779b97f4a7c15);
+	key = (key ^ key >> 29 ^ hash_of(line->file)) *
+	      UINT64_C(0xbf58476d1ce4e5b9);
+	return key ^ key >> 31 ^ line->line;
+}
+
+void profile_line(struct profile *p, const struct mw_go_line *line,
+		  uint64_t pc, const int64_t *values)
+{
+	char name[NAME_BYTES];
+	struct profile_function *f;
+
+	simplify(line->function, name, sizeof(name));
+	f = function_called(p, name);
+	if (!f) {
+		p->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < p->values; i++) {
+		if (p->depth == 0)
+			f->flat[i] += values[i];
+		// A function that calls itself counts once.
+		if (f->sample != p->samples)
+			f->cumulative[i] += values[i];
+	}
+	f->sample = p->samples;
+	p->depth++;
+	if (p->line_count == 0)
+		p->address = p->key = pc;
+	p->lines[p->line_count] =
+		(struct mw_pprof_line){ f->name, line->file, line->line };
+	p->key = mix(p->key, &p->lines[p->line_count++]);
+	if (!line->is_inlined || p->line_count == MW_COUNT(p->lines))
+		end_location(p);
+}
+
+void profile_end(struct profile *p, const int64_t *values, const char *label,
+		 int64_t number)
+{
+	end_location(p);
+	for (size_t i = 0; i < p->values; i++)
+		p->total[i] += values[i];
+	mw_pprof_sample(p->pprof, p->locations.v, p->locations.n, values,
+			p->values, label, number);
+}
