@@ -43,7 +43,7 @@ def pair(start, name, program, options=None):
 GO_CASES = {
     # case: (id, least and most MiB, in the evidence)
     "idle": ("heap-idle-retained", 50, 80, "go/heap/idle"),
-    "holes": ("heap-fragmentation", 20, 36, "objects of 64 bytes"),
+    "holes": ("heap-fragmentation", 30, 34, "objects of 64 bytes"),
     "headroom": ("heap-gogc-headroom", 30, 60, "GOGC=400"),
     "off": ("gc-off", 40, 60, "0 collections"),
     "stacks": ("goroutine-stacks-grown", 20, 60, "g.stack"),

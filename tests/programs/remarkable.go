@@ -30,7 +30,8 @@ func touch(bytes int) []byte {
 	return b
 }
 
-// idle frees 64 MiB; with give, all of it goes back to the kernel.
+// idle frees 64 MiB; with give, all of it goes back to the kernel. It stops
+// itself in the end, so that the scavenger does not go on meanwhile.
 func idle(give bool) {
 	for i := 0; i < 64; i++ {
 		keep = append(keep, touch(mib))
@@ -47,7 +48,7 @@ func lazy(bool) {
 	idle(true)
 }
 
-// refilled gives three quarters of 64 MiB back, and has the kernel fill them
+// refilled gives half of 64 MiB back, and has the kernel fill them
 // up to huge pages, as khugepaged does by and by; or not.
 func refilled(give bool) {
 	for i := 0; i < 64; i++ {
@@ -62,14 +63,21 @@ func refilled(give bool) {
 		if at+mib > hi {
 			hi = at + mib
 		}
-		if i%4 != 0 {
+		if i%2 != 0 {
 			keep[i] = nil
 		}
 	}
 	debug.FreeOSMemory()
 	for at := (lo + 2*mib - 1) &^ (2*mib - 1); !give && at+2*mib <= hi; at += 2 * mib {
 		const collapse = 25 // MADV_COLLAPSE
-		syscall.Syscall(syscall.SYS_MADVISE, at, 2*mib, collapse)
+		// It fails while a page is in some list of the kernel's.
+		for try := 0; try < 200; try++ {
+			_, _, err := syscall.Syscall(syscall.SYS_MADVISE, at, 2*mib, collapse)
+			if err != syscall.EAGAIN {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
 	}
 }
 
@@ -78,6 +86,7 @@ func holes(full bool) {
 	var all [][]byte
 	for i := 0; i < 1<<19; i++ {
 		all = append(all, make([]byte, 64))
+		all[i][0] = 1
 	}
 	for i := range all {
 		if full || i%128 == 0 {
@@ -292,6 +301,9 @@ func main() {
 	runtime.ReadMemStats(&ms)
 	println("released", strconv.FormatUint(ms.HeapReleased, 10))
 	println("end", 0)
+	if os.Args[1] == "idle" {
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	}
 	var one [1]byte
 	os.Stdin.Read(one[:])
 	runtime.KeepAlive(keep)
