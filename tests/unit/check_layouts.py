@@ -100,7 +100,8 @@ FIGURES = {
         heapStatsDelta_tinyAllocCount schedt_timeToRun""",
     (18, None): """gcController_consMark gcController_globalsScanWork
         gcController_heapScanWork gcController_stackScanWork""",
-    (19, None): """gcCPULimiter_bucket_capacity gcCPULimiter_bucket_fill
+    (19, None): """gcCPULimiter gcCPULimiter_bucket_capacity
+        gcCPULimiter_bucket_fill
         gcCPULimiter_enabled gcCPULimiter_lastEnabledCycle
         gcCPULimiter_nprocs gcCPULimiter_overflow
         gcController_gcPercentHeapGoal gcController_heapInUse
@@ -112,7 +113,8 @@ FIGURES = {
     (22, None): """schedt_stwStoppingTimeGC
         schedt_stwStoppingTimeOther
         schedt_stwTotalTimeGC schedt_stwTotalTimeOther""",
-    (25, None): "cleanupBlock finblock_alllink finblock_cnt schedt_runq_size",
+    (25, None): """cleanupBlock finblock_alllink finblock_cnt schedt_runq_size
+        heapArena_pageUseSpanInlineMarkBits""",
     (26, None): "m_idleNode_next p_goroutinesCreated schedt_goroutinesCreated",
 }
 
