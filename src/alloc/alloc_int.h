@@ -29,10 +29,27 @@ struct alloc_detector {
 };
 
 extern const struct alloc_detector alloc_glibc;
+extern const struct alloc_detector alloc_jemalloc;
 
 /** A new arena of @allocator, owned by @alloc; NULL without memory. */
 struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,
 				       const char *allocator,
 				       const char *name);
+
+/**
+ * Look through the data of all images: visit(ctx, va, words, count) for what of
+ * each page is present in a writable segment. An error ends it.
+ */
+MW_MUST_USE struct mw_error *
+alloc_scan_data(struct mw_target *target,
+		struct mw_error *(*visit)(void *ctx, uint64_t va,
+					  const uint64_t *words, size_t count),
+		void *ctx);
+
+/** The thread pointer of @thread, 0 when it is not known. */
+uint64_t alloc_tcb(struct mw_target *target, const struct mw_thread *thread);
+
+/** How far below a thread pointer variables may lie: the static TLS. */
+uint64_t alloc_tls_bytes(const struct mw_target *target);
 
 #endif

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <elf.h>
-
 #include "glibc_int.h"
 
 /*
@@ -85,14 +83,11 @@ struct scan {
 	void *ctx;
 };
 
-/** Look through [@va, @end), which lies in one page. */
-static struct mw_error *scan_page(struct scan *s, uint64_t va, uint64_t end)
+static struct mw_error *scan_page(void *ctx, uint64_t va,
+				  const uint64_t *words, size_t count)
 {
-	uint64_t words[MW_PAGE_BYTES / 8];
-	size_t count = (end - va) / 8;
+	struct scan *s = ctx;
 
-	if (!mw_target_search(s->target, va, words, count * 8))
-		return NULL;
 	for (size_t i = 0; i < count; i++) {
 		const struct glibc_arena_layout *layout;
 		struct mw_error *error;
@@ -111,35 +106,6 @@ static struct mw_error *scan_page(struct scan *s, uint64_t va, uint64_t end)
 	return NULL;
 }
 
-/** Look through a segment: what of it is present. */
-static struct mw_error *scan_segment(struct scan *s, uint64_t start,
-				     uint64_t end)
-{
-	const struct mw_pages *pages = mw_target_pages(s->target);
-	struct mw_error *error = NULL;
-
-	for (size_t i = mw_pages_after(pages, start);
-	     !error && i < pages->runs.n; i++) {
-		uint64_t run = pages->runs.v[i];
-		uint64_t va = mw_max(mw_run_start(run), start);
-		uint64_t stop = mw_min(mw_run_end(run), end);
-
-		if (va >= stop)
-			break;
-		if (!(mw_run_state(run) & MW_PAGE_PRESENT))
-			continue;
-		while (!error && va < stop) {
-			uint64_t page_end = mw_min(
-				stop, mw_align_down(va, MW_PAGE_BYTES) +
-					      MW_PAGE_BYTES);
-
-			error = scan_page(s, va, page_end);
-			va = page_end;
-		}
-	}
-	return error;
-}
-
 struct mw_error *
 glibc_find_main(struct mw_target *target,
 		struct mw_error *(*visit)(void *ctx, uint64_t arena,
@@ -147,27 +113,8 @@ glibc_find_main(struct mw_target *target,
 		void *ctx)
 {
 	struct scan scan = { target, visit, ctx };
-	size_t count;
-	const struct mw_image *images = mw_target_images(target, &count);
 
-	for (size_t i = 0; i < count; i++)
-		for (size_t s = 0; s < images[i].elf->segments.n; s++) {
-			const struct mw_elf_segment *seg =
-				&images[i].elf->segments.v[s];
-			uint64_t start = mw_align_up(
-				seg->vaddr + images[i].bias, 8);
-			struct mw_error *error;
-			uint64_t end;
-
-			if (seg->type != PT_LOAD || !(seg->flags & PF_W) ||
-			    !mw_end(start, seg->memsz, &end))
-				continue;
-			error = scan_segment(&scan, start,
-					     mw_align_down(end, 8));
-			if (error)
-				return error;
-		}
-	return NULL;
+	return alloc_scan_data(target, scan_page, &scan);
 }
 
 /* Thread arenas */

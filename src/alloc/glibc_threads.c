@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <elf.h>
-
 #include "glibc_int.h"
 #include "mw_guard.h"
 
@@ -10,48 +8,7 @@
  * distance from the thread pointer is the same in all threads but depends on
  * the program: the distance at which most threads have something that fits is
  * the one.
- *
- * The descriptor at the thread pointer A has A itself at 0 and at 0x10, and at
- * 0x2e0 the head of the robust list, of which the kernel knows the place.
  */
-#define SELF 0x10
-#define ROBUST_HEAD 0x2e0
-#define WINDOW_SLACK MW_KIB(32) /* alignment, and TLS of what is not seen */
-#define WINDOW_MAX MW_MIB(4)
-
-/** How far below the thread pointer the variables may lie: the static TLS. */
-static uint64_t find_window(const struct mw_target *target)
-{
-	uint64_t sum = WINDOW_SLACK;
-	size_t count;
-	const struct mw_image *images = mw_target_images(target, &count);
-
-	for (size_t i = 0; i < count; i++)
-		for (size_t s = 0; s < images[i].elf->segments.n; s++)
-			if (images[i].elf->segments.v[s].type == PT_TLS)
-				sum += mw_min(
-					images[i].elf->segments.v[s].memsz,
-					WINDOW_MAX);
-	return mw_align_up(mw_min(sum, WINDOW_MAX), 8);
-}
-
-static uint64_t tcb_of(struct glibc *glibc, const struct mw_thread *thread)
-{
-	const uint64_t guesses[] = {
-		thread->has_fs ? thread->fs_base : 0,
-		thread->robust_list ? thread->robust_list - ROBUST_HEAD : 0,
-	};
-
-	for (size_t i = 0; i < MW_COUNT(guesses); i++) {
-		uint64_t at = guesses[i], words[3];
-
-		if (at && mw_is_aligned(at, 16) &&
-		    mw_target_read(glibc->target, at, words, sizeof(words)) &&
-		    words[0] == at && words[SELF / 8] == at)
-			return at;
-	}
-	return 0;
-}
 
 /** What was found at a distance, in words, below the thread pointers. */
 struct vote {
@@ -159,7 +116,7 @@ static struct mw_error *use_first_chunks(struct glibc *glibc)
 struct mw_error *glibc_find_threads(struct glibc *glibc)
 {
 	enum { VOTERS = 64 };
-	struct votes votes = { .window = find_window(glibc->target) };
+	struct votes votes = { .window = alloc_tls_bytes(glibc->target) };
 	MW_CLEANUP(mw_freep) struct vote *at =
 		mw_calloc(votes.window / 8 + 1, sizeof(*at));
 	struct mw_error *error = NULL;
@@ -171,7 +128,7 @@ struct mw_error *glibc_find_threads(struct glibc *glibc)
 		return mw_error_nomem();
 	votes.at = at;
 	for (size_t i = 0; i < count && voted < VOTERS; i++) {
-		uint64_t tcb = tcb_of(glibc, &threads[i]);
+		uint64_t tcb = alloc_tcb(glibc->target, &threads[i]);
 
 		if (!tcb)
 			continue;
@@ -180,7 +137,7 @@ struct mw_error *glibc_find_threads(struct glibc *glibc)
 	}
 	count_votes(&votes);
 	for (size_t i = 0; !error && i < count; i++) {
-		uint64_t tcb = tcb_of(glibc, &threads[i]);
+		uint64_t tcb = alloc_tcb(glibc->target, &threads[i]);
 
 		if (tcb)
 			error = use_thread(glibc, &votes, tcb);

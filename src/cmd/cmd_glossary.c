@@ -173,6 +173,9 @@ static const struct {
 	{ "malloc/glibc", "the GNU C library's malloc",
 	  "Arenas, in which blocks are cut one behind the other; blocks of "
 	  "128 KiB and more get mappings of their own." },
+	{ "malloc/jemalloc", "jemalloc",
+	  "Extents of pages, by arena: slabs of small blocks of one size, and "
+	  "large blocks; free extents are given back after a while." },
 	{ "malloc/*/*/in-use", "blocks that the program has",
 	  "Blocks that were handed out and not freed, with what malloc needs "
 	  "for each (8 bytes a block in glibc) and what rounding adds." },
@@ -191,15 +194,31 @@ static const struct {
 	{ "malloc/*/*/mmapped", "large blocks with mappings of their own",
 	  "Blocks above the threshold (128 KiB at first, it grows to 32 MiB as "
 	  "such blocks are freed): free() gives each back at once." },
+	{ "malloc/*/*/dirty", "free pages, not given back",
+	  "Whole pages without a block, which stay resident until the "
+	  "allocator purges them: after a while, or when it is asked "
+	  "(`memwhy malloc` tells how much)." },
+	{ "malloc/*/*/muzzy", "free pages, given back lazily",
+	  "Pages without a block that the kernel may take when it needs them "
+	  "(MADV_FREE); until then they are resident." },
+	{ "malloc/*/*/retained", "free pages, given back",
+	  "Pages whose memory was given back and whose addresses are kept for "
+	  "new blocks." },
 	{ "malloc/*/*/reserved", "address space that was never used",
-	  "glibc reserves 64 MiB for each heap of a thread's arena and makes of "
-	  "it usable what is needed. It costs nothing but address space." },
+	  "Reserved at once and used as it is needed: 64 MiB for each heap of "
+	  "a thread's arena in glibc. It costs nothing but address space." },
 	{ "malloc/*/*/foreign", "in the program break, not malloc's",
 	  "Parts of the program break that somebody else got with sbrk; glibc "
 	  "counts them as its own." },
 	{ "malloc/*/main", "the first arena",
 	  "The main thread's arena, which grows with the program break; other "
 	  "threads use it, too, when there are more threads than arenas." },
+	{ "malloc/*/arena-*", "an arena",
+	  "Threads are divided among the arenas, so that they need not wait "
+	  "for each other." },
+	{ "malloc/*/copy*", "of another copy of the allocator",
+	  "A second copy of the same allocator in the process." },
+	{ "malloc/*/base", "the allocator's own memory", NULL },
 	{ "malloc/*/libc*", "arena of another copy of the C library",
 	  "A second C library in the process (dlmopen) has its own arenas." },
 	{ "malloc/*/thread-*", "an arena of threads",

@@ -51,8 +51,8 @@ static const struct mw_column columns[] = {
 	[RESIDENT] = { "resident_bytes", "RESIDENT", MW_UNIT_BYTES,
 		       "of all of it, in RSS" },
 	[TRIMMABLE] = { "trimmable_bytes", "TRIMMABLE", MW_UNIT_BYTES,
-			"resident bytes that malloc_trim(0) would give back "
-			"now" },
+			"resident bytes that malloc_trim(0), or what the "
+			"allocator has instead, would give back now" },
 	[THREADS] = { "threads", "THREADS", MW_UNIT_COUNT,
 		      "that allocate from it" },
 	[STATE] = { "state", "STATE", MW_UNIT_TEXT,

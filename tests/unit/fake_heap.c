@@ -55,6 +55,13 @@ bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
 	return mw_target_read(target, va, to, bytes);
 }
 
+void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
+{
+	(void)target;
+	(void)va;
+	(void)bytes;
+}
+
 void mw_target_keep(const struct mw_target *target, uint64_t va,
 		    uint64_t bytes)
 {

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "jemalloc_int.h"
+#include "mw_guard.h"
+
+/*
+ * jemalloc: its extents by the tree (jemalloc_find.c), the blocks that threads
+ * keep (jemalloc_tcache.c), and its own memory, which comes in blocks of 2 MiB
+ * with a head each. A process may have several copies, each with its names
+ * prefixed.
+ */
+#define READ_AGAIN 3
+
+struct state {
+	struct mw_alloc *alloc;
+	MW_VEC(struct jemalloc *) copies;
+};
+
+static void free_state(void *ctx)
+{
+	struct state *state = ctx;
+
+	for (size_t i = 0; i < state->copies.n; i++) {
+		alloc_book_deinit(&state->copies.v[i]->book);
+		mw_free(state->copies.v[i]);
+	}
+	mw_vec_free(&state->copies);
+	mw_free(state);
+}
+
+static void free_statep(struct state **state)
+{
+	if (*state)
+		free_state(*state);
+}
+
+static uint32_t name_arena(struct jemalloc *je, const char *name)
+{
+	char full[32], copy[16] = "";
+
+	if (je->number > 1)
+		snprintf(copy, sizeof(copy), "copy%u-", je->number);
+	snprintf(full, sizeof(full), "%s%s", copy, name);
+	return alloc_book_arena(&je->book, full);
+}
+
+static uint32_t arena_of(struct jemalloc *je, unsigned number)
+{
+	uint32_t *index = &je->arenas[number];
+	char name[16];
+
+	if (*index == 0) {
+		snprintf(name, sizeof(name), "arena-%u", number);
+		*index = 1 + name_arena(je, name);
+	}
+	return *index - 1;
+}
+
+/* Extents */
+
+static void add_slab(struct jemalloc *je, const struct jemalloc_extent *x)
+{
+	const struct jemalloc_bin *bin = &je->bins[x->szind];
+	size_t index = alloc_book_slots(&je->book, arena_of(je, x->arena),
+					ALLOC_METADATA, x->start, x->bytes,
+					x->start, bin->reg_bytes,
+					bin->regions);
+
+	for (uint32_t i = 0; index != SIZE_MAX && i < bin->regions; i++)
+		if (x->bitmap[i / 64] >> i % 64 & 1)
+			alloc_book_set(&je->book, &je->book.pieces.v[index], i,
+				       ALLOC_FREE);
+}
+
+static void add_extent(struct jemalloc *je, const struct jemalloc_extent *x)
+{
+	static const enum alloc_kind kinds[] = {
+		[JEMALLOC_DIRTY] = ALLOC_DIRTY,
+		[JEMALLOC_MUZZY] = ALLOC_MUZZY,
+		[JEMALLOC_RETAINED] = ALLOC_RETAINED,
+	};
+	uint32_t arena = arena_of(je, x->arena);
+
+	if (x->is_slab) {
+		add_slab(je, x);
+	} else if (x->state == JEMALLOC_ACTIVE) {
+		uint64_t usable = x->szind < JEMALLOC_CLASSES
+					  ? je->class_bytes[x->szind]
+					  : 0;
+
+		if (usable == 0 || x->offset + usable > x->bytes)
+			usable = x->bytes - x->offset;
+		(void)alloc_book_slots(&je->book, arena, ALLOC_METADATA,
+				       x->start, x->bytes,
+				       x->start + x->offset, usable, 1);
+	} else {
+		// Other states are on the way from one of these to another.
+		alloc_book_add(&je->book, arena,
+			       x->state < MW_COUNT(kinds) ? kinds[x->state]
+							  : ALLOC_DIRTY,
+			       x->start, x->bytes);
+	}
+}
+
+static bool is_settled(const struct jemalloc *je,
+		       const struct jemalloc_extent *x)
+{
+	unsigned free = 0;
+
+	for (unsigned i = 0; x->is_slab && i < je->bins[x->szind].regions; i++)
+		free += x->bitmap[i / 64] >> i % 64 & 1;
+	return !x->is_slab || free == x->nfree;
+}
+
+/** The extent that the entry at @at, for the page @va, leads to. */
+static void take_entry(struct jemalloc *je, uint64_t at, uint64_t va,
+		       uint64_t word, uint64_t *last)
+{
+	bool found = false, is_live = mw_target_info(je->target)->mode ==
+				      MW_CAPTURE_LIVE;
+	struct jemalloc_extent x;
+
+	// Pages of one slab follow each other.
+	if (jemalloc_entry(je, word) == 0 || jemalloc_entry(je, word) == *last)
+		return;
+	for (int i = 0; i <= READ_AGAIN; i++) {
+		*last = jemalloc_entry(je, word);
+		if (*last == 0)
+			return;
+		found = jemalloc_read_extent(je, *last, &x) &&
+			va >= x.start && va < x.start + x.bytes;
+		if ((found && is_settled(je, &x)) || !is_live)
+			break;
+		mw_target_forget(je->target, at, 8);
+		mw_target_forget(je->target, *last, 128);
+		if (!mw_target_read_u64(je->target, at, &word))
+			break;
+	}
+	if (!found) {
+		alloc_book_add(&je->book, arena_of(je, 0), ALLOC_TORN, va,
+			       MW_PAGE_BYTES);
+		return;
+	}
+	if (x.start != va)
+		return;
+	add_extent(je, &x);
+	if (!is_settled(je, &x))
+		je->book.arenas.v[arena_of(je, x.arena)]->figures->unsettled++;
+}
+
+static void walk_leaf(struct jemalloc *je, uint64_t leaf, uint64_t base)
+{
+	uint64_t end = leaf + JEMALLOC_TREE_BYTES, last = 0;
+	uint64_t words[MW_PAGE_BYTES / 8];
+
+	if (end < leaf)
+		return;
+	for (uint64_t va = leaf, stop; va < end; va = stop) {
+		stop = mw_min(end, mw_align_down(va, MW_PAGE_BYTES) +
+					   MW_PAGE_BYTES);
+		if (!(mw_pages_state(mw_target_pages(je->target), va) &
+		      MW_PAGE_PRESENT) ||
+		    !mw_target_read(je->target, va, words, stop - va))
+			continue;
+		for (size_t i = 0; i < (stop - va) / 8; i++)
+			if (words[i])
+				take_entry(je, va + 8 * i,
+					   base + ((va - leaf) / 8 + i) *
+							  MW_PAGE_BYTES,
+					   words[i], &last);
+	}
+}
+
+static void walk_tree(struct jemalloc *je)
+{
+	uint64_t words[MW_PAGE_BYTES / 8];
+
+	for (uint64_t at = 0, n; at < JEMALLOC_TREE_ENTRIES; at += n) {
+		uint64_t va = je->root + 8 * at;
+
+		n = mw_min((MW_PAGE_BYTES - va % MW_PAGE_BYTES) / 8,
+			   JEMALLOC_TREE_ENTRIES - at);
+		if (!(mw_pages_state(mw_target_pages(je->target), va) &
+		      MW_PAGE_PRESENT) ||
+		    !mw_target_read(je->target, va, words, 8 * n))
+			continue;
+		for (uint64_t i = 0; i < n; i++)
+			if (words[i] && mw_is_aligned(words[i], 8))
+				walk_leaf(je, words[i],
+					  (at + i) << JEMALLOC_ROOT_SHIFT);
+	}
+}
+
+/*
+ * jemalloc's own memory (src/base.c): blocks at multiples of 2 MiB, each with
+ *
+ *	0	u64 size
+ *	8	*next: the block before
+ *	16	the descriptor of what is not used of it yet: e_addr at +8,
+ *		e_bsize at +16
+ */
+#define BASE_UNIT MW_MIB(2)
+
+static bool is_base(struct jemalloc *je, uint64_t va, uint64_t *ret_bytes)
+{
+	uint64_t w[5];
+
+	if (!(mw_pages_state(mw_target_pages(je->target), va) &
+	      MW_PAGE_PRESENT) ||
+	    !mw_target_peek(je->target, va, w, sizeof(w)) || w[0] == 0 ||
+	    !mw_is_aligned(w[0] | w[1], BASE_UNIT) ||
+	    !alloc_book_fits(&je->book, va, w[0]) || w[3] < va + sizeof(w) ||
+	    w[3] > va + w[0] || w[4] != va + w[0] - w[3])
+		return false;
+	*ret_bytes = w[0];
+	return true;
+}
+
+static void walk_base(struct jemalloc *je)
+{
+	const struct mw_mappings *maps = mw_target_mappings(je->target);
+	uint32_t arena = name_arena(je, "base");
+
+	for (size_t i = 0; i < maps->list.n; i++) {
+		const struct mw_mapping *m = &maps->list.v[i];
+		uint64_t va = mw_align_up(m->start, BASE_UNIT), bytes;
+
+		if (!mw_mapping_is_anonymous(m) || !(m->perms & MW_PERM_W))
+			continue;
+		for (; va < m->end; va += bytes) {
+			if (is_base(je, va, &bytes))
+				alloc_book_add(&je->book, arena,
+					       ALLOC_METADATA, va, bytes);
+			else
+				bytes = BASE_UNIT;
+		}
+	}
+}
+
+/* Copies */
+
+static struct mw_error *add_copy(void *ctx, uint64_t va,
+				 const struct jemalloc_bin *bins)
+{
+	struct state *state = ctx;
+	struct jemalloc *je = mw_calloc(1, sizeof(*je));
+	struct jemalloc **place = je ? mw_vec_push(&state->copies) : NULL;
+
+	if (!place) {
+		mw_free(je);
+		return mw_error_nomem();
+	}
+	*place = je;
+	je->number = (unsigned)state->copies.n;
+	je->target = state->alloc->target;
+	je->bins_va = va;
+	__builtin_memcpy(je->bins, bins, sizeof(je->bins));
+	alloc_book_init(&je->book, state->alloc, "jemalloc");
+	return NULL;
+}
+
+static struct mw_error *walk_copy(struct jemalloc *je)
+{
+	struct mw_error *error = jemalloc_find_root(je);
+
+	if (error || !je->root)
+		return error;
+	walk_tree(je);
+	walk_base(je);
+	alloc_book_sort(&je->book);
+	error = jemalloc_mark_caches(je);
+	return error ? error : alloc_book_claim(&je->book);
+}
+
+static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
+{
+	MW_CLEANUP(free_statep) struct state *state =
+		mw_calloc(1, sizeof(*state));
+	struct mw_error *error;
+
+	if (!state)
+		return mw_error_nomem();
+	state->alloc = alloc;
+	error = jemalloc_find_bins(alloc->target, add_copy, state);
+	for (size_t i = 0; !error && i < state->copies.n; i++)
+		error = walk_copy(state->copies.v[i]);
+	if (error)
+		return error;
+	*ret_state = mw_steal(state);
+	return NULL;
+}
+
+const struct alloc_detector alloc_jemalloc = {
+	.name = "jemalloc",
+	.claim = claim,
+	.free = free_state,
+};

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "jemalloc_int.h"
+
+#define JEMALLOC(...) { __VA_ARGS__ },
+static const struct jemalloc_layout layouts[] = {
+#include "layouts/jemalloc.def"
+};
+
+const struct jemalloc_layout *jemalloc_layouts(size_t *ret_count)
+{
+	*ret_count = MW_COUNT(layouts);
+	return layouts;
+}
+
+/*
+ * bin_infos[], an array of struct bin_info_s: reg_size u64 0, slab_size u64 8,
+ * nregs u32 16, …; 40 bytes each. Size classes are four per doubling, so that
+ * nothing else looks like it.
+ */
+#define BIN_INFO_BYTES 40
+
+/** The size of class @i: 8, 16, 32, 48, 64, then four per doubling. */
+static uint64_t class_bytes(unsigned i)
+{
+	if (i == 0)
+		return 8;
+	if (i <= 4)
+		return 16 * i;
+	return (UINT64_C(64) << (i - 5) / 4) +
+	       (UINT64_C(16) << (i - 5) / 4) * ((i - 5) % 4 + 1);
+}
+
+static bool read_bins(struct mw_target *target, uint64_t va,
+		      struct jemalloc_bin *bins)
+{
+	uint8_t bytes[BIN_INFO_BYTES * JEMALLOC_BINS];
+
+	if (!mw_target_search(target, va, bytes, sizeof(bytes)))
+		return false;
+	for (unsigned i = 0; i < JEMALLOC_BINS; i++) {
+		const uint8_t *at = bytes + BIN_INFO_BYTES * i;
+		struct jemalloc_bin *b = &bins[i];
+
+		b->reg_bytes = mw_u64(at);
+		b->slab_bytes = mw_u64(at + 8);
+		b->regions = mw_u32(at + 16);
+		if (b->reg_bytes != class_bytes(i) || b->slab_bytes == 0 ||
+		    !mw_is_aligned(b->slab_bytes, MW_PAGE_BYTES) ||
+		    b->regions == 0 || b->regions > JEMALLOC_MAX_REGIONS ||
+		    b->regions != b->slab_bytes / b->reg_bytes)
+			return false;
+	}
+	mw_target_keep(target, va, sizeof(bytes));
+	return true;
+}
+
+struct bin_scan {
+	struct mw_target *target;
+	struct mw_error *(*visit)(void *ctx, uint64_t va,
+				  const struct jemalloc_bin *bins);
+	void *ctx;
+};
+
+static struct mw_error *scan_bins(void *ctx, uint64_t va,
+				  const uint64_t *words, size_t count)
+{
+	struct bin_scan *s = ctx;
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; !error && i < count; i++) {
+		struct jemalloc_bin bins[JEMALLOC_BINS];
+
+		if (words[i] == class_bytes(0) &&
+		    (i + 1 == count || words[i + 1] == MW_PAGE_BYTES) &&
+		    read_bins(s->target, va + 8 * i, bins))
+			error = s->visit(s->ctx, va + 8 * i, bins);
+	}
+	return error;
+}
+
+struct mw_error *
+jemalloc_find_bins(struct mw_target *target,
+		   struct mw_error *(*visit)(void *ctx, uint64_t va,
+					     const struct jemalloc_bin *bins),
+		   void *ctx)
+{
+	struct bin_scan scan = { target, visit, ctx };
+
+	return alloc_scan_data(target, scan_bins, &scan);
+}
+
+/* Extents */
+
+bool jemalloc_read_extent(struct jemalloc *je, uint64_t va,
+			  struct jemalloc_extent *ret)
+{
+	const struct jemalloc_layout *l = je->layout;
+	uint64_t w[8 + MW_COUNT(ret->bitmap)];
+
+	if (va == 0 || !mw_target_read(je->target, va, w, sizeof(w)))
+		return false;
+	*ret = (struct jemalloc_extent){
+		.va = va,
+		.start = mw_align_down(w[1], MW_PAGE_BYTES),
+		.offset = w[1] % MW_PAGE_BYTES,
+		.bytes = mw_align_down(w[2], MW_PAGE_BYTES),
+		.arena = w[0] & (JEMALLOC_ARENAS - 1),
+		.state = w[0] >> l->state_shift & ((1u << l->state_bits) - 1),
+		.szind = w[0] >> l->szind_shift & 0xff,
+		.nfree = w[0] >> l->nfree_shift & 0x3ff,
+	};
+	// What was a slab and is free now still has the flag.
+	ret->is_slab = ret->state == JEMALLOC_ACTIVE && (w[0] >> 12 & 1);
+	memcpy(ret->bitmap, w + 8, sizeof(ret->bitmap));
+	if (ret->szind > JEMALLOC_CLASSES ||
+	    !alloc_book_fits(&je->book, ret->start, ret->bytes))
+		return false;
+	if (!ret->is_slab)
+		return true;
+	return ret->szind < JEMALLOC_BINS &&
+	       ret->bytes == je->bins[ret->szind].slab_bytes &&
+	       ret->nfree <= je->bins[ret->szind].regions;
+}
+
+/* The root */
+
+/** A place that may be the root: as many as have been seen lead to it. */
+struct candidate {
+	uint64_t root;
+	unsigned layout, votes;
+};
+
+struct root_scan {
+	struct jemalloc *je;
+	MW_VEC(struct candidate) candidates;
+	uint64_t start, end; /* of the image */
+};
+
+static bool is_anonymous(struct mw_target *target, uint64_t va)
+{
+	const struct mw_mapping *m =
+		mw_mappings_find(mw_target_mappings(target), va);
+
+	return m && mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W);
+}
+
+/** The first word of a leaf at @leaf that is not 0, and where it is. */
+static uint64_t first_entry(struct mw_target *target, uint64_t leaf,
+			    uint64_t *ret_index)
+{
+	const struct mw_pages *pages = mw_target_pages(target);
+	uint64_t end = leaf + JEMALLOC_TREE_BYTES;
+	uint64_t words[MW_PAGE_BYTES / 8];
+
+	for (uint64_t va = leaf; va < end;) {
+		uint64_t stop = mw_min(end, mw_align_down(va, MW_PAGE_BYTES) +
+						    MW_PAGE_BYTES);
+
+		if ((mw_pages_state(pages, va) & MW_PAGE_PRESENT)) {
+			if (!mw_target_search(target, va, words, stop - va))
+				return 0;
+			for (size_t i = 0; i < (stop - va) / 8; i++)
+				if (words[i]) {
+					*ret_index = (va - leaf) / 8 + i;
+					return words[i];
+				}
+		}
+		va = stop;
+	}
+	return 0;
+}
+
+static struct mw_error *vote(struct root_scan *s, uint64_t root,
+			     unsigned layout, unsigned votes)
+{
+	struct candidate *c;
+
+	if (root < s->start || root + JEMALLOC_TREE_BYTES > s->end)
+		return NULL;
+	for (size_t i = 0; i < s->candidates.n; i++) {
+		c = &s->candidates.v[i];
+		if (c->root == root && c->layout == layout) {
+			c->votes += votes;
+			return NULL;
+		}
+	}
+	c = mw_vec_push(&s->candidates);
+	if (!c)
+		return mw_error_nomem();
+	*c = (struct candidate){ root, layout, votes };
+	return NULL;
+}
+
+/** How much speaks for @x: more, when a slab's count is that of its bitmap. */
+static unsigned rate(const struct jemalloc *je, const struct jemalloc_extent *x,
+		     uint64_t word)
+{
+	unsigned free = 0;
+
+	if (!x->is_slab)
+		return 1;
+	for (unsigned i = 0; i < je->bins[x->szind].regions; i++)
+		free += x->bitmap[i / 64] >> i % 64 & 1;
+	return free == x->nfree && (word >> 48 & 0xff) == x->szind ? 16 : 1;
+}
+
+/** A pointer at @at may be one of the root's, to a leaf at @leaf. */
+static struct mw_error *try_pointer(struct root_scan *s, uint64_t at,
+				    uint64_t leaf)
+{
+	struct jemalloc *je = s->je;
+	uint64_t index = 0, word = first_entry(je->target, leaf, &index);
+	struct mw_error *error = NULL;
+
+	for (unsigned l = 0; !error && word && l < MW_COUNT(layouts); l++) {
+		struct jemalloc_extent x;
+		uint64_t va;
+
+		je->layout = &layouts[l];
+		if (!jemalloc_read_extent(je, jemalloc_entry(je, word), &x))
+			continue;
+		va = mw_align_down(x.start, UINT64_C(1)
+						    << JEMALLOC_ROOT_SHIFT) +
+		     index * MW_PAGE_BYTES;
+		// An extent may lie across the border of two leaves.
+		if (va < x.start)
+			va += UINT64_C(1) << JEMALLOC_ROOT_SHIFT;
+		if (va >= x.start && va < x.start + x.bytes)
+			error = vote(s, at - 8 * (va >> JEMALLOC_ROOT_SHIFT),
+				     l, rate(je, &x, word));
+	}
+	return error;
+}
+
+static struct mw_error *scan_root(void *ctx, uint64_t va,
+				  const uint64_t *words, size_t count)
+{
+	struct root_scan *s = ctx;
+	struct mw_error *error = NULL;
+
+	if (va < s->start || va >= s->end)
+		return NULL;
+	for (size_t i = 0; !error && i < count; i++)
+		if (words[i] && mw_is_aligned(words[i], 64) &&
+		    is_anonymous(s->je->target, words[i]))
+			error = try_pointer(s, va + 8 * i, words[i]);
+	return error;
+}
+
+struct mw_error *jemalloc_find_root(struct jemalloc *je)
+{
+	struct root_scan s = { .je = je };
+	const struct candidate *best = NULL;
+	struct mw_error *error;
+	size_t count;
+	const struct mw_image *images = mw_target_images(je->target, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (je->bins_va >= images[i].start &&
+		    je->bins_va < images[i].end) {
+			s.start = images[i].start;
+			s.end = images[i].end;
+		}
+	for (unsigned i = 0; i < JEMALLOC_CLASSES; i++)
+		je->class_bytes[i] = class_bytes(i);
+	error = alloc_scan_data(je->target, scan_root, &s);
+	for (size_t i = 0; i < s.candidates.n; i++)
+		if (!best || s.candidates.v[i].votes > best->votes)
+			best = &s.candidates.v[i];
+	if (best) {
+		je->root = best->root;
+		je->layout = &layouts[best->layout];
+	}
+	mw_vec_free(&s.candidates);
+	return error;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JEMALLOC_INT_H
+#define JEMALLOC_INT_H
+
+#include "alloc_book.h"
+#include "mw_num.h"
+
+/*
+ * jemalloc keeps memory in extents, runs of pages, each with a descriptor. A
+ * slab is an extent divided into regions of one size class. A radix tree leads
+ * from an address to its extent's descriptor:
+ *
+ *	root	2^18 pointers to leaves, by bits 30 to 47 of the address
+ *	leaf	2^18 words, by bits 12 to 29: the size class in bits 48 to 55,
+ *		the descriptor's address in bits 0 to 47, flags in its low bits
+ *
+ * All pages of a slab have an entry; of other extents the first and the last.
+ */
+#define JEMALLOC_TREE_ENTRIES (1u << 18)
+#define JEMALLOC_TREE_BYTES (UINT64_C(8) * JEMALLOC_TREE_ENTRIES)
+#define JEMALLOC_ROOT_SHIFT 30
+
+#define JEMALLOC_BINS 36     /* classes of slabs */
+#define JEMALLOC_CLASSES 232 /* all of them */
+#define JEMALLOC_MAX_REGIONS 512
+
+enum jemalloc_cache {
+	/*
+	 * struct cache_bin_s: void **stack_head 0, u64 16-bit low bits of
+	 * addresses at 16: low water, full, empty. The stack grows down from
+	 * empty to full, items are from stack_head to empty.
+	 */
+	JEMALLOC_CACHE_BITS,
+	/*
+	 * i32 low_water 0, u32 ncached 4, void **avail 16: items are the
+	 * ncached words below avail.
+	 */
+	JEMALLOC_CACHE_COUNTS,
+};
+
+#define JEMALLOC_CACHE_BIN_BYTES 24
+
+struct jemalloc_layout {
+	const char *source;
+	uint64_t leaf_mask;
+	unsigned state_shift, state_bits, szind_shift, nfree_shift;
+	enum jemalloc_cache cache;
+};
+
+const struct jemalloc_layout *jemalloc_layouts(size_t *ret_count);
+
+/** struct bin_info_s, of which there is an array; what follows varies. */
+struct jemalloc_bin {
+	uint64_t reg_bytes, slab_bytes;
+	uint32_t regions;
+};
+
+/** An extent's descriptor. */
+struct jemalloc_extent {
+	uint64_t va; /* of the descriptor */
+	uint64_t start, bytes;
+	uint64_t offset; /* of a large block in its first page */
+	unsigned arena, state, szind, nfree;
+	bool is_slab;
+	uint64_t bitmap[JEMALLOC_MAX_REGIONS / 64];
+};
+
+enum jemalloc_state {
+	JEMALLOC_ACTIVE,
+	JEMALLOC_DIRTY,
+	JEMALLOC_MUZZY,
+	JEMALLOC_RETAINED,
+};
+
+#define JEMALLOC_ARENAS 4096
+
+/** One copy of jemalloc in the process. */
+struct jemalloc {
+	struct alloc_book book;
+	struct mw_target *target;
+	unsigned number; /* 1 for the first */
+	const struct jemalloc_layout *layout;
+	uint64_t bins_va, root;
+	struct jemalloc_bin bins[JEMALLOC_BINS];
+	uint64_t class_bytes[JEMALLOC_CLASSES];
+	uint32_t arenas[JEMALLOC_ARENAS]; /* 1 + index in the book */
+};
+
+/** Find the classes: visit(ctx, va, bins) for each array of bin_info_s. */
+MW_MUST_USE struct mw_error *
+jemalloc_find_bins(struct mw_target *target,
+		   struct mw_error *(*visit)(void *ctx, uint64_t va,
+					     const struct jemalloc_bin *bins),
+		   void *ctx);
+
+/** Find the root of the tree, in the image that has the bins. */
+MW_MUST_USE struct mw_error *jemalloc_find_root(struct jemalloc *je);
+
+/** Read and check a descriptor; false when there is none. */
+bool jemalloc_read_extent(struct jemalloc *je, uint64_t va,
+			  struct jemalloc_extent *ret);
+
+/** Where the descriptor is that a leaf's entry leads to; 0: nowhere. */
+static inline uint64_t jemalloc_entry(const struct jemalloc *je, uint64_t word)
+{
+	return word & ((UINT64_C(1) << 48) - 1) & ~je->layout->leaf_mask;
+}
+
+/** Mark what threads keep in their caches; the book is sorted. */
+MW_MUST_USE struct mw_error *jemalloc_mark_caches(struct jemalloc *je);
+
+#endif

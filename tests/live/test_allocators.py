@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Native allocators other than glibc's, held against what they say themselves
+and what the program counts."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from conftest import (PAGE, cached, c_program, debian_file, is_idle, ledger,
+                      run, wait_for)
+
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
+PRELOADED = {
+    "jemalloc": ("libjemalloc2", f"{LIBRARIES}/libjemalloc.so.2"),
+}
+MODES = ["--live", "--stop"]
+
+# What the threads' vectors of TLS, streams and libstdc++'s pool for exceptions
+# (72,704 bytes) take: blocks that the program did not ask for itself.
+OTHERS_BLOCKS = 16
+OTHERS_BYTES = 128 << 10
+
+
+def blocks(start, allocator, *arguments):
+    """tests/programs/blocks.c with a malloc, once it rests."""
+    package, path = PRELOADED[allocator]
+    target = start(c_program("blocks", flags=["-pthread"]), *arguments,
+                   env=dict(os.environ,
+                            LD_PRELOAD=str(debian_file(package, path))))
+    if "churn" not in arguments:
+        wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    return target
+
+
+def rows(target, allocator, *arguments):
+    done = run("malloc", "--format=json", *arguments,
+               getattr(target, "pid", target))
+    assert done.returncode == 0, done.stderr
+    return {r["arena"]: r for r in json.loads(done.stdout)["rows"]
+            if r["allocator"] == allocator}
+
+
+def total(table, column):
+    return sum(r[column] for r in table.values())
+
+
+def account(result, allocator, *kinds, without=()):
+    """Bytes of address space of all arenas."""
+    return sum(a["vsz_bytes"] for name, a in result.accounts.items()
+               if name.startswith(f"malloc/{allocator}/") and
+               name.rsplit("/", 1)[1] in kinds and
+               name.split("/")[2] not in without)
+
+
+def sound(result):
+    assert result.audit["overlaps"] == 0
+    assert result.bytes("unknown/malloc-torn", domain="vsz") == 0
+    assert result.unknown() <= result.totals["rss_bytes"] // 100
+
+
+def check_held(target, table):
+    """The blocks that the program holds are those in use, and a few more."""
+    held = target.figures
+    assert 0 <= total(table, "in_use_blocks") - held["blocks"] <= OTHERS_BLOCKS
+    assert 0 <= total(table, "in_use_bytes") - held["usable"] <= OTHERS_BYTES
+    assert total(table, "torn_bytes") == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("allocator", PRELOADED)
+def test_blocks_held_are_in_use(start, allocator, mode):
+    target = blocks(start, allocator)
+    result = ledger(target, mode)
+    sound(result)
+    check_held(target, rows(target, allocator, mode))
+    assert account(result, allocator, "in-use") == \
+        total(rows(target, allocator, mode), "in_use_bytes")
+
+
+@pytest.mark.parametrize("allocator", PRELOADED)
+def test_a_core(start, allocator, tmp_path):
+    """The same from a snapshot of the process, to the byte."""
+    target = blocks(start, allocator)
+    before = rows(target, allocator, "--stop")
+    done = run("snapshot", target.pid, "--output", tmp_path / "core")
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "core", allocator) == before
+
+
+@pytest.mark.parametrize("allocator", PRELOADED)
+def test_a_heap_that_never_rests(start, allocator):
+    target = blocks(start, allocator, "churn")
+    for mode in MODES * 5:
+        result = ledger(target, mode)
+        assert result.audit["overlaps"] == 0
+        assert result.below(f"malloc/{allocator}") > 1 << 20
+        if mode == "--stop":
+            assert result.audit["balanced"] is True
+            assert result.unknown() <= result.totals["rss_bytes"] // 100
+
+
+@pytest.mark.parametrize("allocator", PRELOADED)
+def test_every_account_is_explained(start, allocator):
+    target = blocks(start, allocator)
+    text = run("ledger", "--explain", "--domain=vsz", target.pid).stdout
+    for name in ledger(target).accounts:
+        if name.startswith("malloc/"):
+            assert f"\n  {name}\n" in text, name
+
+
+def test_jemalloc_says_the_same(start):
+    target = blocks(start, "jemalloc")
+    result = ledger(target, "--stop")
+    said = target.figures
+    arenas = [n.split("/")[2] for n in result.accounts
+              if n.startswith("malloc/jemalloc/arena-")]
+    assert len(set(arenas)) == 5
+    assert account(result, "jemalloc", "in-use", "cache", "free", "metadata",
+                   without=["base"]) == said["je_active"]
+    assert account(result, "jemalloc", "retained") == said["je_retained"]
+    # It counts the blocks in which threads keep their caches, 28 KiB each.
+    got = account(result, "jemalloc", "in-use", "cache") + 5 * 28672
+    assert abs(got - said["je_allocated"]) <= PAGE
+    assert account(result, "jemalloc", "in-use", "cache", "free", "metadata",
+                   "dirty", "muzzy") == said["je_mapped"]
+
+
+def test_jemalloc_purges_what_was_predicted(start):
+    target = blocks(start, "jemalloc")
+    before = rows(target, "jemalloc", "--stop")
+    predicted = total(before, "trimmable_bytes")
+    target.process.stdin.write("trim\n")
+    target.process.stdin.flush()
+    target.read_report()
+    after = rows(target, "jemalloc", "--stop")
+    dropped = total(before, "resident_bytes") - total(after, "resident_bytes")
+    assert predicted > 1 << 20
+    assert abs(predicted - dropped) <= predicted // 100
+    assert total(after, "trimmable_bytes") <= 16 * PAGE
+
+
+def rust_program(name, dependency, source):
+    """A stripped Rust program with an allocator of its own."""
+    manifest = ("[package]\nname = \"program\"\nversion = \"0.1.0\"\n"
+                "edition = \"2021\"\n[profile.release]\nstrip = true\n"
+                f"[dependencies]\n{dependency}\n")
+
+    def make(path):
+        (path / "src").mkdir(parents=True)
+        (path / "Cargo.toml").write_text(manifest)
+        (path / "src" / "main.rs").write_text(source)
+        done = subprocess.run(["cargo", "build", "--release", "--quiet"],
+                              cwd=path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    return cached(f"rust-{name}", [manifest, source], make) / \
+        "target" / "release" / "program"
+
+
+RUST = """
+#[global_allocator]
+static A: %s = %s;
+fn main() {
+    let mut v: Vec<Vec<u8>> = Vec::with_capacity(16000);
+    for i in 0..16000usize { v.push(vec![7u8; 1 + i * 37 %% 3000]); }
+    let mut n = 0;
+    v.retain(|_| { n += 1; n %% 3 != 0 });
+    let bytes: usize = v.iter().map(|b| b.len()).sum();
+    eprintln!("blocks {}\\nusable {}\\nend 0", v.len() + 1,
+              bytes + 16000 * 24);
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    drop(v);
+}
+"""
+
+
+@pytest.mark.parametrize("allocator,dependency,name", [
+    ("jemalloc", "tikv-jemallocator = \"=0.6.1\"",
+     "tikv_jemallocator::Jemalloc"),
+    ("jemalloc", "tikv-jemallocator = \"=0.4.3\"",
+     "tikv_jemallocator::Jemalloc"),
+])
+def test_rust(start, allocator, dependency, name):
+    """Linked into a stripped program, with glibc's malloc beside it."""
+    program = rust_program(dependency.split()[0], dependency,
+                           RUST % (name, name))
+    target = start(program)
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+    sound(ledger(target, "--stop"))
+    table = rows(target, allocator, "--stop")
+    held = target.figures
+    assert 0 <= total(table, "in_use_blocks") - held["blocks"] <= OTHERS_BLOCKS
+    # Blocks are as large as their classes.
+    assert held["usable"] <= total(table, "in_use_bytes") <= \
+        held["usable"] * 5 // 4
