@@ -7,6 +7,7 @@
 static const struct alloc_detector *const detectors[] = {
 	&alloc_glibc,
 	&alloc_jemalloc,
+	&alloc_mimalloc,
 };
 
 struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,

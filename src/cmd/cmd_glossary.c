@@ -176,6 +176,13 @@ static const struct {
 	{ "malloc/jemalloc", "jemalloc",
 	  "Extents of pages, by arena: slabs of small blocks of one size, and "
 	  "large blocks; free extents are given back after a while." },
+	{ "malloc/mimalloc", "mimalloc",
+	  "Segments of 32 MiB, by the thread that owns them, in which pages "
+	  "hold blocks of one size; free ones are given back after a while, "
+	  "by the thread itself." },
+	{ "malloc/*/abandoned", "of threads that have ended",
+	  "Memory with blocks of threads that have ended; another thread takes "
+	  "it over when it needs some." },
 	{ "malloc/*/*/in-use", "blocks that the program has",
 	  "Blocks that were handed out and not freed, with what malloc needs "
 	  "for each (8 bytes a block in glibc) and what rounding adds." },

@@ -14,6 +14,7 @@ from conftest import (PAGE, cached, c_program, debian_file, is_idle, ledger,
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 PRELOADED = {
     "jemalloc": ("libjemalloc2", f"{LIBRARIES}/libjemalloc.so.2"),
+    "mimalloc": ("libmimalloc2.0", f"{LIBRARIES}/libmimalloc.so.2.0"),
 }
 MODES = ["--live", "--stop"]
 
@@ -141,6 +142,16 @@ def test_jemalloc_purges_what_was_predicted(start):
     assert total(after, "trimmable_bytes") <= 16 * PAGE
 
 
+def test_mimalloc_holds_what_the_program_counts(start):
+    """It has no statistics; but each block's usable size is known."""
+    target = blocks(start, "mimalloc")
+    table = rows(target, "mimalloc", "--stop")
+    assert len(table) == 5 and "main" in table
+    # Four vectors for threads' TLS.
+    assert total(table, "in_use_blocks") == target.figures["blocks"] + 4
+    assert total(table, "in_use_bytes") - target.figures["usable"] <= 4096
+
+
 def rust_program(name, dependency, source):
     """A stripped Rust program with an allocator of its own."""
     manifest = ("[package]\nname = \"program\"\nversion = \"0.1.0\"\n"
@@ -182,10 +193,12 @@ fn main() {
      "tikv_jemallocator::Jemalloc"),
     ("jemalloc", "tikv-jemallocator = \"=0.4.3\"",
      "tikv_jemallocator::Jemalloc"),
+    ("mimalloc", "mimalloc = { version = \"=0.1.43\", "
+     "default-features = false }", "mimalloc::MiMalloc"),
 ])
 def test_rust(start, allocator, dependency, name):
     """Linked into a stripped program, with glibc's malloc beside it."""
-    program = rust_program(dependency.split()[0], dependency,
+    program = rust_program(name.split(":")[0], dependency,
                            RUST % (name, name))
     target = start(program)
     wait_for(lambda: is_idle(target.pid), "the program to wait")
