@@ -13,11 +13,14 @@ static const char ellipsis[] = "…";
 /** Room for @bytes more and a NUL. */
 static bool grow(struct mw_text *text, size_t bytes)
 {
-	while (text->cap <= text->n + bytes)
+	while (text->cap <= text->n + bytes) {
 		if (!mw_vec_grow((void **)&text->v, &text->cap, text->cap, 1)) {
 			text->failed = true;
 			return false;
 		}
+		// Terminated, even if there will be no room for more.
+		text->v[text->n] = '\0';
+	}
 	return true;
 }
 

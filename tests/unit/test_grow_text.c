@@ -63,6 +63,9 @@ static struct mw_error *fill(void *ctx)
 	(void)ctx;
 	for (int i = 0; i < 50; i++)
 		mw_text_quote(&text, "12345678", 8, false);
+	// What was added before is text.
+	if (text.v)
+		ASSERT_EQ(text.n, strlen(text.v));
 	return mw_test_memory(!text.failed);
 }
 
