@@ -191,7 +191,10 @@ def test_threads(start, version):
         answer = sched(target)
         waits = any(r["g"] == 1 and r["state"] == "syscall"
                     for r in answer["rows"])
-        return waits and before == tasks(target.pid) and (answer, before)
+        # A new thread is in the list a little before it knows its number.
+        same = {r["tid"] for r in answer["rows"] if r["tid"]} == before
+        return waits and same and before == tasks(target.pid) and \
+            (answer, before)
 
     answer, threads = wait_for(read, "no threads to come and go")
     rows = answer["rows"]
