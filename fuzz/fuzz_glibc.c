@@ -83,8 +83,10 @@ static void run(void *ctx)
 						      FAKE_BREAK_BYTES;
 	     va += FAKE_BREAK_BYTES / 16 + 1) {
 		struct mw_alloc_block block;
+		bool found = false;
 
-		if (mw_alloc_block_at(alloc, va, &block))
+		error = mw_alloc_block_at(alloc, va, &block, &found);
+		if (!error && found)
 			CHECK(va >= block.start &&
 			      va - block.start < block.bytes);
 	}

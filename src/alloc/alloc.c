@@ -84,14 +84,20 @@ mw_alloc_arenas(const struct mw_alloc *alloc, size_t *ret_count)
 	return (const struct mw_alloc_arena *const *)alloc->arenas.v;
 }
 
-bool mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
-		       struct mw_alloc_block *ret)
+struct mw_error *mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
+				   struct mw_alloc_block *ret,
+				   bool *ret_found)
 {
-	for (size_t i = 0; i < alloc->states.n; i++)
-		if (alloc->states.v[i] &&
-		    detectors[i]->block_at(alloc->states.v[i], va, ret))
-			return true;
-	return false;
+	struct mw_error *error = NULL;
+	bool found = false;
+
+	for (size_t i = 0; i < alloc->states.n && !error && !found; i++)
+		if (alloc->states.v[i])
+			error = detectors[i]->block_at(alloc->states.v[i], va,
+						       ret, &found);
+	if (!error)
+		*ret_found = found;
+	return error;
 }
 
 void mw_alloc_note_drift(const struct mw_alloc *alloc)

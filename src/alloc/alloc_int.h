@@ -25,7 +25,9 @@ struct alloc_detector {
 	struct mw_error *(*claim)(struct mw_alloc *alloc, void **ret_state);
 	void (*free)(void *state);
 	/** The block that holds @va: see mw_alloc_block_at(). */
-	bool (*block_at)(void *state, uint64_t va, struct mw_alloc_block *ret);
+	struct mw_error *(*block_at)(void *state, uint64_t va,
+				     struct mw_alloc_block *ret,
+				     bool *ret_found);
 };
 
 extern const struct alloc_detector alloc_glibc;

@@ -230,14 +230,16 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	return NULL;
 }
 
-static bool block_at(void *ctx, uint64_t va, struct mw_alloc_block *ret)
+static struct mw_error *block_at(void *ctx, uint64_t va,
+				 struct mw_alloc_block *ret, bool *ret_found)
 {
 	const struct state *state = ctx;
+	struct mw_error *error = NULL;
 
-	for (size_t i = 0; i < state->copies.n; i++)
-		if (glibc_find_block(state->copies.v[i], va, ret))
-			return true;
-	return false;
+	for (size_t i = 0; i < state->copies.n && !error && !*ret_found; i++)
+		error = glibc_find_block(state->copies.v[i], va, ret,
+					 ret_found);
+	return error;
 }
 
 const struct alloc_detector alloc_glibc = {

@@ -246,9 +246,10 @@ MW_MUST_USE struct mw_error *glibc_walk(struct glibc *glibc);
 /** Walk a region: its sums and digest, or, with @parts, only these. */
 void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts);
 
-/** The block that holds @va; after glibc_walk(). False if none does. */
-bool glibc_find_block(struct glibc *glibc, uint64_t va,
-		      struct mw_alloc_block *ret);
+/** The block that holds @va; after glibc_walk(). */
+MW_MUST_USE struct mw_error *glibc_find_block(struct glibc *glibc, uint64_t va,
+					      struct mw_alloc_block *ret,
+					      bool *ret_found);
 
 /** Parts of a region's claim: an mw_refine_fn; ctx is the region. */
 struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,

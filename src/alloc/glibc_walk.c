@@ -471,8 +471,8 @@ static bool find_mmapped(const struct glibc *glibc, uint64_t va,
 	return false;
 }
 
-bool glibc_find_block(struct glibc *glibc, uint64_t va,
-		      struct mw_alloc_block *ret)
+struct mw_error *glibc_find_block(struct glibc *glibc, uint64_t va,
+				  struct mw_alloc_block *ret, bool *ret_found)
 {
 	static const char *const states[GLIBC_KINDS] = {
 		"in-use",   "free",	"free",	   "cache", "top",
@@ -486,11 +486,16 @@ bool glibc_find_block(struct glibc *glibc, uint64_t va,
 		if (va >= glibc->regions.v[i]->start &&
 		    va < glibc->regions.v[i]->limit)
 			r = glibc->regions.v[i];
-	if (!r)
-		return find_mmapped(glibc, va, ret);
+	if (!r) {
+		*ret_found = find_mmapped(glibc, va, ret);
+		return NULL;
+	}
 	walk_region(r, NULL, &probe);
+	if (r->error)
+		return mw_steal(r->error);
+	*ret_found = probe.is_found;
 	if (!probe.is_found)
-		return false;
+		return NULL;
 	is_block = probe.kind <= GLIBC_CACHE;
 	*ret = (struct mw_alloc_block){
 		.allocator = "glibc",
@@ -506,5 +511,5 @@ bool glibc_find_block(struct glibc *glibc, uint64_t va,
 		ret->user = probe.start + CHUNK_HEAD_BYTES;
 		ret->user_bytes = ret->bytes - CHUNK_SIZE;
 	}
-	return true;
+	return NULL;
 }

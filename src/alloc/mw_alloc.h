@@ -72,11 +72,15 @@ struct mw_alloc_block {
 };
 
 /**
- * The block that holds @va. False when no allocator has it.
- * Cost: a walk through the blocks of the arena's heap.
+ * The block that holds @va; *@ret_found is false when no allocator has it.
+ *
+ * Errors: MW_E_NOMEM.
+ * Cost:   a walk through the blocks of the arena's heap.
  */
-bool mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
-		       struct mw_alloc_block *ret);
+MW_MUST_USE struct mw_error *mw_alloc_block_at(struct mw_alloc *alloc,
+					       uint64_t va,
+					       struct mw_alloc_block *ret,
+					       bool *ret_found);
 
 /** Leave notes at the target about what could not be made out. */
 void mw_alloc_note_drift(const struct mw_alloc *alloc);

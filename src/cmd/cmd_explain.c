@@ -89,11 +89,10 @@ static struct mw_error *explain(struct explain *e)
 	explain_image(e);
 	if (e->books.go)
 		error = explain_go(e);
-	if (!error) {
-		explain_thread_stack(e);
-		explain_malloc(e);
-	}
-	return error;
+	if (error)
+		return error;
+	explain_thread_stack(e);
+	return explain_malloc(e);
 }
 
 static struct mw_error *run_address(const struct cmd_call *call,

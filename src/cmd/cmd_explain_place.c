@@ -331,13 +331,11 @@ void explain_thread_stack(struct explain *e)
 		cmd_fact_none(&e->levels, "sp");
 }
 
-void explain_malloc(struct explain *e)
+static void say_block(struct explain *e, const struct mw_alloc_block *block)
 {
-	struct mw_alloc_block b;
+	struct mw_alloc_block b = *block;
 	char text[32];
 
-	if (!mw_alloc_block_at(e->books.alloc, e->va, &b))
-		return;
 	cmd_level(&e->levels, "malloc");
 	cmd_say(&e->levels, "%s, arena %s: %s, 0x%" PRIx64 "-0x%" PRIx64
 		" (%s)", b.allocator, b.arena, b.state, b.start,
@@ -366,4 +364,16 @@ void explain_malloc(struct explain *e)
 		cmd_fact_none(&e->levels, "user");
 		cmd_fact_none(&e->levels, "user_bytes");
 	}
+}
+
+struct mw_error *explain_malloc(struct explain *e)
+{
+	struct mw_alloc_block block;
+	bool found = false;
+	struct mw_error *error = mw_alloc_block_at(e->books.alloc, e->va,
+						   &block, &found);
+
+	if (!error && found)
+		say_block(e, &block);
+	return error;
 }

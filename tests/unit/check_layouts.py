@@ -47,7 +47,7 @@ CHANGES = {
     (15, 18): "pageAlloc_scav_inUse",
     (17, None): "mheap_specialReachableAlloc",
     (18, None): "moduledata_gofunc",
-    (19, None): "pageAlloc_scav_index_chunks scavChunk",
+    (19, None): "pageAlloc_scav_index_chunks scavChunk gcCPULimiter",
     (20, None): "mheap_userArena_arenaHints mspan_isUserArenaChunk",
     (20, 21): "heapArena_noMorePtrs",
     (21, None): "g_parentGoid mheap_specialPinCounterAlloc",
@@ -56,6 +56,7 @@ CHANGES = {
     (23, None): "mheap_specialWeakHandleAlloc",
     (24, None): "m_vgetrandomState mheap_specialCleanupAlloc",
     (25, None): """mheap_heapArenas mheap_userArenaArenas p_gcw_ptrBuf
+        heapArena_pageUseSpanInlineMarkBits
         mheap_specialCheckFinalizerAlloc mheap_specialTinyBlockAlloc
         mheap_specialBubbleAlloc""",
     # Queues of spans in the collector.
