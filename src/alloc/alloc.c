@@ -92,7 +92,7 @@ struct mw_error *mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
 	bool found = false;
 
 	for (size_t i = 0; i < alloc->states.n && !error && !found; i++)
-		if (alloc->states.v[i])
+		if (alloc->states.v[i] && detectors[i]->block_at)
 			error = detectors[i]->block_at(alloc->states.v[i], va,
 						       ret, &found);
 	if (!error)

@@ -24,7 +24,7 @@ struct alloc_detector {
 	 */
 	struct mw_error *(*claim)(struct mw_alloc *alloc, void **ret_state);
 	void (*free)(void *state);
-	/** The block that holds @va: see mw_alloc_block_at(). */
+	/** The block that holds @va: see mw_alloc_block_at(). May be NULL. */
 	struct mw_error *(*block_at)(void *state, uint64_t va,
 				     struct mw_alloc_block *ret,
 				     bool *ret_found);
