@@ -101,7 +101,7 @@ FIGURES = {
         heapStatsDelta_tinyAllocCount schedt_timeToRun""",
     (18, None): """gcController_consMark gcController_globalsScanWork
         gcController_heapScanWork gcController_stackScanWork""",
-    (19, None): """gcCPULimiter gcCPULimiter_bucket_capacity
+    (19, None): """gcCPULimiter_bucket_capacity
         gcCPULimiter_bucket_fill
         gcCPULimiter_enabled gcCPULimiter_lastEnabledCycle
         gcCPULimiter_nprocs gcCPULimiter_overflow
@@ -114,8 +114,7 @@ FIGURES = {
     (22, None): """schedt_stwStoppingTimeGC
         schedt_stwStoppingTimeOther
         schedt_stwTotalTimeGC schedt_stwTotalTimeOther""",
-    (25, None): """cleanupBlock finblock_alllink finblock_cnt schedt_runq_size
-        heapArena_pageUseSpanInlineMarkBits""",
+    (25, None): """cleanupBlock finblock_alllink finblock_cnt schedt_runq_size""",
     (26, None): "m_idleNode_next p_goroutinesCreated schedt_goroutinesCreated",
 }
 
