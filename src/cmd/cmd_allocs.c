@@ -15,8 +15,8 @@ static unsigned by;
 static const char *only_package;
 
 enum column {
-	ADDRESS, FUNCTION, PACKAGE, INLINED, FILE_NAME, LINE, PLACE, CALL, TYPE,
-	SIZE, CLASS, COLUMNS,
+	ADDRESS, SIZE, CLASS, CALL, FILE_NAME, LINE, PLACE, FUNCTION, PACKAGE,
+	INLINED, TYPE, COLUMNS,
 };
 
 static const struct mw_column columns[] = {
@@ -42,7 +42,7 @@ static const struct mw_column columns[] = {
 		    "what an object of that size takes in the heap" },
 };
 
-enum group_column { G_NAME, G_CALLS, G_FUNCTIONS, G_SIZED, G_BYTES, G_COLUMNS };
+enum group_column { G_CALLS, G_FUNCTIONS, G_SIZED, G_BYTES, G_NAME, G_COLUMNS };
 
 static const struct mw_column group_columns[] = {
 	[G_NAME] = { "name", "NAME", MW_UNIT_TEXT,

@@ -219,15 +219,23 @@ static struct mw_error *scan_function(struct scan *s,
 	return NULL;
 }
 
+/** Whether it is a part of mallocgc, whose parts call each other. */
+static bool is_mallocgc(const char *name)
+{
+	return strncmp(name, "runtime.mallocgc", 16) == 0;
+}
+
 static bool is_of(const struct allocs *allocs, const struct mw_go_func *func,
 		  const char *package)
 {
+	const char *name = mw_go_func_name(allocs->funcs, func);
 	char path[1024];
 
+	if (is_mallocgc(name))
+		return false;
 	if (!package)
 		return true;
-	mw_go_package(mw_go_func_name(allocs->funcs, func), path,
-		      sizeof(path));
+	mw_go_package(name, path, sizeof(path));
 	return strcmp(path, package) == 0;
 }
 

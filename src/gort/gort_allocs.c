@@ -22,9 +22,9 @@
 #define ONE(name_) \
 	TYPED(name_, .count_arg = MW_GO_NO_ARG, .has_type_size = true)
 #define SLICE(name_, count) TYPED(name_, .count_arg = count, .is_element = true)
-#define SIZED(name_, prefix)                              \
-	{ .name = name_, .is_prefix = prefix, .type_arg = 1, \
-	  .other_type_arg = MW_GO_NO_ARG,                    \
+#define SIZED(name_)                                     \
+	{ .name = name_, .is_prefix = true, .type_arg = 1,  \
+	  .other_type_arg = MW_GO_NO_ARG,                   \
 	  .count_arg = MW_GO_NO_ARG, .bytes_arg = 0 }
 
 static const struct mw_go_alloc allocs[] = {
@@ -32,11 +32,8 @@ static const struct mw_go_alloc allocs[] = {
 	ONE("unsafe_New"), // of reflect
 	TYPED("newarray", .count_arg = 1),
 	TYPED("unsafe_NewArray", .count_arg = 1),
-	SIZED("mallocgc", false),
-	// Since 1.26 one for each size class.
-	SIZED("mallocgcTinySize", true),
-	SIZED("mallocgcSmallNoScanSC", true),
-	SIZED("mallocgcSmallScanNoHeaderSC", true),
+	// Since 1.26 one for each size class, too; and what it consists of.
+	SIZED("mallocgc"),
 	SLICE("makeslice", 2),
 	SLICE("makeslice64", 2),
 	SLICE("makeslicecopy", 1),
