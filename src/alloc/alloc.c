@@ -8,6 +8,7 @@ static const struct alloc_detector *const detectors[] = {
 	&alloc_glibc,
 	&alloc_jemalloc,
 	&alloc_mimalloc,
+	&alloc_tcmalloc,
 };
 
 struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,

@@ -44,6 +44,7 @@ struct segment {
 	uint64_t va, key, thread;
 	uint64_t slices, info, entries;
 	const struct layout *layout;
+	bool is_full; /* its spans fill it, and make sense */
 };
 
 struct page {
@@ -53,6 +54,7 @@ struct page {
 	uint64_t blocks;      /* where the first one is */
 	uint64_t used, capacity, reserved;
 	uint64_t lists[3];
+	bool is_sound; /* what it says can be */
 };
 
 struct owner {
@@ -122,7 +124,8 @@ static bool read_page(struct mimalloc *mi, const struct segment *s,
 	};
 	if (ret->slices == 0 || ret->slices > s->slices - index)
 		return false;
-	if (ret->block_bytes == 0 || index == 0)
+	ret->is_sound = ret->block_bytes == 0 || index == 0;
+	if (ret->is_sound)
 		return true;
 	ret->blocks = l->page_start ? mw_u64(bytes + l->page_start)
 				    : ret->start;
@@ -136,10 +139,13 @@ static bool read_page(struct mimalloc *mi, const struct segment *s,
 					  ret->start +
 						  ret->slices * SLICE_BYTES -
 						  ret->blocks);
-	return ret->capacity <= ret->reserved && ret->used <= ret->capacity &&
-	       ret->block_bytes % 8 == 0 &&
-	       mw_within(ret->blocks, ret->reserved * ret->block_bytes,
-			 ret->start, ret->start + ret->slices * SLICE_BYTES);
+	ret->is_sound =
+		ret->capacity <= ret->reserved && ret->used <= ret->capacity &&
+		ret->block_bytes % 8 == 0 &&
+		ret->block_bytes <= ret->slices * SLICE_BYTES &&
+		mw_within(ret->blocks, ret->reserved * ret->block_bytes,
+			  ret->start, ret->start + ret->slices * SLICE_BYTES);
+	return true;
 }
 
 /** Whether its spans fill the segment. */
@@ -149,7 +155,7 @@ static bool spans_fill(struct mimalloc *mi, const struct segment *s)
 	struct page page;
 
 	while (index < s->slices && index < s->entries) {
-		if (!read_page(mi, s, index, &page) ||
+		if (!read_page(mi, s, index, &page) || !page.is_sound ||
 		    (index == 0 && page.slices != s->info))
 			return false;
 		index += page.slices;
@@ -178,16 +184,14 @@ static bool read_segment(struct mimalloc *mi, uint64_t va,
 	    ret->slices > UINT64_MAX / SLICE_BYTES ||
 	    !alloc_book_fits(&mi->book, va, ret->slices * SLICE_BYTES))
 		return false;
-	for (int i = 0; i <= READ_AGAIN; i++) {
-		if (spans_fill(mi, ret)) {
-			mw_target_keep(mi->target, va, sizeof(bytes));
-			return true;
-		}
+	for (int i = 0; i <= READ_AGAIN && !ret->is_full; i++) {
+		ret->is_full = spans_fill(mi, ret);
 		if (!is_live(mi))
 			break;
 		mw_target_forget(mi->target, va, ret->info * SLICE_BYTES);
 	}
-	return false;
+	mw_target_keep(mi->target, va, ret->is_full ? sizeof(bytes) : 0);
+	return true;
 }
 
 /* Blocks */
@@ -216,15 +220,17 @@ static uint64_t mark_list(struct mimalloc *mi, const struct page *page,
 	return n;
 }
 
+/** Add the page of @bytes bytes that begins with slice @index. */
 static void add_page(struct mimalloc *mi, uint32_t arena,
-		     const struct segment *s, uint64_t index)
+		     const struct segment *s, uint64_t index, uint64_t bytes)
 {
 	size_t piece = SIZE_MAX;
 	struct page page;
 	uint64_t free = 0;
 
 	for (int i = 0; i <= READ_AGAIN; i++) {
-		if (!read_page(mi, s, index, &page) || page.block_bytes == 0)
+		if (!read_page(mi, s, index, &page) || !page.is_sound ||
+		    page.block_bytes == 0)
 			break;
 		if (piece == SIZE_MAX)
 			piece = alloc_book_slots(
@@ -249,7 +255,11 @@ static void add_page(struct mimalloc *mi, uint32_t arena,
 		mw_target_forget(mi->target, page.start,
 				 page.slices * SLICE_BYTES);
 	}
-	mi->book.arenas.v[arena]->figures->unsettled++;
+	if (piece == SIZE_MAX)
+		alloc_book_add(&mi->book, arena, ALLOC_TORN,
+			       s->va + index * SLICE_BYTES, bytes);
+	else
+		mi->book.arenas.v[arena]->figures->unsettled++;
 }
 
 /** A span without blocks: what of it is not writable was never used. */
@@ -312,7 +322,8 @@ static void add_segment(struct mimalloc *mi, const struct segment *s)
 			add_span(mi, arena, page.start,
 				 page.slices * SLICE_BYTES);
 		else
-			add_page(mi, arena, s, index);
+			add_page(mi, arena, s, index,
+				 page.slices * SLICE_BYTES);
 		index += page.slices;
 	}
 	if (index < s->slices)
@@ -368,6 +379,9 @@ static const struct segment *most_common(const struct mimalloc *mi)
 	for (size_t i = 0; i < mi->segments.n; i++) {
 		size_t n = 0;
 
+		// One that a thread is at work in need not be.
+		if (!mi->segments.v[i].is_full)
+			continue;
 		for (size_t k = 0; k < mi->segments.n; k++)
 			n += is_kin(&mi->segments.v[i], &mi->segments.v[k]);
 		if (n > most) {

@@ -180,6 +180,12 @@ static const struct {
 	  "Segments of 32 MiB, by the thread that owns them, in which pages "
 	  "hold blocks of one size; free ones are given back after a while, "
 	  "by the thread itself." },
+	{ "malloc/tcmalloc", "TCMalloc (gperftools)",
+	  "Spans of pages: free, a large block, or small blocks of one size, "
+	  "which move between threads in caches." },
+	{ "malloc/tcmalloc/metadata", "the allocator's own structures",
+	  "Descriptions of spans, the threads' caches, the page map." },
+	{ "malloc/*/heap", "what all threads share", NULL },
 	{ "malloc/*/abandoned", "of threads that have ended",
 	  "Memory with blocks of threads that have ended; another thread takes "
 	  "it over when it needs some." },

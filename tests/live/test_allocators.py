@@ -15,6 +15,8 @@ LIBRARIES = "usr/lib/x86_64-linux-gnu"
 PRELOADED = {
     "jemalloc": ("libjemalloc2", f"{LIBRARIES}/libjemalloc.so.2"),
     "mimalloc": ("libmimalloc2.0", f"{LIBRARIES}/libmimalloc.so.2.0"),
+    "tcmalloc": ("libtcmalloc-minimal4",
+                 f"{LIBRARIES}/libtcmalloc_minimal.so.4"),
 }
 MODES = ["--live", "--stop"]
 
@@ -126,6 +128,39 @@ def test_jemalloc_says_the_same(start):
                    "dirty", "muzzy") == said["je_mapped"]
 
 
+def test_tcmalloc_says_the_same(start):
+    target = blocks(start, "tcmalloc")
+    result = ledger(target, "--stop")
+    said = target.figures
+    assert account(result, "tcmalloc", "in-use") == said["tc_in_use"]
+    assert account(result, "tcmalloc", "cache") == \
+        said["tc_thread"] + said["tc_transfer"]
+    assert account(result, "tcmalloc", "dirty") == said["tc_free"]
+    assert account(result, "tcmalloc", "retained") == said["tc_unmapped"]
+    # It counts the ends of spans, which no block has, as central.
+    heap = account(result, "tcmalloc", "in-use", "cache", "dirty", "free",
+                   "retained", "metadata") - \
+        result.bytes("malloc/tcmalloc/metadata", domain="vsz")
+    assert heap == said["tc_heap"]
+    assert heap == said["tc_in_use"] + said["tc_thread"] + \
+        said["tc_transfer"] + said["tc_central"] + said["tc_free"] + \
+        said["tc_unmapped"]
+
+
+def test_tcmalloc_releases_what_was_predicted(start):
+    target = blocks(start, "tcmalloc")
+    before = rows(target, "tcmalloc", "--stop")["heap"]
+    target.process.stdin.write("trim\n")
+    target.process.stdin.flush()
+    after = target.read_report()
+    table = rows(target, "tcmalloc", "--stop")["heap"]
+    assert before["trimmable_bytes"] > 1 << 20
+    assert abs(before["resident_bytes"] - table["resident_bytes"] -
+               before["trimmable_bytes"]) <= 4 * PAGE
+    assert table["trimmable_bytes"] == 0
+    assert table["reserved_bytes"] == after["tc_unmapped"]
+
+
 def test_mimalloc_holds_what_the_program_counts(start):
     """It has no statistics; but each block's usable size is known."""
     target = blocks(start, "mimalloc")
@@ -177,6 +212,9 @@ fn main() {
      "tikv_jemallocator::Jemalloc"),
     ("jemalloc", "tikv-jemallocator = \"=0.4.3\"",
      "tikv_jemallocator::Jemalloc"),
+    ("mimalloc", "mimalloc = { version = \"=0.1.43\", "
+     "default-features = false }\nlibmimalloc-sys = \"=0.1.39\"",
+     "mimalloc::MiMalloc"),
 ])
 def test_rust(start, allocator, dependency, name):
     """Linked into a stripped program, with glibc's malloc beside it."""

@@ -197,7 +197,6 @@ int main(int argc, char **argv)
 		add(0, block);
 	}
 	report(threads);
-	report(threads);
 	while (fgets(input, sizeof(input), stdin)) {
 		if (strcmp(input, "trim\n") == 0)
 			trim();
