@@ -8,6 +8,7 @@ static const struct alloc_detector *const detectors[] = {
 	&alloc_glibc,
 	&alloc_jemalloc,
 	&alloc_mimalloc,
+	&alloc_musl,
 	&alloc_tcmalloc,
 };
 

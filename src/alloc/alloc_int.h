@@ -33,6 +33,7 @@ struct alloc_detector {
 extern const struct alloc_detector alloc_glibc;
 extern const struct alloc_detector alloc_jemalloc;
 extern const struct alloc_detector alloc_mimalloc;
+extern const struct alloc_detector alloc_musl;
 extern const struct alloc_detector alloc_tcmalloc;
 
 /** A new arena of @allocator, owned by @alloc; NULL without memory. */

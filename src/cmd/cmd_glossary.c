@@ -180,6 +180,9 @@ static const struct {
 	  "Segments of 32 MiB, by the thread that owns them, in which pages "
 	  "hold blocks of one size; free ones are given back after a while, "
 	  "by the thread itself." },
+	{ "malloc/musl", "musl's malloc (mallocng)",
+	  "Groups of at most 32 slots of one size, which are given back when "
+	  "all of their slots are free." },
 	{ "malloc/tcmalloc", "TCMalloc (gperftools)",
 	  "Spans of pages: free, a large block, or small blocks of one size, "
 	  "which move between threads in caches." },

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from conftest import (need, PAGE, cached, c_program, debian_file, is_idle, ledger,
-                      run, wait_for)
+from conftest import (PAGE, cached, c_program, debian_file, is_idle, ledger,
+                      need, run, wait_for)
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 PRELOADED = {
@@ -159,6 +159,37 @@ def test_tcmalloc_releases_what_was_predicted(start):
                before["trimmable_bytes"]) <= 4 * PAGE
     assert table["trimmable_bytes"] == 0
     assert table["reserved_bytes"] == after["tc_unmapped"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("flags", [["-static", "-s"], ["-s"]])
+def test_musl(start, flags, mode):
+    need("musl-gcc")
+    target = start(c_program("blocks", "musl-gcc", flags))
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    result = ledger(target, mode)
+    sound(result)
+    table = rows(target, "musl", mode)
+    held = target.figures
+    # The loader gives malloc what is left of libraries' pages: some blocks
+    # lie there.
+    donated = 0 if "-static" in flags else 100
+    assert 0 <= held["blocks"] - table["heap"]["in_use_blocks"] <= donated
+    # Slots of one class in four per doubling, their heads included.
+    assert held["usable"] < table["heap"]["in_use_bytes"] < \
+        held["usable"] * 9 // 8
+    assert account(result, "musl", "in-use") == table["heap"]["in_use_bytes"]
+
+
+def test_musl_never_rests(start):
+    need("musl-gcc")
+    target = start(c_program("blocks", "musl-gcc", ["-static", "-s"]), "churn")
+    for mode in MODES * 5:
+        result = ledger(target, mode)
+        assert result.audit["overlaps"] == 0
+        assert result.below("malloc/musl") > 1 << 20
+        if mode == "--stop":
+            assert result.audit["balanced"] is True
 
 
 def test_mimalloc_holds_what_the_program_counts(start):

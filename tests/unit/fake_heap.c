@@ -62,6 +62,15 @@ void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
 	(void)bytes;
 }
 
+bool mw_target_auxv(const struct mw_target *target, uint64_t type,
+		    uint64_t *ret)
+{
+	(void)target;
+	(void)type;
+	(void)ret;
+	return false;
+}
+
 void mw_target_keep(const struct mw_target *target, uint64_t va,
 		    uint64_t bytes)
 {
