@@ -261,9 +261,13 @@ static struct mw_error *scan_all(struct allocs *allocs, const char *package)
 
 struct mw_error *allocs_scan(struct allocs *allocs, const char *package)
 {
-	struct mw_error *error = mw_go_funcs_open(allocs->target,
-						  &allocs->funcs);
+	size_t count;
+	const struct mw_image *images =
+		mw_target_images(allocs->target, &count);
+	struct mw_error *error = cmd_code_check(count ? &images[0] : NULL);
 
+	if (!error)
+		error = mw_go_funcs_open(allocs->target, &allocs->funcs);
 	if (!error && !allocs->funcs)
 		return mw_error_new(MW_E_NOT_FOUND, "not a Go program");
 	if (!error)

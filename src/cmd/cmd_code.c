@@ -3,6 +3,14 @@
 
 #include "mw_guard.h"
 
+struct mw_error *cmd_code_check(const struct mw_image *image)
+{
+	if (!image || (image->elf->machine == EM_X86_64 && image->elf->is_64))
+		return NULL;
+	return mw_error_new(MW_E_UNSUPPORTED, "%s: only code for x86-64 can be "
+			    "read", image->name);
+}
+
 struct mw_error *cmd_code_read(struct mw_target *target, uint64_t start,
 			       uint64_t bytes, size_t most,
 			       struct cmd_code *code)

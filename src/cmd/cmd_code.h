@@ -14,6 +14,9 @@ struct cmd_code {
 	size_t count;
 };
 
+/** Errors: MW_E_UNSUPPORTED when @image, or NULL, is for another machine. */
+MW_MUST_USE struct mw_error *cmd_code_check(const struct mw_image *image);
+
 /** No function that a compiler makes is longer. */
 #define CMD_MOST_CODE MW_MIB(16)
 

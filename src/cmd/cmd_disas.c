@@ -260,6 +260,9 @@ static struct mw_error *take(struct work *work, const struct cmd_call *call)
 		error = cmd_names_open(work->target, &work->names);
 	if (!error)
 		error = find_code(work, call->operands[0]);
+	if (!error)
+		error = cmd_code_check(cmd_image_at(work->target,
+						    work->what.start));
 	if (error)
 		return error;
 	work->is_go = cmd_names_go(work->names) &&

@@ -68,6 +68,7 @@ struct search {
 	struct mw_map64 by_header; /* address -> 1 + place in headers */
 	uint64_t first_header, last_header;
 	struct cmd_code code; /* of the function looked at last */
+	uint64_t budget;      /* bytes that may yet be read */
 	uint8_t *piece;
 	bool is_go;  /* the image that is searched */
 	bool failed; /* memory was short */
@@ -84,7 +85,7 @@ static void each_piece(struct search *s, uint64_t start, uint64_t end,
 		       void (*visit)(struct search *s, uint64_t va,
 				     const uint8_t *bytes, size_t size))
 {
-	for (uint64_t at = start; at < end && !s->failed;) {
+	for (uint64_t at = start; at < end && !s->failed && s->budget > 0;) {
 		uint64_t size = mw_min(end - at, PIECE);
 
 		while (!mw_target_read(s->memory, at, s->piece, size)) {
@@ -94,6 +95,7 @@ static void each_piece(struct search *s, uint64_t start, uint64_t end,
 			}
 			size = mw_max(MW_PAGE_BYTES, size / 2);
 		}
+		s->budget -= mw_min(s->budget, mw_max(size, MW_PAGE_BYTES));
 		if (size == 0) {
 			at = mw_align_down(at, MW_PAGE_BYTES) + MW_PAGE_BYTES;
 			continue;
@@ -110,6 +112,11 @@ static void each_segment(struct search *s, const struct mw_image *image,
 			 void (*visit)(struct search *s, uint64_t va,
 				       const uint8_t *bytes, size_t size))
 {
+	// Segments of a damaged file may be of any size, and overlap.
+	s->budget = MW_MIB(16) +
+		    (mw_target_info(s->memory)->kind == MW_TARGET_FILE
+			     ? image->elf->file_bytes
+			     : image->end - image->start);
 	for (size_t i = 0; i < image->elf->segments.n; i++) {
 		const struct mw_elf_segment *seg = &image->elf->segments.v[i];
 		uint64_t start = seg->vaddr + image->bias, end;
@@ -498,8 +505,12 @@ static void search_image(struct search *s, const struct mw_image *image)
 
 static void search_references(struct search *s, const struct mw_image *image)
 {
+	struct mw_error *foreign = cmd_code_check(image);
+
 	each_segment(s, image, PF_R, PF_X, 0, find_data);
-	each_segment(s, image, PF_X, 0, 3, find_code);
+	if (!foreign)
+		each_segment(s, image, PF_X, 0, 3, find_code);
+	mw_error_free(foreign);
 }
 
 static const struct mw_image *memory_image(const struct syms *syms, size_t i)

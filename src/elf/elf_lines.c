@@ -3,6 +3,7 @@
 
 #include <elfutils/libdw.h>
 
+#include "elf_int.h"
 #include "mw_guard.h"
 #include "mw_mem.h"
 
@@ -20,10 +21,15 @@ struct mw_error *mw_lines_open(int fd, struct mw_lines **ret)
 
 	if (!lines)
 		return mw_error_nomem();
+	if (elf_has_absurd_sections(fd))
+		return mw_error_new(MW_E_NOT_FOUND, "no debug information: "
+				    "too many sections");
 	lines->dwarf = dwarf_begin(fd, DWARF_C_READ);
 	if (!lines->dwarf)
 		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
 				    dwarf_errmsg(-1));
+	// Else libdw opens any path that the target's file names.
+	dwarf_setalt(lines->dwarf, lines->dwarf);
 	*ret = mw_steal(lines);
 	return NULL;
 }

@@ -4,6 +4,7 @@
 import csv
 import io
 import os
+import random
 import re
 import subprocess
 
@@ -180,6 +181,51 @@ def test_names_and_literals(start):
         assert '"0123456789"' in {r["comment"] for r in rows}
     by_address = run("disas", target.pid, rows[3]["address"]).stdout
     assert by_address == run("disas", target.pid, "main.main").stdout
+
+
+def test_code_for_another_machine(tmp_path):
+    """A header that says so is believed."""
+    data = bytearray(c_program("churn", flags=["-pthread"]).read_bytes())
+    data[18:20] = (183).to_bytes(2, "little")  # EM_AARCH64
+    path = tmp_path / "foreign"
+    path.write_bytes(data)
+    for command in (["disas", path, "main"], ["allocs", path]):
+        done = run(*command)
+        assert done.returncode == 1 and "only code for x86-64" in done.stderr
+    assert run("syms", path).returncode == 0
+
+
+def damaged(data, chosen):
+    """Cut short, or with some bytes changed: in tables, or anywhere."""
+    data = bytearray(data)
+    if chosen.randrange(4) == 0:
+        return data[:chosen.randrange(len(data))]
+    tables = int.from_bytes(data[40:48], "little")
+    low, high = chosen.choice([(0, 4096), (0, len(data)),
+                               (min(tables, len(data) - 1), len(data))])
+    for _ in range(chosen.choice([1, 5, 100])):
+        data[chosen.randrange(low, high)] = chosen.choice([0, 255, 0x7f])
+    return data
+
+
+def test_damaged_files(tmp_path):
+    """An error, or a smaller answer; never a crash and never for long."""
+    chosen = random.Random(11)
+    whole = [go_program("variables", "1.26.8", "dwarf"),
+             go_program("variables", "1.10.8", "symtab"),
+             go_program("variables", "1.18.10", "stripped"),
+             c_program("variables")]
+    path = tmp_path / "damaged"
+    for program in whole * 8:
+        path.write_bytes(damaged(program.read_bytes(), chosen))
+        for command in (["disas", path, "main.main"], ["disas", path, "main"],
+                        ["allocs", path], ["syms", path],
+                        ["syms", "--values=yes", "--match=main", path],
+                        ["syms", "--literal=hello", path]):
+            done = run(*command, errors="replace")
+            assert done.returncode in (0, 1), (command, done.stderr)
+            assert "Sanitizer" not in done.stderr
+            assert "runtime error" not in done.stderr
 
 
 def test_errors():
