@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from conftest import asm_program, c_program, go_program, run
+from conftest import asm_program, c_program, go_program, need, run
 
 
 def syms(path, *arguments):
@@ -359,3 +359,17 @@ def test_a_literal_of_a_process(start):
     assert literals(target.pid, "0123456789")["main.main"] == '"0123456789"'
     done = run("syms", "--literal", "", target.pid)
     assert done.returncode == 2
+
+
+def test_a_core_has_what_the_process_had(start, tmp_path):
+    need("gcore")
+    target = start(go_program("variables", "1.26.8", "dwarf"))
+    live = values(target, "--package", "main")
+    subprocess.run(["gcore", "-o", tmp_path / "core", str(target.pid)],
+                   check=True, capture_output=True)
+    core = {r["name"].removeprefix("main."): (r["value_type"], r["value"])
+            for r in syms(tmp_path / f"core.{target.pid}", "--package",
+                          "main")}
+    assert core == live
+    assert literals(tmp_path / f"core.{target.pid}", "hello")["main.greet"] \
+        == '"hello"'
