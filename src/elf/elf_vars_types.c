@@ -80,6 +80,19 @@ static void add_inner(Dwarf_Die *type, struct mw_text *to, const char *before,
 	mw_text_add(to, "%s", behind);
 }
 
+/** "const int", but "int * const"; an array's elements say it themselves. */
+static void add_const(Dwarf_Die *type, struct mw_text *to, int depth)
+{
+	Dwarf_Die inner;
+	int tag = vars_type_of(type, &inner) ? dwarf_tag(&inner) : 0;
+
+	add_inner(type, to,
+		  tag == DW_TAG_pointer_type || tag == DW_TAG_array_type
+			  ? ""
+			  : "const ",
+		  tag == DW_TAG_pointer_type ? " const" : "", depth);
+}
+
 /** All dimensions: "int [2][3]". */
 static void add_array(Dwarf_Die *type, struct mw_text *to, int depth)
 {
@@ -112,7 +125,7 @@ static void add_name(Dwarf_Die *type, struct mw_text *to, int depth)
 		return;
 	switch (dwarf_tag(type)) {
 	case DW_TAG_const_type:
-		add_inner(type, to, "const ", "", depth);
+		add_const(type, to, depth);
 		return;
 	case DW_TAG_volatile_type:
 		add_inner(type, to, "volatile ", "", depth);

@@ -11,7 +11,8 @@ import subprocess
 
 import pytest
 
-from conftest import PROGRAMS, c_program, go_program, run, toolchain
+from conftest import (PROGRAMS, c_program, debian_file, go_program, npm_file,
+                      run, toolchain)
 from test_disas import VERSIONS, go_objdump
 
 PROGRAM = "escapes"
@@ -193,3 +194,41 @@ def test_other_programs():
     done = run("allocs", c_program("churn", flags=["-pthread"]))
     assert done.returncode == 1
     assert "not a Go program" in done.stderr
+
+
+REAL = {
+    "prometheus": lambda: debian_file("prometheus", "usr/bin/prometheus"),
+    "etcd": lambda: debian_file("etcd-server", "usr/bin/etcd"),
+    "esbuild-0.8": lambda: npm_file("esbuild-linux-64", "0.8.57",
+                                    "bin/esbuild"),
+    "esbuild-0.25": lambda: npm_file("@esbuild/linux-x64", "0.25.0",
+                                     "bin/esbuild"),
+}
+
+
+def calls_by_objdump(path, entry):
+    """Addresses of all calls and jumps to @entry, by binutils."""
+    done = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path],
+                          capture_output=True, text=True, check=True)
+    return {int(m[1], 16) for m in re.finditer(
+        rf"^ +([0-9a-f]+):\s+(?:call|jmp) +0?x?{entry:x}\b", done.stdout,
+        re.MULTILINE)}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_programs_that_nobody_here_wrote(name):
+    """All of them stripped. Nearly all calls have a type, and binutils'
+    disassembler finds the same ones."""
+    path = REAL[name]()
+    rows = allocs(path)
+    assert len(rows) > 5000
+    assert sum(not r["type"] for r in rows) < len(rows) * 0.03
+    entries = {r["name"]: int(r["address"], 16) for r in csv.DictReader(
+        io.StringIO(run("syms", "--format=csv", "--match", "runtime.newobject",
+                        path).stdout))}
+    told = {int(r["address"], 16) for r in rows
+            if r["call"] == "runtime.newobject"}
+    expected = calls_by_objdump(path, entries["runtime.newobject"])
+    # But for the function's own beginning anew, with more stack.
+    assert len(expected - told) <= 1
+    assert told <= expected
