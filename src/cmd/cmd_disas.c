@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd_code.h"
 #include "cmd_names.h"
+#include "cmd_ranges.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
 #include "mw_lines.h"
@@ -64,22 +64,12 @@ static void work_deinit(struct work *work)
 
 /* What to disassemble */
 
-static bool parse_address(const char *text, uint64_t *ret)
-{
-	char *end;
-
-	if (!isxdigit((unsigned char)text[0]))
-		return false;
-	*ret = strtoull(text, &end, 16);
-	return *end == '\0';
-}
-
 static struct mw_error *find_code(struct work *work, const char *text)
 {
 	struct mw_error *error = cmd_names_find(work->names, text, &work->what);
 	uint64_t va;
 
-	if (error && error->code != MW_E_NOMEM && parse_address(text, &va)) {
+	if (error && error->code != MW_E_NOMEM && cmd_parse_address(text, &va)) {
 		mw_error_free(error);
 		error = NULL;
 		if (!cmd_names_at(work->names, va, &work->what))

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "findings_int.h"
 
 /*
@@ -13,8 +11,6 @@
 bool find_files(const struct mw_situation *s, struct mw_finding *ret)
 {
 	uint64_t bytes = find_below(s, "file").rss_bytes;
-	struct mw_share largest[MW_SHARES];
-	size_t n;
 
 	if (!find_is_much(s, bytes) ||
 	    !find_is_part(bytes, LEAST_SHARE_OF_RSS, s->rss_bytes))
@@ -23,11 +19,7 @@ bool find_files(const struct mw_situation *s, struct mw_finding *ret)
 	find_say(&ret->summary, "%s are pages of mapped files, which the kernel "
 		 "can take back when memory is short.", BYTES(bytes));
 	find_say(&ret->evidence, "largest:");
-	n = find_largest(s, "file", false, largest);
-	for (size_t i = 0; i < n; i++)
-		find_add(&ret->evidence, "%s %s (%s)", i ? "," : "",
-			 largest[i].name + strlen("file/"),
-			 BYTES(largest[i].bytes));
+	find_add_largest(&ret->evidence, s, "file");
 	if (s->has_smaps)
 		find_add(&ret->evidence, "; %s of them are dirty (smaps), the "
 			 "rest is clean", BYTES(s->file_dirty_bytes));

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "findings_int.h"
 
 /*
@@ -12,8 +10,6 @@
 bool find_shared_memory(const struct mw_situation *s, struct mw_finding *ret)
 {
 	uint64_t bytes = find_below(s, "shm").rss_bytes;
-	struct mw_share largest[MW_SHARES];
-	size_t n;
 
 	if (!find_is_much(s, bytes) ||
 	    !find_is_part(bytes, LEAST_SHARE_OF_RSS, s->rss_bytes))
@@ -22,11 +18,7 @@ bool find_shared_memory(const struct mw_situation *s, struct mw_finding *ret)
 	find_say(&ret->summary, "%s are shared memory, which outlives the "
 		 "process and counts in each that maps it.", BYTES(bytes));
 	find_say(&ret->evidence, "largest:");
-	n = find_largest(s, "shm", false, largest);
-	for (size_t i = 0; i < n; i++)
-		find_add(&ret->evidence, "%s %s (%s)", i ? "," : "",
-			 largest[i].name + strlen("shm/"),
-			 BYTES(largest[i].bytes));
+	find_add_largest(&ret->evidence, s, "shm");
 	find_say(&ret->advice, "Without swap the kernel cannot take it back. "
 		 "Remove what is left in /dev/shm or by ipcrm, make the "
 		 "segment smaller, or punch holes (fallocate, MADV_REMOVE).");

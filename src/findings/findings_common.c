@@ -118,3 +118,15 @@ bool find_go_is(const char *version, unsigned minor, unsigned from,
 		parts[1] = strtoul(end + 1, NULL, 10);
 	return parts[0] == minor && parts[1] >= from && parts[1] <= to;
 }
+
+void find_add_largest(char **ret, const struct mw_situation *s,
+		      const char *prefix)
+{
+	struct mw_share largest[MW_SHARES];
+	size_t n = find_largest(s, prefix, false, largest);
+
+	for (size_t i = 0; i < n; i++)
+		find_add(ret, "%s %s (%s)", i ? "," : "",
+			 largest[i].name + strlen(prefix) + 1,
+			 BYTES(largest[i].bytes));
+}

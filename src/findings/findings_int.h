@@ -82,6 +82,10 @@ struct mw_tally find_between(const struct mw_situation *s, const char *prefix,
 size_t find_largest(const struct mw_situation *s, const char *prefix, bool swap,
 		    struct mw_share ret[MW_SHARES]);
 
+/** Add the largest accounts below @prefix/, without @prefix/: " a (1 KiB)". */
+void find_add_largest(char **ret, const struct mw_situation *s,
+		      const char *prefix);
+
 /** Bytes as text for people; holds to the end of the block. */
 #define BYTES(bytes) mw_format_bytes((char[32]){ 0 }, (bytes), false)
 
