@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../tests/unit/fake_target.h"
 #include "fuzz.h"
 #include "gort_gc.h"
 #include "mw_go_sched.h"
@@ -37,112 +38,6 @@
 #define BLOCK AT(0x50000)
 
 static uint8_t memory[SIZE + 8];
-
-/* What walkers ask of a target */
-
-struct mw_target {
-	struct mw_mappings maps;
-	struct mw_pages pages;
-	struct mw_target_info info;
-};
-
-bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
-		    size_t bytes)
-{
-	(void)target;
-	if (!mw_within(va, bytes, BASE, BASE + SIZE))
-		return false;
-	memcpy(to, memory + (va - BASE), bytes);
-	return true;
-}
-
-bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
-		    size_t bytes)
-{
-	return mw_target_copy(target, va, to, bytes);
-}
-
-bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
-		    size_t bytes)
-{
-	return mw_target_copy(target, va, to, bytes);
-}
-
-bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
-		      size_t bytes)
-{
-	return mw_target_copy(target, va, to, bytes);
-}
-
-void mw_target_keep(const struct mw_target *target, uint64_t va,
-		    uint64_t bytes)
-{
-	(void)target, (void)va, (void)bytes;
-}
-
-bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
-{
-	return mw_target_copy(target, va, ret, sizeof(*ret));
-}
-
-bool mw_target_read_u32(struct mw_target *target, uint64_t va, uint32_t *ret)
-{
-	return mw_target_copy(target, va, ret, sizeof(*ret));
-}
-
-const struct mw_mappings *mw_target_mappings(const struct mw_target *target)
-{
-	return &target->maps;
-}
-
-const struct mw_pages *mw_target_pages(const struct mw_target *target)
-{
-	return &target->pages;
-}
-
-const struct mw_target_info *mw_target_info(const struct mw_target *target)
-{
-	return &target->info;
-}
-
-const struct mw_image *mw_target_images(const struct mw_target *target,
-					size_t *ret_count)
-{
-	(void)target;
-	*ret_count = 0;
-	return NULL;
-}
-
-const struct mw_thread *mw_target_threads(const struct mw_target *target,
-					  size_t *ret_count)
-{
-	(void)target;
-	*ret_count = 0;
-	return NULL;
-}
-
-void mw_target_set_native_sp(struct mw_target *target, int32_t tid,
-			     uint64_t sp)
-{
-	(void)target, (void)tid, (void)sp;
-}
-
-void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
-{
-	(void)target, (void)va, (void)bytes;
-}
-
-void mw_target_note(struct mw_target *target, const char *fmt, ...)
-{
-	(void)target, (void)fmt;
-}
-
-struct mw_error *mw_target_open_image(struct mw_target *target,
-				      const struct mw_image *image, int *ret_fd)
-{
-	(void)target, (void)image, (void)ret_fd;
-	return mw_error_new(MW_E_NOT_FOUND, "no file");
-}
 
 /* The runtime */
 
@@ -349,8 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	memset(memory, 0, sizeof(memory));
-	CHECK(mw_pages_add(&target.pages, BASE, BASE + SIZE, MW_PAGE_PRESENT));
-	CHECK(mw_mappings_add(&target.maps, BASE, BASE + SIZE, "", 0));
+	fake_target_map(&target, BASE, memory, SIZE, "");
 	go = mw_calloc(1, sizeof(*go));
 	CHECK(go);
 	fill(go, &target, data[0]);
@@ -373,7 +267,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_spans(go);
 	check_rest(go);
 	mw_go_close(go);
-	mw_pages_free(&target.pages);
-	mw_mappings_free(&target.maps);
+	fake_target_deinit(&target);
 	return 0;
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_heap.h"
+#include "fake_target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct mw_target {
-	struct mw_mappings maps;
-	struct mw_pages pages;
-	struct mw_target_info info;
+struct fake_process {
+	struct mw_target target; /* first: what the heap's target points to */
 	struct mw_elf elf;
 	struct mw_elf_segment segment;
 	struct mw_image image;
@@ -16,164 +15,44 @@ struct mw_target {
 	uint8_t heap[FAKE_BREAK_BYTES];
 };
 
-/* What walkers ask of a target */
-
-static uint8_t *place(const struct mw_target *t, uint64_t va, size_t bytes)
-{
-	if (mw_within(va, bytes, FAKE_LIBC, FAKE_LIBC + FAKE_LIBC_BYTES))
-		return (uint8_t *)t->libc + (va - FAKE_LIBC);
-	if (mw_within(va, bytes, FAKE_BREAK, FAKE_BREAK + FAKE_BREAK_BYTES))
-		return (uint8_t *)t->heap + (va - FAKE_BREAK);
-	return NULL;
-}
-
-bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
-		    size_t bytes)
-{
-	const uint8_t *from = place(target, va, bytes);
-
-	if (from && bytes)
-		memcpy(to, from, bytes);
-	return from;
-}
-
-bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
-		    size_t bytes)
-{
-	return mw_target_copy(target, va, to, bytes);
-}
-
-bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
-		    size_t bytes)
-{
-	return mw_target_copy(target, va, to, bytes);
-}
-
-bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
-		      size_t bytes)
-{
-	return mw_target_read(target, va, to, bytes);
-}
-
-void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
-{
-	(void)target;
-	(void)va;
-	(void)bytes;
-}
-
-bool mw_target_auxv(const struct mw_target *target, uint64_t type,
-		    uint64_t *ret)
-{
-	(void)target;
-	(void)type;
-	(void)ret;
-	return false;
-}
-
-void mw_target_keep(const struct mw_target *target, uint64_t va,
-		    uint64_t bytes)
-{
-	(void)target, (void)va, (void)bytes;
-}
-
-bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
-{
-	return mw_target_copy(target, va, ret, sizeof(*ret));
-}
-
-bool mw_target_read_u32(struct mw_target *target, uint64_t va, uint32_t *ret)
-{
-	return mw_target_copy(target, va, ret, sizeof(*ret));
-}
-
-const void *mw_target_view(struct mw_target *target, uint64_t va, size_t bytes)
-{
-	return place(target, va, bytes);
-}
-
-const struct mw_target_info *mw_target_info(const struct mw_target *target)
-{
-	return &target->info;
-}
-
-const struct mw_mappings *mw_target_mappings(const struct mw_target *target)
-{
-	return &target->maps;
-}
-
-const struct mw_pages *mw_target_pages(const struct mw_target *target)
-{
-	return &target->pages;
-}
-
-const struct mw_image *mw_target_images(const struct mw_target *target,
-					size_t *ret_count)
-{
-	*ret_count = 1;
-	return &target->image;
-}
-
-const struct mw_thread *mw_target_threads(const struct mw_target *target,
-					  size_t *ret_count)
-{
-	(void)target;
-	*ret_count = 0;
-	return NULL;
-}
-
-void mw_target_note(struct mw_target *target, const char *fmt, ...)
-{
-	(void)target;
-	(void)fmt;
-}
-
 /* The heap: offsets of layouts/glibc.def */
 
 void fake_heap_write(struct fake_heap *heap, uint64_t va, uint64_t word)
 {
-	uint8_t *at = place(heap->target, va, sizeof(word));
+	void *at = fake_target_at(heap->target, va, sizeof(word));
 
 	if (at)
 		memcpy(at, &word, sizeof(word));
 }
 
-static void map(struct mw_target *t, uint64_t start, uint64_t bytes,
-		const char *path)
-{
-	struct mw_mapping *m = mw_mappings_add(&t->maps, start, start + bytes,
-					       path, strlen(path));
-
-	if (!m || !mw_pages_add(&t->pages, start, start + bytes,
-				MW_PAGE_PRESENT))
-		abort();
-	m->perms = MW_PERM_R | MW_PERM_W;
-}
-
 void fake_heap_init(struct fake_heap *heap)
 {
-	struct mw_target *t = calloc(1, sizeof(*t));
+	struct fake_process *p = calloc(1, sizeof(*p));
+	struct mw_target *t;
 
-	if (!t)
+	if (!p)
 		abort();
+	t = &p->target;
 	*heap = (struct fake_heap){ .target = t, .at = FAKE_BREAK,
 				    .was_used = true };
-	map(t, FAKE_BREAK, FAKE_BREAK_BYTES, "[heap]");
-	map(t, FAKE_LIBC, FAKE_LIBC_BYTES, "");
+	fake_target_map(t, FAKE_BREAK, p->heap, sizeof(p->heap), "[heap]");
+	fake_target_map(t, FAKE_LIBC, p->libc, sizeof(p->libc), "");
 	t->info = (struct mw_target_info){
 		.is_64 = true,
 		.can_read = true,
 		.mode = MW_CAPTURE_STOP,
 	};
-	t->segment = (struct mw_elf_segment){
+	p->segment = (struct mw_elf_segment){
 		.type = PT_LOAD,
 		.flags = PF_R | PF_W,
 		.vaddr = FAKE_LIBC,
 		.memsz = FAKE_LIBC_BYTES,
 	};
-	t->elf.segments.v = &t->segment;
-	t->elf.segments.n = 1;
-	t->image = (struct mw_image){ .elf = &t->elf };
+	p->elf.segments.v = &p->segment;
+	p->elf.segments.n = 1;
+	p->image = (struct mw_image){ .elf = &p->elf };
+	t->images = &p->image;
+	t->image_count = 1;
 
 	for (uint64_t i = 1; i < 128; i++) {
 		uint64_t bin = FAKE_ARENA + 0x70 + (i - 1) * 16;
@@ -195,8 +74,7 @@ void fake_heap_init(struct fake_heap *heap)
 
 void fake_heap_deinit(struct fake_heap *heap)
 {
-	mw_mappings_free(&heap->target->maps);
-	mw_pages_free(&heap->target->pages);
+	fake_target_deinit(heap->target);
 	free(heap->target);
 }
 

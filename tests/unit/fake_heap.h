@@ -8,8 +8,7 @@
 /*
  * A process made by a test that has glibc's malloc: a main heap in the program
  * break and the data of a C library, with the structures as they lie in glibc
- * 2.36. It stands in for the room target; what walkers ask of that is
- * implemented in fake_heap.c.
+ * 2.36. Its target is a made-up one (fake_target.h).
  */
 
 #define FAKE_LIBC UINT64_C(0x7f0000200000) /* data: 2 pages */
