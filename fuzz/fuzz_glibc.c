@@ -49,6 +49,61 @@ static void patch(struct fake_heap *heap, const uint8_t *bytes)
 	fake_heap_write(heap, at + index * 8, word);
 }
 
+/** The sums of all blocks, to be held against the arenas' figures. */
+struct sums {
+	uint64_t in_use, in_use_blocks, free, free_blocks, cached;
+	uint64_t end; /* of the last block */
+};
+
+static struct mw_error *add_block(void *ctx, const struct mw_alloc_block *b)
+{
+	struct sums *sums = ctx;
+
+	CHECK(b->start >= sums->end && b->bytes > 0);
+	CHECK(b->user >= b->start && b->user_bytes <= b->bytes);
+	sums->end = b->start + b->bytes;
+	switch (b->holder) {
+	case MW_ALLOC_IN_USE:
+		sums->in_use += b->bytes;
+		sums->in_use_blocks++;
+		break;
+	case MW_ALLOC_FREE:
+		sums->free += b->bytes;
+		sums->free_blocks++;
+		break;
+	case MW_ALLOC_CACHED:
+		sums->cached += b->bytes;
+		break;
+	case MW_ALLOC_NO_BLOCK:
+		CHECK(false);
+	}
+	return NULL;
+}
+
+static struct mw_error *check_blocks(struct mw_alloc *alloc)
+{
+	struct sums sums = { 0 };
+	size_t count;
+	const struct mw_alloc_arena *const *arenas =
+		mw_alloc_arenas(alloc, &count);
+	struct mw_error *error = mw_alloc_blocks(
+		alloc, MW_ALLOC_IN_USE | MW_ALLOC_FREE | MW_ALLOC_CACHED,
+		add_block, &sums);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < count; i++) {
+		sums.in_use -= arenas[i]->in_use_bytes;
+		sums.in_use_blocks -= arenas[i]->in_use_blocks;
+		sums.free -= arenas[i]->free_bytes;
+		sums.free_blocks -= arenas[i]->free_blocks;
+		sums.cached -= arenas[i]->cache_bytes;
+	}
+	CHECK(!sums.in_use && !sums.in_use_blocks && !sums.free &&
+	      !sums.free_blocks && !sums.cached);
+	return NULL;
+}
+
 static void run(void *ctx)
 {
 	const struct input *in = ctx;
@@ -90,6 +145,8 @@ static void run(void *ctx)
 			CHECK(va >= block.start &&
 			      va - block.start < block.bytes);
 	}
+	if (!error)
+		error = check_blocks(alloc);
 	mw_error_free(error);
 	mw_alloc_free(alloc);
 	fake_sink_deinit(&sink);

@@ -94,11 +94,23 @@ struct mw_error *mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
 	bool found = false;
 
 	for (size_t i = 0; i < alloc->states.n && !error && !found; i++)
-		if (alloc->states.v[i] && detectors[i]->block_at)
+		if (alloc->states.v[i])
 			error = detectors[i]->block_at(alloc->states.v[i], va,
 						       ret, &found);
 	if (!error)
 		*ret_found = found;
+	return error;
+}
+
+struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc, unsigned holders,
+				 mw_alloc_visit *visit, void *ctx)
+{
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < alloc->states.n && !error; i++)
+		if (alloc->states.v[i])
+			error = detectors[i]->blocks(alloc->states.v[i],
+						     holders, visit, ctx);
 	return error;
 }
 

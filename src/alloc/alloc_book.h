@@ -54,6 +54,12 @@ struct alloc_group {
 
 struct alloc_book {
 	struct mw_alloc *alloc;
+	/**
+	 * Find what malloc() returned in @block, a slot that is in use, which
+	 * is all of it at first; NULL: that is right.
+	 */
+	void (*find_user)(struct alloc_book *book,
+			  struct mw_alloc_block *block);
 	struct mw_target *target;
 	const char *allocator; /* static */
 	bool no_trimming;      /* there is no call that gives pages back */
@@ -109,5 +115,16 @@ struct alloc_piece *alloc_book_find(struct alloc_book *book, uint64_t va,
 
 /** Claim all pieces and add up the figures; after alloc_book_sort(). */
 MW_MUST_USE struct mw_error *alloc_book_claim(struct alloc_book *book);
+
+/*
+ * What mw_alloc_block_at() and mw_alloc_blocks() ask; after alloc_book_claim().
+ * @state is the book, or a detector's state that begins with it.
+ */
+MW_MUST_USE struct mw_error *alloc_book_block_at(void *state, uint64_t va,
+						 struct mw_alloc_block *ret,
+						 bool *ret_found);
+MW_MUST_USE struct mw_error *alloc_book_blocks(void *state, unsigned holders,
+					       mw_alloc_visit *visit,
+					       void *ctx);
 
 #endif

@@ -24,10 +24,13 @@ struct alloc_detector {
 	 */
 	struct mw_error *(*claim)(struct mw_alloc *alloc, void **ret_state);
 	void (*free)(void *state);
-	/** The block that holds @va: see mw_alloc_block_at(). May be NULL. */
+	/** The block that holds @va: see mw_alloc_block_at(). */
 	struct mw_error *(*block_at)(void *state, uint64_t va,
 				     struct mw_alloc_block *ret,
 				     bool *ret_found);
+	/** All blocks: see mw_alloc_blocks(). */
+	struct mw_error *(*blocks)(void *state, unsigned holders,
+				   mw_alloc_visit *visit, void *ctx);
 };
 
 extern const struct alloc_detector alloc_glibc;

@@ -237,8 +237,19 @@ static struct mw_error *block_at(void *ctx, uint64_t va,
 	struct mw_error *error = NULL;
 
 	for (size_t i = 0; i < state->copies.n && !error && !*ret_found; i++)
-		error = glibc_find_block(state->copies.v[i], va, ret,
-					 ret_found);
+		error = glibc_block_at(state->copies.v[i], va, ret, ret_found);
+	return error;
+}
+
+static struct mw_error *blocks(void *ctx, unsigned holders,
+			       mw_alloc_visit *visit, void *visit_ctx)
+{
+	const struct state *state = ctx;
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < state->copies.n && !error; i++)
+		error = glibc_visit_blocks(state->copies.v[i], holders, visit,
+					   visit_ctx);
 	return error;
 }
 
@@ -247,4 +258,5 @@ const struct alloc_detector alloc_glibc = {
 	.claim = claim,
 	.free = free_state,
 	.block_at = block_at,
+	.blocks = blocks,
 };

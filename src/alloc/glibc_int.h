@@ -141,6 +141,7 @@ struct glibc_region {
 /** An mmapped block. */
 struct glibc_block {
 	uint64_t start, bytes;
+	uint64_t chunk; /* memalign() may put it behind the start */
 };
 
 /** What mp_ says; all 0 when it was not found. */
@@ -170,7 +171,8 @@ struct glibc {
 	struct mw_map64 by_va; /* arena -> 1 + index */
 	struct mw_map64 heaps; /* heaps that are known */
 	uint64_t last_node;
-	MW_VEC(struct glibc_block) blocks; /* mmapped */
+	MW_VEC(struct glibc_block) blocks; /* mmapped; ascending */
+	struct mw_alloc_arena *mmapped_figures; /* NULL: there are none */
 	mw_account_id mmapped;
 };
 
@@ -243,13 +245,28 @@ MW_MUST_USE struct mw_error *glibc_find_threads(struct glibc *glibc);
 /** Walk all regions, and put the sums into the arenas' figures. */
 MW_MUST_USE struct mw_error *glibc_walk(struct glibc *glibc);
 
-/** Walk a region: its sums and digest, or, with @parts, only these. */
-void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts);
+/** Takes each stretch of a region, chunk or not, in ascending order. */
+struct glibc_visitor {
+	struct mw_error *(*take)(void *ctx, enum glibc_kind kind,
+				 uint64_t start, uint64_t end);
+	void *ctx;
+};
 
-/** The block that holds @va; after glibc_walk(). */
-MW_MUST_USE struct mw_error *glibc_find_block(struct glibc *glibc, uint64_t va,
-					      struct mw_alloc_block *ret,
-					      bool *ret_found);
+/**
+ * Walk a region: its sums and digest, or, with @parts or @visitor, only these.
+ * Errors are left in the region.
+ */
+void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts,
+		       const struct glibc_visitor *visitor);
+
+/** What mw_alloc_block_at() and mw_alloc_blocks() ask; after glibc_walk(). */
+MW_MUST_USE struct mw_error *glibc_block_at(struct glibc *glibc, uint64_t va,
+					    struct mw_alloc_block *ret,
+					    bool *ret_found);
+MW_MUST_USE struct mw_error *glibc_visit_blocks(struct glibc *glibc,
+						unsigned holders,
+						mw_alloc_visit *visit,
+						void *ctx);
 
 /** Parts of a region's claim: an mw_refine_fn; ctx is the region. */
 struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "glibc_int.h"
 
 /*
@@ -66,7 +68,7 @@ static bool is_block(struct search *s, uint64_t va, uint64_t from, uint64_t to,
 	    !mw_end(start, bytes, &end) || end > to ||
 	    bytes > s->glibc->params.mmapped_mem)
 		return false;
-	*ret = (struct glibc_block){ start, bytes };
+	*ret = (struct glibc_block){ start, bytes, va };
 	mw_target_keep(s->glibc->target, va, sizeof(head));
 	return true;
 }
@@ -173,6 +175,13 @@ static struct mw_error *search(struct glibc *glibc, struct search *s)
 	return s->error;
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct glibc_block *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
 struct mw_error *glibc_claim_mmapped(struct glibc *glibc)
 {
 	struct mw_alloc_arena *figures;
@@ -187,7 +196,11 @@ struct mw_error *glibc_claim_mmapped(struct glibc *glibc)
 						    : "mmapped");
 	if (!figures)
 		return mw_error_nomem();
+	glibc->mmapped_figures = figures;
 	error = search(glibc, &s);
+	if (glibc->blocks.n > 0)
+		qsort(glibc->blocks.v, glibc->blocks.n,
+		      sizeof(*glibc->blocks.v), by_start);
 	figures->system_bytes = glibc->params.mmapped_mem;
 	for (size_t i = 0; !error && i < glibc->blocks.n; i++) {
 		const struct glibc_block *b = &glibc->blocks.v[i];

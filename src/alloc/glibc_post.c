@@ -85,12 +85,10 @@ static void add_to_range(struct glibc_post *post, enum glibc_kind kind,
 void glibc_post_across(struct glibc_post *post, enum glibc_kind kind,
 		       uint64_t start, uint64_t end)
 {
-	struct glibc_probe *probe = post->probe;
-
-	if (probe) {
-		if (probe->va >= start && probe->va < end)
-			*probe = (struct glibc_probe){ probe->va, true, start,
-						       end, kind };
+	if (post->visitor) {
+		if (!post->error)
+			post->error = post->visitor->take(post->visitor->ctx,
+							  kind, start, end);
 		return;
 	}
 	if (post->parts) {
@@ -182,8 +180,10 @@ void glibc_post_finish(struct glibc_post *post)
 {
 	struct glibc_region *region = post->region;
 
-	if (post->probe)
+	if (post->visitor) {
+		post->region->error = post->error;
 		return;
+	}
 	if (post->parts) {
 		flush_range(post);
 		return;

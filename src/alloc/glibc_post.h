@@ -15,19 +15,12 @@ struct glibc_free_run {
 	bool is_merged; /* the last of them is from a fastbin */
 };
 
-/** What is looked for: the block that holds an address. */
-struct glibc_probe {
-	uint64_t va;
-	bool is_found;
-	uint64_t start, end;
-	enum glibc_kind kind;
-};
-
 struct glibc_post {
 	struct glibc *glibc;
 	struct glibc_region *region;
 	struct mw_parts *parts; /* NULL: into the region's digest */
-	struct glibc_probe *probe; /* instead of both; or NULL */
+	const struct glibc_visitor *visitor; /* instead of both; or NULL */
+	struct mw_error *error; /* of the visitor, which ends the walk */
 	/* A stretch in one state: added up so far is [start, at) */
 	uint64_t start, at, until;
 	uint64_t stretch[GLIBC_KINDS];

@@ -394,7 +394,7 @@ static void walk(struct walk *w)
 {
 	uint64_t va = w->region->chunks;
 
-	while (va < w->end) {
+	while (va < w->end && !w->post.error) {
 		uint64_t end = va >= w->buffer_start && va < w->buffer_end
 				       ? w->buffer_end
 				       : fill(w, va);
@@ -407,14 +407,14 @@ static void walk(struct walk *w)
 		glibc_post(&w->post, GLIBC_TORN, w->pending, w->end);
 }
 
-static void walk_region(struct glibc_region *r, struct mw_parts *parts,
-			struct glibc_probe *probe)
+void glibc_walk_region(struct glibc_region *r, struct mw_parts *parts,
+		       const struct glibc_visitor *visitor)
 {
 	struct glibc *glibc = r->arena->glibc;
 	MW_CLEANUP(mw_freep) uint8_t *buffer = mw_alloc(PIECE);
 	struct walk w = {
 		.post = { .glibc = glibc, .region = r, .parts = parts,
-			  .probe = probe },
+			  .visitor = visitor },
 		.target = glibc->target,
 		.region = r,
 		.buffer = buffer,
@@ -439,77 +439,4 @@ static void walk_region(struct glibc_region *r, struct mw_parts *parts,
 	if (r->limit > r->end)
 		glibc_post(&w.post, GLIBC_RESERVED, r->end, r->limit);
 	glibc_post_finish(&w.post);
-}
-
-void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts)
-{
-	walk_region(region, parts, NULL);
-}
-
-/** The mmapped block of @glibc that holds @va; false if none does. */
-static bool find_mmapped(const struct glibc *glibc, uint64_t va,
-			 struct mw_alloc_block *ret)
-{
-	for (size_t i = 0; i < glibc->blocks.n; i++) {
-		const struct glibc_block *b = &glibc->blocks.v[i];
-
-		if (va < b->start || va - b->start >= b->bytes)
-			continue;
-		*ret = (struct mw_alloc_block){
-			.allocator = "glibc",
-			.arena = glibc->arenas.v[0]->figures->name,
-			.state = "mmapped",
-			.start = b->start,
-			.bytes = b->bytes,
-			.user = b->start + CHUNK_HEAD_BYTES,
-			.user_bytes = b->bytes - CHUNK_HEAD_BYTES -
-				      glibc->layout->mmapped_tail,
-			.is_in_use = true,
-		};
-		return true;
-	}
-	return false;
-}
-
-struct mw_error *glibc_find_block(struct glibc *glibc, uint64_t va,
-				  struct mw_alloc_block *ret, bool *ret_found)
-{
-	static const char *const states[GLIBC_KINDS] = {
-		"in-use",   "free",	"free",	   "cache", "top",
-		"metadata", "reserved", "foreign", "torn",  "unreadable",
-	};
-	struct glibc_probe probe = { .va = va };
-	struct glibc_region *r = NULL;
-	bool is_block;
-
-	for (size_t i = 0; i < glibc->regions.n && !r; i++)
-		if (va >= glibc->regions.v[i]->start &&
-		    va < glibc->regions.v[i]->limit)
-			r = glibc->regions.v[i];
-	if (!r) {
-		*ret_found = find_mmapped(glibc, va, ret);
-		return NULL;
-	}
-	walk_region(r, NULL, &probe);
-	if (r->error)
-		return mw_steal(r->error);
-	*ret_found = probe.is_found;
-	if (!probe.is_found)
-		return NULL;
-	is_block = probe.kind <= GLIBC_CACHE;
-	*ret = (struct mw_alloc_block){
-		.allocator = "glibc",
-		.arena = r->arena->figures->name,
-		.state = states[probe.kind],
-		.start = probe.start,
-		.bytes = probe.end - probe.start,
-		.is_in_use = probe.kind == GLIBC_IN_USE,
-	};
-	// A block may use the next one's first word, which tells the size of
-	// free ones only.
-	if (is_block) {
-		ret->user = probe.start + CHUNK_HEAD_BYTES;
-		ret->user_bytes = ret->bytes - CHUNK_SIZE;
-	}
-	return NULL;
 }

@@ -291,8 +291,34 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	return NULL;
 }
 
+static struct mw_error *block_at(void *ctx, uint64_t va,
+				 struct mw_alloc_block *ret, bool *ret_found)
+{
+	const struct state *state = ctx;
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < state->copies.n && !error && !*ret_found; i++)
+		error = alloc_book_block_at(&state->copies.v[i]->book, va, ret,
+					    ret_found);
+	return error;
+}
+
+static struct mw_error *blocks(void *ctx, unsigned holders,
+			       mw_alloc_visit *visit, void *visit_ctx)
+{
+	const struct state *state = ctx;
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < state->copies.n && !error; i++)
+		error = alloc_book_blocks(&state->copies.v[i]->book, holders,
+					  visit, visit_ctx);
+	return error;
+}
+
 const struct alloc_detector alloc_jemalloc = {
 	.name = "jemalloc",
 	.claim = claim,
 	.free = free_state,
+	.block_at = block_at,
+	.blocks = blocks,
 };

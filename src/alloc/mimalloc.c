@@ -63,7 +63,7 @@ struct owner {
 };
 
 struct mimalloc {
-	struct alloc_book book;
+	struct alloc_book book; /* first: the state is the book, too */
 	struct mw_target *target;
 	uint64_t main_thread;
 	MW_VEC(struct segment) segments;
@@ -432,4 +432,6 @@ const struct alloc_detector alloc_mimalloc = {
 	.name = "mimalloc",
 	.claim = claim,
 	.free = free_state,
+	.block_at = alloc_book_block_at,
+	.blocks = alloc_book_blocks,
 };

@@ -65,7 +65,7 @@ struct group {
 };
 
 struct musl {
-	struct alloc_book book;
+	struct alloc_book book; /* first: the state is the book, too */
 	struct mw_target *target;
 	uint64_t secret, context;
 	const struct layout *layout;
@@ -244,6 +244,42 @@ static const struct group *nested_at(const struct musl *musl, uint64_t start)
 		       : NULL;
 }
 
+/**
+ * What malloc() returned of a slot, and how much of it was asked for. The 4
+ * bytes before a block have how much of the slot is left behind it, in the
+ * upper 3 bits of the second one: up to 4 bytes, 5: the slot's last 4 bytes say
+ * it, 7: the block begins as many units behind as the last two bytes say.
+ */
+static void find_user(struct alloc_book *book, struct mw_alloc_block *block)
+{
+	enum { HEAD = 4, IN_TAIL = 5, MOVED = 7 };
+	uint64_t end = block->start + block->bytes - HEAD, left;
+	uint8_t head[HEAD];
+
+	block->user_bytes = block->bytes - HEAD;
+	if (!mw_target_read(book->target, block->user - HEAD, head, HEAD))
+		return;
+	if (head[1] >> 5 == MOVED) {
+		uint64_t moved = (uint64_t)UNIT * mw_u16(head + 2);
+
+		if (moved >= block->user_bytes ||
+		    !mw_target_read(book->target, block->user + moved - HEAD,
+				    head, HEAD))
+			return;
+		block->user += moved;
+		block->user_bytes -= moved;
+	}
+	left = head[1] >> 5;
+	if (left == IN_TAIL) {
+		uint32_t tail;
+
+		if (!mw_target_read_u32(book->target, end - HEAD, &tail))
+			return;
+		left = tail;
+	}
+	block->user_bytes -= mw_min(left, block->user_bytes);
+}
+
 /** Add the slots from @first up to @end, none of which holds a group. */
 static void add_slots(struct musl *musl, const struct group *g, uint32_t first,
 		      uint32_t end)
@@ -325,6 +361,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	musl->target = alloc->target;
 	alloc_book_init(&musl->book, alloc, "musl");
 	musl->book.no_trimming = true;
+	musl->book.find_user = find_user;
 	if (!mw_target_auxv(alloc->target, AT_RANDOM, &at) ||
 	    !mw_target_search(alloc->target, at + 8, &musl->secret, 8) ||
 	    musl->secret == 0)
@@ -340,4 +377,6 @@ const struct alloc_detector alloc_musl = {
 	.name = "musl",
 	.claim = claim,
 	.free = free_state,
+	.block_at = alloc_book_block_at,
+	.blocks = alloc_book_blocks,
 };

@@ -60,27 +60,54 @@ static inline void mw_alloc_freep(struct mw_alloc **alloc)
 const struct mw_alloc_arena *const *
 mw_alloc_arenas(const struct mw_alloc *alloc, size_t *ret_count);
 
-/** One block, or what an arena has instead, at an address. */
+/** Who has a block: bits, so that one can ask for several. */
+enum mw_alloc_holder {
+	MW_ALLOC_NO_BLOCK = 0, /* top, metadata, …: never handed out */
+	MW_ALLOC_IN_USE = 1,   /* the program */
+	MW_ALLOC_CACHED = 2,   /* the cache of a thread, or the like */
+	MW_ALLOC_FREE = 4,     /* the arena; also from fastbins, and pages */
+};
+
+/** One block, or what an arena has instead. */
 struct mw_alloc_block {
 	const char *allocator; /* static */
-	const char *arena;     /* owned by the mw_alloc */
+	const struct mw_alloc_arena *arena; /* its row */
 	/* in-use, free, cache, mmapped, top, metadata, …; static */
 	const char *state;
+	enum mw_alloc_holder holder;
 	uint64_t start, bytes; /* with its head */
-	uint64_t user, user_bytes; /* what malloc() returned; 0: no block */
-	bool is_in_use;
+	/* What malloc() returned and how much may be written there, or 0 */
+	uint64_t user, user_bytes;
 };
 
 /**
  * The block that holds @va; *@ret_found is false when no allocator has it.
  *
  * Errors: MW_E_NOMEM.
- * Cost:   a walk through the blocks of the arena's heap.
+ * Cost:   in glibc, a walk through the blocks of the arena's heap; else a
+ *         binary search.
  */
 MW_MUST_USE struct mw_error *mw_alloc_block_at(struct mw_alloc *alloc,
 					       uint64_t va,
 					       struct mw_alloc_block *ret,
 					       bool *ret_found);
+
+/** Takes a block, which is its own only during the call. */
+typedef struct mw_error *mw_alloc_visit(void *ctx,
+					const struct mw_alloc_block *block);
+
+/**
+ * Call @visit for each block that one of @holders (bits of enum
+ * mw_alloc_holder) has, allocator by allocator; in ascending order within each
+ * heap (glibc) or all of an allocator (the others). Only while the target may
+ * be read.
+ *
+ * Errors: MW_E_NOMEM, and those of @visit, which end it.
+ * Cost:   in glibc, another walk through all heaps, with bounded memory.
+ */
+MW_MUST_USE struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc,
+					     unsigned holders,
+					     mw_alloc_visit *visit, void *ctx);
 
 /** Leave notes at the target about what could not be made out. */
 void mw_alloc_note_drift(const struct mw_alloc *alloc);

@@ -226,4 +226,6 @@ const struct alloc_detector alloc_tcmalloc = {
 	.name = "tcmalloc",
 	.claim = claim,
 	.free = free_state,
+	.block_at = alloc_book_block_at,
+	.blocks = alloc_book_blocks,
 };

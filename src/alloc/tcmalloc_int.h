@@ -9,7 +9,7 @@
 
 /** TCMalloc (gperftools): what was found of its global state. */
 struct tcmalloc {
-	struct alloc_book book;
+	struct alloc_book book; /* first: the state is the book, too */
 	struct mw_target *target;
 	uint32_t arena;
 	unsigned page_shift, leaf_bits, root_bits;

@@ -334,15 +334,16 @@ void explain_thread_stack(struct explain *e)
 static void say_block(struct explain *e, const struct mw_alloc_block *block)
 {
 	struct mw_alloc_block b = *block;
+	bool is_in_use = b.holder == MW_ALLOC_IN_USE;
 	char text[32];
 
 	cmd_level(&e->levels, "malloc");
 	cmd_say(&e->levels, "%s, arena %s: %s, 0x%" PRIx64 "-0x%" PRIx64
-		" (%s)", b.allocator, b.arena, b.state, b.start,
+		" (%s)", b.allocator, b.arena->name, b.state, b.start,
 		b.start + b.bytes, mw_format_bytes(text, b.bytes, true));
 	if (b.user) {
 		cmd_say(&e->levels, "; malloc() %s 0x%" PRIx64 ", room for "
-			"%" PRIu64 " bytes", b.is_in_use ? "returned"
+			"%" PRIu64 " bytes", is_in_use ? "returned"
 						 : "would return",
 			b.user, b.user_bytes);
 		if (e->va >= b.user)
@@ -352,9 +353,9 @@ static void say_block(struct explain *e, const struct mw_alloc_block *block)
 			cmd_say(&e->levels, "; this is its head");
 	}
 	cmd_fact_text(&e->levels, "allocator", b.allocator);
-	cmd_fact_text(&e->levels, "arena", b.arena);
+	cmd_fact_text(&e->levels, "arena", b.arena->name);
 	cmd_fact_text(&e->levels, "state", b.state);
-	cmd_fact_bool(&e->levels, "is_in_use", b.is_in_use);
+	cmd_fact_bool(&e->levels, "is_in_use", is_in_use);
 	cmd_fact_address(&e->levels, "start", b.start);
 	cmd_fact_count(&e->levels, "bytes", b.bytes);
 	if (b.user) {

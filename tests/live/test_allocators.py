@@ -3,21 +3,14 @@
 and what the program counts."""
 
 import json
-import os
 import subprocess
 
 import pytest
 
-from conftest import (PAGE, cached, c_program, debian_file, is_idle, ledger,
-                      need, run, wait_for)
+from conftest import (PAGE, cached, c_program, is_idle, ledger, need, run,
+                      wait_for)
+from mallocs import PRELOADED, preload
 
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
-PRELOADED = {
-    "jemalloc": ("libjemalloc2", f"{LIBRARIES}/libjemalloc.so.2"),
-    "mimalloc": ("libmimalloc2.0", f"{LIBRARIES}/libmimalloc.so.2.0"),
-    "tcmalloc": ("libtcmalloc-minimal4",
-                 f"{LIBRARIES}/libtcmalloc_minimal.so.4"),
-}
 MODES = ["--live", "--stop"]
 
 # What the threads' vectors of TLS, streams and libstdc++'s pool for exceptions
@@ -28,10 +21,8 @@ OTHERS_BYTES = 128 << 10
 
 def blocks(start, allocator, *arguments):
     """tests/programs/blocks.c with a malloc, once it rests."""
-    package, path = PRELOADED[allocator]
     target = start(c_program("blocks", flags=["-pthread"]), *arguments,
-                   env=dict(os.environ,
-                            LD_PRELOAD=str(debian_file(package, path))))
+                   env=preload(allocator))
     if "churn" not in arguments:
         wait_for(lambda: is_idle(target.pid), "the threads to sleep")
     return target

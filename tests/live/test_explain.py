@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import c_program, go_program, run, wait_for, is_idle
+from mallocs import PRELOADED, start_with
 
 LEVELS = {"mapping", "page", "account", "image", "section", "segment",
           "symbol", "thread_stack", "malloc", "arena", "span", "slot",
@@ -158,6 +159,24 @@ def test_structures(start, version):
     assert answer["structure"]["number"] == g["id"]
 
 
+@pytest.mark.parametrize("allocator", [*PRELOADED, "musl"])
+def test_other_allocators(start, allocator):
+    at = (target := start_with(start, allocator, "places")).figures
+    for name in "block", "thread_block", "large":
+        # The last byte that malloc_usable_size() allows.
+        answer = explain(target.pid, at[name] + at[f"{name}_usable"] - 1)
+        block = answer["malloc"]
+        assert block["allocator"] == allocator
+        assert block["state"] == "in-use" and block["is_in_use"] is True
+        assert block["user"] == hex(at[name])
+        assert block["user_bytes"] == at[f"{name}_usable"]
+        assert answer["account"]["name"] == \
+            f"malloc/{allocator}/{block['arena']}/in-use"
+    # musl unmaps groups of which all slots are free.
+    freed = explain(target.pid, at["freed"] + 100)["malloc"]
+    assert freed is None if allocator == "musl" else not freed["is_in_use"]
+
+
 @pytest.mark.parametrize("flags", [[], ["-no-pie"]])
 def test_native(start, flags):
     program = c_program("places", flags=["-pthread", *flags])
@@ -166,8 +185,7 @@ def test_native(start, flags):
     answer = explain(target.pid, at["block"] + 10)
     assert answer["malloc"]["state"] == "in-use"
     assert answer["malloc"]["user"] == hex(at["block"])
-    # What malloc_usable_size() says.
-    assert answer["malloc"]["user_bytes"] == 104
+    assert answer["malloc"]["user_bytes"] == at["block_usable"]
     assert answer["account"]["name"] == "malloc/glibc/main/in-use"
     assert explain(target.pid, at["freed"] + 100)["malloc"]["is_in_use"] \
         is False

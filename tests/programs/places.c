@@ -2,6 +2,7 @@
 
 // Addresses to be explained from outside: blocks of malloc, variables, stacks.
 #define _GNU_SOURCE
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,13 @@ static void say(const char *name, const void *p)
 	fprintf(stderr, "%s 0x%lx\n", name, (unsigned long)p);
 }
 
+/** A block, and how much of it may be written to. */
+static void say_block(const char *name, void *block)
+{
+	say(name, block);
+	fprintf(stderr, "%s_usable %zu\n", name, malloc_usable_size(block));
+}
+
 static void *thread(void *arg)
 {
 	volatile char local[64] = "on a thread";
@@ -28,7 +36,7 @@ static void *thread(void *arg)
 	(void)arg;
 	memset(block, 1, 200);
 	say("thread_local", (const void *)local);
-	say("thread_block", block);
+	say_block("thread_block", block);
 	fprintf(stderr, "tid %d\n", gettid());
 	pthread_barrier_wait(&ready);
 	pause();
@@ -51,9 +59,9 @@ int main(void)
 	pthread_create(&t, NULL, thread, NULL);
 	pthread_barrier_wait(&ready);
 	free(freed);
-	say("block", block);
+	say_block("block", block);
 	say("freed", freed);
-	say("large", large);
+	say_block("large", large);
 	say("mapped", mapped);
 	say("local", (const void *)local);
 	say("data", data);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "glibc_int.h"
+#include "mw_guard.h"
+
+/* Single blocks, told as the walk through their region meets them. */
+
+static const struct {
+	const char *state;
+	enum mw_alloc_holder holder;
+} kinds[GLIBC_KINDS] = {
+	[GLIBC_IN_USE] = { "in-use", MW_ALLOC_IN_USE },
+	[GLIBC_FREE] = { "free", MW_ALLOC_FREE },
+	[GLIBC_FAST] = { "free", MW_ALLOC_FREE },
+	[GLIBC_CACHE] = { "cache", MW_ALLOC_CACHED },
+	[GLIBC_TOP] = { "top", MW_ALLOC_NO_BLOCK },
+	[GLIBC_METADATA] = { "metadata", MW_ALLOC_NO_BLOCK },
+	[GLIBC_RESERVED] = { "reserved", MW_ALLOC_NO_BLOCK },
+	[GLIBC_FOREIGN] = { "foreign", MW_ALLOC_NO_BLOCK },
+	[GLIBC_TORN] = { "torn", MW_ALLOC_NO_BLOCK },
+	[GLIBC_UNREADABLE] = { "unreadable", MW_ALLOC_NO_BLOCK },
+};
+
+static void describe(const struct glibc_region *r, enum glibc_kind kind,
+		     uint64_t start, uint64_t end, struct mw_alloc_block *ret)
+{
+	*ret = (struct mw_alloc_block){
+		.allocator = "glibc",
+		.arena = r->arena->figures,
+		.state = kinds[kind].state,
+		.holder = kinds[kind].holder,
+		.start = start,
+		.bytes = end - start,
+	};
+	// A block may use the next one's first word, which tells the size of
+	// free ones only.
+	if (ret->holder) {
+		ret->user = start + CHUNK_HEAD_BYTES;
+		ret->user_bytes = ret->bytes - CHUNK_SIZE;
+	}
+}
+
+static void describe_mmapped(const struct glibc *glibc,
+			     const struct glibc_block *b,
+			     struct mw_alloc_block *ret)
+{
+	*ret = (struct mw_alloc_block){
+		.allocator = "glibc",
+		.arena = glibc->mmapped_figures,
+		.state = "mmapped",
+		.holder = MW_ALLOC_IN_USE,
+		.start = b->start,
+		.bytes = b->bytes,
+		.user = b->chunk + CHUNK_HEAD_BYTES,
+		.user_bytes = b->start + b->bytes - b->chunk -
+			      CHUNK_HEAD_BYTES - glibc->layout->mmapped_tail,
+	};
+}
+
+static struct mw_error *visit_region(struct glibc_region *r,
+				     const struct glibc_visitor *visitor)
+{
+	glibc_walk_region(r, NULL, visitor);
+	return mw_steal(r->error);
+}
+
+/* One block */
+
+struct probe {
+	uint64_t va;
+	const struct glibc_region *region;
+	struct mw_alloc_block *ret;
+	bool is_found;
+};
+
+static struct mw_error *probe(void *ctx, enum glibc_kind kind, uint64_t start,
+			      uint64_t end)
+{
+	struct probe *p = ctx;
+
+	if (p->va >= start && p->va < end) {
+		describe(p->region, kind, start, end, p->ret);
+		p->is_found = true;
+	}
+	return NULL;
+}
+
+struct mw_error *glibc_block_at(struct glibc *glibc, uint64_t va,
+				struct mw_alloc_block *ret, bool *ret_found)
+{
+	struct probe p = { .va = va, .ret = ret };
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < glibc->regions.n && !error; i++) {
+		struct glibc_region *r = glibc->regions.v[i];
+
+		if (va < r->start || va >= r->limit)
+			continue;
+		p.region = r;
+		error = visit_region(r, &(struct glibc_visitor){ probe, &p });
+	}
+	for (size_t i = 0; i < glibc->blocks.n && !p.region; i++) {
+		const struct glibc_block *b = &glibc->blocks.v[i];
+
+		if (va < b->start || va - b->start >= b->bytes)
+			continue;
+		describe_mmapped(glibc, b, ret);
+		p.is_found = true;
+	}
+	if (!error)
+		*ret_found = p.is_found;
+	return error;
+}
+
+/* All of them */
+
+struct visit {
+	const struct glibc_region *region;
+	unsigned holders;
+	mw_alloc_visit *visit;
+	void *ctx;
+};
+
+static struct mw_error *visit(void *ctx, enum glibc_kind kind, uint64_t start,
+			      uint64_t end)
+{
+	const struct visit *v = ctx;
+	struct mw_alloc_block block;
+
+	if (!(kinds[kind].holder & v->holders))
+		return NULL;
+	describe(v->region, kind, start, end, &block);
+	return v->visit(v->ctx, &block);
+}
+
+struct mw_error *glibc_visit_blocks(struct glibc *glibc, unsigned holders,
+				    mw_alloc_visit *to, void *ctx)
+{
+	struct visit v = { .holders = holders, .visit = to, .ctx = ctx };
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < glibc->regions.n && !error; i++) {
+		v.region = glibc->regions.v[i];
+		error = visit_region(glibc->regions.v[i],
+				     &(struct glibc_visitor){ visit, &v });
+	}
+	for (size_t i = 0; i < glibc->blocks.n && !error &&
+			   (holders & MW_ALLOC_IN_USE); i++) {
+		struct mw_alloc_block block;
+
+		describe_mmapped(glibc, &glibc->blocks.v[i], &block);
+		error = to(ctx, &block);
+	}
+	return error;
+}
