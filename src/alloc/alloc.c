@@ -114,6 +114,17 @@ struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc, unsigned holders,
 	return error;
 }
 
+struct mw_error *mw_alloc_bins(struct mw_alloc *alloc,
+			       struct mw_alloc_bins *ret)
+{
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < alloc->states.n && !error; i++)
+		if (alloc->states.v[i] && detectors[i]->bins)
+			error = detectors[i]->bins(alloc->states.v[i], ret);
+	return error;
+}
+
 void mw_alloc_note_drift(const struct mw_alloc *alloc)
 {
 	uint64_t torn = 0, arenas = 0;

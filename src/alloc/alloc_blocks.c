@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "alloc_book.h"
+#include "mw_num.h"
 
 /* Single blocks of a book: its slots, and pieces that are one block each. */
+
+/*
+ * What is larger than TCMalloc's largest class has, in most of them, a length
+ * of its own.
+ */
+#define LARGEST_CLASS MW_KIB(256)
 
 static const struct {
 	const char *state;
@@ -30,6 +37,8 @@ static void describe(struct alloc_book *book, const struct alloc_piece *p,
 		.holder = kinds[kind].holder,
 		.start = start,
 		.bytes = bytes,
+		.class = bytes <= LARGEST_CLASS ? (uint32_t)(bytes / 8)
+						: alloc_large_class(bytes),
 	};
 	// Free pages are no block yet.
 	if (!ret->holder || kind == ALLOC_DIRTY || kind == ALLOC_MUZZY)

@@ -3,6 +3,7 @@
 #define ALLOC_INT_H
 
 #include "mw_alloc.h"
+#include "mw_alloc_classes.h"
 #include "mw_vec.h"
 
 struct mw_alloc {
@@ -31,6 +32,8 @@ struct alloc_detector {
 	/** All blocks: see mw_alloc_blocks(). */
 	struct mw_error *(*blocks)(void *state, unsigned holders,
 				   mw_alloc_visit *visit, void *ctx);
+	/** Add to @to: see mw_alloc_bins(). NULL: it has none. */
+	struct mw_error *(*bins)(void *state, struct mw_alloc_bins *to);
 };
 
 extern const struct alloc_detector alloc_glibc;
@@ -43,6 +46,12 @@ extern const struct alloc_detector alloc_tcmalloc;
 struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,
 				       const char *allocator,
 				       const char *name);
+
+/**
+ * The class of a block that is as large as was asked for: four of them for each
+ * doubling, as jemalloc's large classes go.
+ */
+uint32_t alloc_large_class(uint64_t bytes);
 
 /**
  * Look through the data of all images: visit(ctx, va, words, count) for what of

@@ -32,6 +32,7 @@ static void free_glibc(struct glibc *glibc)
 	mw_vec_free(&glibc->regions);
 	mw_vec_free(&glibc->arenas);
 	mw_vec_free(&glibc->blocks);
+	mw_vec_free(&glibc->tcaches);
 	mw_map64_free(&glibc->by_va);
 	mw_map64_free(&glibc->heaps);
 	mw_free(glibc);
@@ -253,10 +254,21 @@ static struct mw_error *blocks(void *ctx, unsigned holders,
 	return error;
 }
 
+static struct mw_error *bins(void *ctx, struct mw_alloc_bins *to)
+{
+	const struct state *state = ctx;
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < state->copies.n && !error; i++)
+		error = glibc_bins(state->copies.v[i], to);
+	return error;
+}
+
 const struct alloc_detector alloc_glibc = {
 	.name = "glibc",
 	.claim = claim,
 	.free = free_state,
 	.block_at = block_at,
 	.blocks = blocks,
+	.bins = bins,
 };

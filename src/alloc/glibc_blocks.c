@@ -30,6 +30,7 @@ static void describe(const struct glibc_region *r, enum glibc_kind kind,
 		.holder = kinds[kind].holder,
 		.start = start,
 		.bytes = end - start,
+		.class = glibc_bin_of(end - start),
 	};
 	// A block may use the next one's first word, which tells the size of
 	// free ones only.
@@ -50,14 +51,15 @@ static void describe_mmapped(const struct glibc *glibc,
 		.holder = MW_ALLOC_IN_USE,
 		.start = b->start,
 		.bytes = b->bytes,
+		.class = alloc_large_class(b->bytes),
 		.user = b->chunk + CHUNK_HEAD_BYTES,
 		.user_bytes = b->start + b->bytes - b->chunk -
 			      CHUNK_HEAD_BYTES - glibc->layout->mmapped_tail,
 	};
 }
 
-static struct mw_error *visit_region(struct glibc_region *r,
-				     const struct glibc_visitor *visitor)
+struct mw_error *glibc_visit_region(struct glibc_region *r,
+				    const struct glibc_visitor *visitor)
 {
 	glibc_walk_region(r, NULL, visitor);
 	return mw_steal(r->error);
@@ -96,7 +98,8 @@ struct mw_error *glibc_block_at(struct glibc *glibc, uint64_t va,
 		if (va < r->start || va >= r->limit)
 			continue;
 		p.region = r;
-		error = visit_region(r, &(struct glibc_visitor){ probe, &p });
+		error = glibc_visit_region(
+			r, &(struct glibc_visitor){ probe, &p });
 	}
 	for (size_t i = 0; i < glibc->blocks.n && !p.region; i++) {
 		const struct glibc_block *b = &glibc->blocks.v[i];
@@ -140,8 +143,9 @@ struct mw_error *glibc_visit_blocks(struct glibc *glibc, unsigned holders,
 
 	for (size_t i = 0; i < glibc->regions.n && !error; i++) {
 		v.region = glibc->regions.v[i];
-		error = visit_region(glibc->regions.v[i],
-				     &(struct glibc_visitor){ visit, &v });
+		error = glibc_visit_region(
+			glibc->regions.v[i],
+			&(struct glibc_visitor){ visit, &v });
 	}
 	for (size_t i = 0; i < glibc->blocks.n && !error &&
 			   (holders & MW_ALLOC_IN_USE); i++) {

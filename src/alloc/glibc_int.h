@@ -77,6 +77,8 @@ enum glibc_mark {
 	GLIBC_MARK_FAST,
 	GLIBC_MARK_CACHE,
 	GLIBC_MARK_TCACHE, /* a tcache_perthread_struct */
+	/* Of a chunk that its neighbour knows as free */
+	GLIBC_MARK_UNSORTED = GLIBC_MARK_FAST,
 };
 
 #define MARK_LEAF_SHIFT 20 /* 1 MiB of heap a leaf */
@@ -89,6 +91,9 @@ struct glibc_marks {
 };
 
 #define GLIBC_FASTBINS 10
+#define GLIBC_BINS 127		/* bin 0 is none, 1 the unsorted one */
+#define GLIBC_LARGE_BYTES 1024	/* the least in a large bin */
+#define GLIBC_TCACHE_BINS 76	/* at most */
 
 struct glibc_arena {
 	struct glibc *glibc;
@@ -144,6 +149,12 @@ struct glibc_block {
 	uint64_t chunk; /* memalign() may put it behind the start */
 };
 
+/** A tcache_perthread_struct, and whose it is; 0: not known. */
+struct glibc_tcache {
+	uint64_t va;
+	int32_t tid;
+};
+
 /** What mp_ says; all 0 when it was not found. */
 struct glibc_params {
 	uint64_t va;
@@ -172,6 +183,7 @@ struct glibc {
 	struct mw_map64 heaps; /* heaps that are known */
 	uint64_t last_node;
 	MW_VEC(struct glibc_block) blocks; /* mmapped; ascending */
+	MW_VEC(struct glibc_tcache) tcaches;
 	struct mw_alloc_arena *mmapped_figures; /* NULL: there are none */
 	mw_account_id mmapped;
 };
@@ -232,9 +244,17 @@ void glibc_read_fastbins(struct glibc *glibc);
 /** Mark what is in an arena's fastbins, node by node. */
 MW_MUST_USE struct mw_error *glibc_mark_fastbins(struct glibc *glibc,
 						 struct glibc_arena *arena);
-/** Mark what is in the tcache at @va, and itself. */
+/** Mark what is in the tcache at @va, and itself; note it as @tid's. */
 MW_MUST_USE struct mw_error *glibc_mark_tcache(struct glibc *glibc,
-					       uint64_t va);
+					       uint64_t va, int32_t tid);
+/**
+ * Call @take for blocks of @bytes in the lists of the tcache at @va; its bins
+ * are numbered from 0.
+ */
+void glibc_count_tcache(struct glibc *glibc, uint64_t va,
+			void (*take)(void *ctx, uint32_t bin, uint64_t bytes,
+				     uint64_t blocks),
+			void *ctx);
 /** Whether a tcache_perthread_struct may stand at @va; how much speaks so. */
 unsigned glibc_rate_tcache(struct glibc *glibc, uint64_t va);
 /** Threads: which arena each uses, and its tcache. */
@@ -267,6 +287,15 @@ MW_MUST_USE struct mw_error *glibc_visit_blocks(struct glibc *glibc,
 						unsigned holders,
 						mw_alloc_visit *visit,
 						void *ctx);
+/** Hand all of a region to @visitor; its error, too. */
+MW_MUST_USE struct mw_error *
+glibc_visit_region(struct glibc_region *region,
+		   const struct glibc_visitor *visitor);
+/** The number of the bin for free chunks of @bytes; a size class of all. */
+uint32_t glibc_bin_of(uint64_t bytes);
+/** Add to @to what mw_alloc_bins() tells; after glibc_walk(). */
+MW_MUST_USE struct mw_error *glibc_bins(struct glibc *glibc,
+					struct mw_alloc_bins *to);
 
 /** Parts of a region's claim: an mw_refine_fn; ctx is the region. */
 struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,

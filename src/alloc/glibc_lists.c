@@ -180,6 +180,9 @@ struct tcache {
 	uint8_t bytes[MAX_TCACHE_STRUCT];
 };
 
+/* Bins below have chunks of one size each, others those of a class. */
+#define EXACT_BINS 64
+
 static uint64_t raw_count(const struct tcache *t, uint32_t bin)
 {
 	return t->layout->count_bytes == 1 ? t->bytes[bin]
@@ -215,8 +218,9 @@ static bool is_sound_bin(struct glibc *glibc, const struct tcache *t,
 			    sizeof(head)))
 		return false;
 	head[1] &= ~(uint64_t)SIZE_FLAGS;
-	return bin < 64 ? head[1] == CHUNK_MIN + CHUNK_ALIGN * bin
-			: head[1] > CHUNK_MIN + CHUNK_ALIGN * 63;
+	return bin < EXACT_BINS
+		       ? head[1] == CHUNK_MIN + CHUNK_ALIGN * bin
+		       : head[1] > CHUNK_MIN + CHUNK_ALIGN * (EXACT_BINS - 1);
 }
 
 /**
@@ -303,8 +307,10 @@ static struct mw_error *mark_list(struct glibc *glibc, uint64_t entry,
 	return error;
 }
 
-struct mw_error *glibc_mark_tcache(struct glibc *glibc, uint64_t va)
+struct mw_error *glibc_mark_tcache(struct glibc *glibc, uint64_t va,
+				   int32_t tid)
 {
+	struct glibc_tcache *place;
 	struct mw_error *error;
 	struct tcache t;
 	bool is_new;
@@ -314,6 +320,10 @@ struct mw_error *glibc_mark_tcache(struct glibc *glibc, uint64_t va)
 	error = glibc_mark(glibc, va - CHUNK_FD, GLIBC_MARK_TCACHE, &is_new);
 	if (!is_new)
 		return error;
+	place = mw_vec_push(&glibc->tcaches);
+	if (!place)
+		return mw_error_nomem();
+	*place = (struct glibc_tcache){ va, tid };
 	for (uint32_t b = 0; b < t.layout->bins; b++) {
 		uint64_t entry = entry_of(&t, b), next;
 
@@ -326,4 +336,35 @@ struct mw_error *glibc_mark_tcache(struct glibc *glibc, uint64_t va)
 			error = mark_list(glibc, entry_of(&t, b),
 					  count_of(&t, b));
 	return error;
+}
+
+void glibc_count_tcache(struct glibc *glibc, uint64_t va,
+			void (*take)(void *ctx, uint32_t bin, uint64_t bytes,
+				     uint64_t blocks),
+			void *ctx)
+{
+	struct tcache t;
+
+	if (!read_tcache(glibc, va, &t))
+		return;
+	for (uint32_t b = 0; b < t.layout->bins && b < GLIBC_TCACHE_BINS; b++) {
+		uint64_t left = count_of(&t, b), entry = entry_of(&t, b);
+
+		if (!is_sound_bin(glibc, &t, b))
+			continue;
+		if (b < EXACT_BINS)
+			take(ctx, b, CHUNK_MIN + CHUNK_ALIGN * b, left);
+		// Else each chunk tells its own size.
+		for (; b >= EXACT_BINS && entry && left > 0; left--) {
+			uint64_t words[2]; // its size, and the link
+
+			if (!may_be_chunk(glibc, entry - CHUNK_FD) ||
+			    !mw_target_peek(glibc->target, entry - 8, words,
+					    sizeof(words)))
+				break;
+			take(ctx, b, words[0] & ~(uint64_t)SIZE_FLAGS, 1);
+			if (!follow(glibc, entry, words[1], CHUNK_FD, &entry))
+				break;
+		}
+	}
 }

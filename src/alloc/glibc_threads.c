@@ -77,9 +77,10 @@ static void count_votes(struct votes *votes)
 	}
 }
 
-/** Count @thread in its arena and mark its cache. */
+/** Count thread @tid in its arena and mark its cache. */
 static struct mw_error *use_thread(struct glibc *glibc,
-				   const struct votes *votes, uint64_t tcb)
+				   const struct votes *votes, uint64_t tcb,
+				   int32_t tid)
 {
 	uint64_t va, *index;
 
@@ -92,7 +93,7 @@ static struct mw_error *use_thread(struct glibc *glibc,
 	}
 	if (votes->tcache_at &&
 	    mw_target_read_u64(glibc->target, tcb - votes->tcache_at * 8, &va))
-		return glibc_mark_tcache(glibc, va);
+		return glibc_mark_tcache(glibc, va, tid);
 	return NULL;
 }
 
@@ -108,7 +109,7 @@ static struct mw_error *use_first_chunks(struct glibc *glibc)
 		// An empty one that nobody points to is no evidence.
 		if (glibc_mark_at(r, r->chunks) == GLIBC_UNMARKED &&
 		    glibc_rate_tcache(glibc, va) > 1)
-			error = glibc_mark_tcache(glibc, va);
+			error = glibc_mark_tcache(glibc, va, 0);
 	}
 	return error;
 }
@@ -140,7 +141,7 @@ struct mw_error *glibc_find_threads(struct glibc *glibc)
 		uint64_t tcb = alloc_tcb(glibc->target, &threads[i]);
 
 		if (tcb)
-			error = use_thread(glibc, &votes, tcb);
+			error = use_thread(glibc, &votes, tcb, threads[i].tid);
 	}
 	return error ? error : use_first_chunks(glibc);
 }

@@ -76,6 +76,11 @@ struct mw_alloc_block {
 	const char *state;
 	enum mw_alloc_holder holder;
 	uint64_t start, bytes; /* with its head */
+	/*
+	 * Blocks of an arena with the same one are of one size class, or, where
+	 * the allocator makes them as large as was asked for, of like sizes.
+	 */
+	uint32_t class;
 	/* What malloc() returned and how much may be written there, or 0 */
 	uint64_t user, user_bytes;
 };

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd_books.h"
+#include "cmd_malloc.h"
 #include "mw_guard.h"
 #include "mw_num.h"
 
@@ -60,7 +60,7 @@ static const struct mw_column columns[] = {
 		    "that some blocks may be in transit" },
 };
 
-static uint64_t percent(uint64_t part, uint64_t of)
+uint64_t malloc_percent(uint64_t part, uint64_t of)
 {
 	return of ? (uint64_t)((__uint128_t)part * 100 / of) : 0;
 }
@@ -73,8 +73,9 @@ static bool fill_row(struct mw_cell *cells, const struct mw_alloc_arena *a)
 	mw_cell_value(&cells[FREE_BLOCKS], a->free_blocks);
 	mw_cell_value(&cells[LARGEST_FREE], a->largest_free_bytes);
 	mw_cell_value(&cells[FRAGMENTATION],
-		      percent(a->free_bytes, a->free_bytes + a->in_use_bytes +
-						     a->cache_bytes));
+		      malloc_percent(a->free_bytes,
+				     a->free_bytes + a->in_use_bytes +
+					     a->cache_bytes));
 	mw_cell_value(&cells[CACHE], a->cache_bytes);
 	mw_cell_value(&cells[CACHE_BLOCKS], a->cache_blocks);
 	mw_cell_value(&cells[TOP], a->top_bytes);
@@ -101,15 +102,16 @@ static int by_resident(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-static struct mw_error *fill(struct mw_table *table,
-			     const struct mw_alloc *alloc)
+static struct mw_error *fill_arenas(struct mw_table *table,
+				    struct cmd_books *books, uint64_t limit)
 {
 	size_t count;
 	const struct mw_alloc_arena *const *arenas =
-		mw_alloc_arenas(alloc, &count);
+		mw_alloc_arenas(books->alloc, &count);
 	MW_CLEANUP(mw_freep) const struct mw_alloc_arena **sorted =
 		mw_calloc(count, sizeof(*sorted));
 
+	(void)limit;
 	if (!sorted)
 		return mw_error_nomem();
 	if (count > 0) {
@@ -144,10 +146,6 @@ static void print_sums(const struct cmd_call *call,
 		resident += a->resident_bytes;
 		trimmable += a->trimmable_bytes;
 	}
-	if (count == 0) {
-		puts("No allocator was recognised.");
-		return;
-	}
 	printf("\n%s in use, %s free, cached or top; %s resident, of which "
 	       "trimming would give\nback %s now.\n",
 	       mw_format_bytes(text[0], in_use, exact),
@@ -156,31 +154,96 @@ static void print_sums(const struct cmd_call *call,
 	       mw_format_bytes(text[3], trimmable, exact));
 }
 
+static const struct malloc_view by_arena = {
+	columns, MW_COUNT(columns), fill_arenas,
+};
+
+/** What stands below a table for people. */
+static void print_end(const struct cmd_call *call,
+		      const struct mw_alloc *alloc,
+		      const struct mw_table *table,
+		      const struct malloc_view *view)
+{
+	size_t count;
+
+	(void)mw_alloc_arenas(alloc, &count);
+	if (count == 0)
+		puts("No allocator was recognised.");
+	else if (view == &by_arena)
+		print_sums(call, alloc);
+	else if (mw_table_rows(table) == 0)
+		puts("There are no such blocks.");
+}
+
+/* The command */
+
+static bool as_classes, as_bins;
+
+static const struct {
+	const bool *wanted;
+	const struct malloc_view *view;
+	const char *option;
+} views[] = {
+	{ &as_classes, &malloc_by_class, "--classes" },
+	{ &as_bins, &malloc_by_bin, "--bins" },
+};
+
 static void help(FILE *out)
 {
 	cmd_print_columns(out, columns, MW_COUNT(columns));
+	for (size_t i = 0; i < MW_COUNT(views); i++) {
+		fprintf(out, "\nWith %s:\n", views[i].option);
+		cmd_print_columns(out, views[i].view->columns,
+				  views[i].view->column_count);
+	}
+}
+
+static struct mw_error *choose(const struct malloc_view **ret)
+{
+	*ret = &by_arena;
+	for (size_t i = 0; i < MW_COUNT(views); i++) {
+		if (!*views[i].wanted)
+			continue;
+		if (*ret != &by_arena)
+			return mw_error_new(MW_E_USAGE, "%s: one table at a "
+					    "time", views[i].option);
+		*ret = views[i].view;
+	}
+	return NULL;
 }
 
 static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(cmd_books_free) struct cmd_books books = { 0 };
 	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
-	struct mw_error *error = cmd_books_take(call, 0, &books);
+	const struct malloc_view *view;
+	struct mw_error *error = choose(&view);
 
+	if (!error)
+		error = cmd_books_take(call, CMD_BOOKS_HOLD, &books);
+	if (error)
+		return error;
+	mw_table_init(&table, view->columns, view->column_count);
+	error = view->fill(&table, &books, 0);
+	books.stopped_ns = mw_target_release(books.target);
 	if (error)
 		return error;
 	cmd_print_notes(books.target);
-	mw_table_init(&table, columns, MW_COUNT(columns));
-	error = fill(&table, books.alloc);
-	if (error)
-		return error;
 	if (call->format != MW_FORMAT_TEXT || mw_table_rows(&table) > 0)
 		cmd_emit_table(call, &table, books.target, books.go,
 			       books.stopped_ns, books.wall_ns);
 	if (call->format == MW_FORMAT_TEXT)
-		print_sums(call, books.alloc);
+		print_end(call, books.alloc, &table, view);
 	return NULL;
 }
+
+static const struct cmd_option options[] = {
+	{ .name = "classes", .flag = &as_classes,
+	  .help = "blocks by size class, with their occupancy" },
+	{ .name = "bins", .flag = &as_bins,
+	  .help = "glibc's free blocks by the list that has them" },
+	{ 0 },
+};
 
 const struct cmd_command cmd_malloc = {
 	.name = "malloc",
@@ -188,6 +251,7 @@ const struct cmd_command cmd_malloc = {
 	.summary = "native allocators: arenas, free blocks, what trimming "
 		   "would give back",
 	.shared = CMD_FORMAT | CMD_CSV | CMD_CAPTURE,
+	.options = options,
 	.run = run,
 	.help = help,
 };

@@ -7,6 +7,7 @@
  *
  *	(empty)	report
  *	trim	malloc_trim(0) first
+ *	info	have the main arena sort its free blocks, and malloc_info()
  *	free	free every second block of each thread's large ones first
  *
  *	arenas [THREADS [BLOCKS [MAPPED [SBRK]]]]
@@ -163,6 +164,10 @@ int main(int argc, char **argv)
 	while (fgets(input, sizeof(input), stdin)) {
 		if (strcmp(input, "trim\n") == 0)
 			malloc_trim(0);
+		if (strcmp(input, "info\n") == 0) {
+			free(malloc(60000));
+			malloc_info(0, stderr);
+		}
 		report(threads);
 	}
 	return 0;
