@@ -161,7 +161,8 @@ static bool find_moduledata(struct search *s, uint64_t va,
 	return true;
 }
 
-static void search_heads(struct search *s)
+/** Take the sections that hold a line table as what they are. */
+static void take_sections(struct search *s)
 {
 	const struct mw_elf *elf = s->image->elf;
 	static const char *const names[] = { ".gopclntab",
@@ -175,12 +176,26 @@ static void search_heads(struct search *s)
 		if (place)
 			*place = section->addr + s->image->bias;
 	}
-	// An external linker merges it into .data.rel.ro; and the section
-	// table may be gone.
-	for (size_t i = 0; s->heads.n == 0 && i < elf->segments.n; i++)
-		if (elf->segments.v[i].type == PT_LOAD)
-			each_piece(s, &elf->segments.v[i],
-				   elf->segments.v[i].filesz, find_heads);
+}
+
+/**
+ * An external linker merges the line table into .data.rel.ro, and the section
+ * table may be gone: look for heads in one segment after the other, since
+ * constants in one may look like them.
+ */
+static void search_segments(struct search *s)
+{
+	const struct mw_elf *elf = s->image->elf;
+
+	for (size_t i = 0; s->address == 0 && i < elf->segments.n; i++) {
+		if (elf->segments.v[i].type != PT_LOAD)
+			continue;
+		s->heads.n = 0;
+		each_piece(s, &elf->segments.v[i], elf->segments.v[i].filesz,
+			   find_heads);
+		if (s->heads.n > 0)
+			search_data(s, find_moduledata);
+	}
 }
 
 bool go_find_module(struct mw_go *go, const struct mw_image *image)
@@ -193,9 +208,11 @@ bool go_find_module(struct mw_go *go, const struct mw_image *image)
 	if (elf->sections.n > 0 ? !has_go_section(elf)
 				: image->kind != MW_IMAGE_EXECUTABLE)
 		return false;
-	search_heads(&s);
+	take_sections(&s);
 	if (s.heads.n > 0)
 		search_data(&s, find_moduledata);
+	else
+		search_segments(&s);
 	mw_vec_free(&s.heads);
 	go->image = image;
 	go->module.pclntab = s.head;

@@ -149,6 +149,17 @@ def test_strings_that_look_like_versions(start, version):
     check_nothing_unknown(result)
 
 
+@pytest.mark.parametrize("version", ["1.16.15", "1.22.12"])
+def test_constants_that_look_like_line_tables(start, version):
+    """As in Debian's dockerd."""
+    program = go_program("linetables", version, "pie", cgo=True)
+    assert b".gopclntab" not in program.read_bytes()
+    result = ledger(start(program))
+    assert result.go["version"] == f"go{version}"
+    assert result.go["pie"] and result.go["stripped"]
+    check_nothing_unknown(result)
+
+
 def renamed(tmp_path, version, name, variant="stripped"):
     """objects.go, built with a release but saying that it is of another."""
     old, new = (f"go{v}".encode() for v in (version, name))
