@@ -13,7 +13,12 @@
  *
  * prev_size, size and what layout.mmapped_tail says are the whole block, which
  * is made of whole pages. mp_ has their number and the sum of their bytes: when
- * both are met, the list is right.
+ * both are met, the list is right. Where blocks have a tail, the sum has it once
+ * more for each time that a block was moved or changed its size (mremap_chunk()
+ * in 2.43 and 2.44).
+ *
+ * memalign leaves the head that the block had at first; it is out of date when
+ * the block has changed its size.
  *
  * The kernel joins mappings that adjoin, so a block can begin anywhere in one;
  * but most begin with it, or behind another block. Hence three passes, each of
@@ -23,7 +28,7 @@
 enum pass {
 	AT_STARTS, /* of mappings and behind other blocks */
 	AT_PAGES,
-	AT_ALIGNED, /* and where memalign puts them */
+	AT_ALIGNED, /* and those that memalign put on a later page */
 	PASSES,
 };
 
@@ -40,8 +45,12 @@ struct search {
 
 static bool is_complete(const struct search *s)
 {
+	uint64_t tail = s->glibc->layout->mmapped_tail;
+	uint64_t mem = s->glibc->params.mmapped_mem;
+
 	return s->glibc->blocks.n == s->glibc->params.n_mmaps &&
-	       s->sum == s->glibc->params.mmapped_mem;
+	       (s->sum == mem ||
+		(tail && s->sum < mem && (mem - s->sum) % tail == 0));
 }
 
 /**
@@ -77,14 +86,12 @@ static bool is_block(struct search *s, uint64_t va, uint64_t from, uint64_t to,
 static bool find_on_page(struct search *s, uint64_t page, uint64_t from,
 			 uint64_t to, struct glibc_block *ret)
 {
-	if (is_block(s, page, from, to, ret))
-		return true;
-	if (s->pass < AT_ALIGNED)
-		return false;
 	for (uint64_t align = 64; align <= MW_PAGE_BYTES; align *= 2)
-		if (is_block(s, page + align - CHUNK_HEAD_BYTES, from, to, ret))
+		if (is_block(s, page + align - CHUNK_HEAD_BYTES, from, to,
+			     ret) &&
+		    (ret->start == page || s->pass == AT_ALIGNED))
 			return true;
-	return false;
+	return is_block(s, page, from, to, ret);
 }
 
 /** The first page at or behind @va that is present; UINT64_MAX: none. */

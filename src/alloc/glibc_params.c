@@ -35,6 +35,18 @@ static bool is_huge_or_none(uint64_t bytes)
 			      (bytes & (bytes - 1)) == 0);
 }
 
+/**
+ * Whether @n mmapped blocks may be said to have @mem bytes: whole pages, and
+ * perhaps tails that were counted twice (see glibc_mmapped.c).
+ */
+static bool is_sum_of_blocks(const struct glibc_arena_layout *layout,
+			     uint64_t n, uint64_t mem)
+{
+	if (layout->mmapped_tail)
+		return mem % layout->mmapped_tail == 0 && (n == 0 || mem > 0);
+	return mw_is_aligned(mem, MW_PAGE_BYTES) && (n == 0) == (mem == 0);
+}
+
 /** How much speaks for an mp_; 0 when it cannot be one. */
 static unsigned rate(const struct look *l)
 {
@@ -47,8 +59,9 @@ static unsigned rate(const struct look *l)
 	uint64_t count = u64_at(l, p->tcache_count);
 	unsigned score = 0;
 
-	if (n > most || mem > most_mem || !mw_is_aligned(mem, MW_PAGE_BYTES) ||
-	    (n == 0) != (mem == 0) || !is_huge_or_none(u64_at(l, p->thp_pagesize)) ||
+	if (n > most || mem > most_mem ||
+	    !is_sum_of_blocks(l->glibc->layout, n, mem) ||
+	    !is_huge_or_none(u64_at(l, p->thp_pagesize)) ||
 	    !is_huge_or_none(u64_at(l, p->hp_pagesize)) || bins > 128 ||
 	    count > UINT16_MAX)
 		return 0;

@@ -20,6 +20,8 @@ RELEASES = {
     "2.31": ("bullseye", "lib/x86_64-linux-gnu", "ld-2.31.so"),
     "2.41": ("trixie", "usr/lib/x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
     "2.43": ("sid", "usr/lib/x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
+    "2.44": ("experimental", "usr/lib/x86_64-linux-gnu",
+             "ld-linux-x86-64.so.2"),
 }
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -65,6 +67,19 @@ def loader(version):
     return [folder / name, "--library-path", folder]
 
 
+def headers(version):
+    """Options of gcc for the header files of a C library."""
+    include = subprocess.run(["gcc", "-print-file-name=include"],
+                             capture_output=True, text=True,
+                             check=True).stdout.strip()
+    folder = root(version) / "usr/include"
+    return ["-nostdinc", "-isystem", include, "-isystem", folder,
+            "-isystem", folder / "x86_64-linux-gnu",
+            # Those of the kernel are any.
+            "-idirafter", "/usr/include",
+            "-idirafter", "/usr/include/x86_64-linux-gnu"]
+
+
 def old_program(name):
     """tests/programs/NAME.c, built with the oldest C library."""
     source = PROGRAMS / f"{name}.c"
@@ -73,14 +88,8 @@ def old_program(name):
     parts = old / "usr/lib/x86_64-linux-gnu"
 
     def make(path):
-        include = subprocess.run(
-            ["gcc", "-print-file-name=include"], capture_output=True,
-            text=True, check=True).stdout.strip()
-        subprocess.run(
-            ["gcc", "-O1", "-pthread", "-nostdinc", "-isystem", include,
-             "-isystem", old / "usr/include",
-             "-isystem", old / "usr/include/x86_64-linux-gnu",
-             "-c", "-o", f"{path}.o", source], check=True)
+        subprocess.run(["gcc", "-O1", "-pthread", *headers("2.31"),
+                        "-c", "-o", f"{path}.o", source], check=True)
         subprocess.run(
             ["gcc", "-nostdlib", "-no-pie", "-s", "-o", path,
              parts / "crt1.o", parts / "crti.o", f"{path}.o",
@@ -106,9 +115,11 @@ def static_program(name, version):
         subprocess.run(
             ["gcc", "-O1", "-pthread", "-nostdlib", "-static", "-s",
              "-o", path, parts / "crt1.o", parts / "crti.o",
-             gcc / "crtbeginT.o", source, "-DSTATIC", f"-L{parts}",
-             "-Wl,--start-group", "-lgcc", "-lgcc_eh", "-lc",
-             "-Wl,--end-group", gcc / "crtend.o", parts / "crtn.o"],
-            check=True)
+             gcc / "crtbeginT.o", *headers(version), source, "-DSTATIC",
+             f"-L{parts}", "-Wl,--start-group", "-lpthread", "-lgcc",
+             "-lgcc_eh", "-lc", "-Wl,--end-group",
+             # Since 2.35; nobody here throws an exception.
+             *(["-Wl,--defsym=_dl_find_object=0"] if version == "2.31" else []),
+             gcc / "crtend.o", parts / "crtn.o"], check=True)
 
     return cached(f"{name}-static-glibc{version}", [source.read_text()], make)
