@@ -9,7 +9,10 @@
  * sbrk		somebody else moves the break
  * second	a second C library (dlmopen) has blocks, too
  * overrun	the heads of NUMBER blocks are overwritten
+ * zeros	the same, with zeros
+ * top		the main arena's top leads nowhere
  * rings	fastbins' lists are bent into rings
+ * cachering	so is a list of a thread's cache
  * churn	threads allocate and free without a pause
  */
 #define _GNU_SOURCE
@@ -26,6 +29,7 @@
 enum { BLOCKS = 20000 };
 
 static char *blocks[BLOCKS];
+static char *volatile some[5];
 
 static void report(void)
 {
@@ -66,12 +70,38 @@ static void use_second(void)
 		memset(other(100 + i % 900), 3, 100);
 }
 
-static void overrun(int number)
+static void overrun(int number, int with)
 {
 	for (int i = 1; i < BLOCKS; i += BLOCKS / number)
 		if (blocks[i])
 			memset(blocks[i] + malloc_usable_size(blocks[i]),
-			       0xff, 8);
+			       with, 8);
+}
+
+/** What was freed last leads back to 16 bytes below its bin: where top is. */
+static void lose_top(void)
+{
+	uintptr_t wild = 0x123450;
+	void *volatile *freed;
+
+	for (int i = 0; i < 3; i++)
+		some[i] = malloc(50000);
+	free(some[1]);
+	freed = (void *volatile *)some[1];
+	memcpy(freed[1], &wild, sizeof(wild));
+}
+
+/** Of five blocks in a cache, let the third one lead back to the first. */
+static void bend_cache(void)
+{
+	volatile uintptr_t *third;
+
+	for (int i = 0; i < 5; i++)
+		some[i] = malloc(900);
+	for (int i = 0; i < 5; i++)
+		free(some[i]);
+	third = (volatile uintptr_t *)some[2];
+	*third = (uintptr_t)some[4] ^ (uintptr_t)third >> 12;
 }
 
 /** Free many small blocks, and let each tenth lead to itself. */
@@ -132,7 +162,9 @@ int main(int argc, char **argv)
 	} else if (strcmp(kind, "second") == 0) {
 		use_second();
 	} else if (strcmp(kind, "overrun") == 0) {
-		overrun(number);
+		overrun(number, 0xff);
+	} else if (strcmp(kind, "zeros") == 0) {
+		overrun(number, 0);
 	} else if (strcmp(kind, "churn") == 0) {
 		for (uintptr_t i = 1; i <= 3; i++) {
 			pthread_t thread;
@@ -143,6 +175,10 @@ int main(int argc, char **argv)
 	report();
 	if (strcmp(kind, "rings") == 0)
 		bend();
+	else if (strcmp(kind, "cachering") == 0)
+		bend_cache();
+	else if (strcmp(kind, "top") == 0)
+		lose_top();
 	for (;;)
 		pause();
 }
