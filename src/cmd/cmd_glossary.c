@@ -169,7 +169,7 @@ static const struct {
 	{ "stack/threads/guard", "pages that catch an overflow", NULL },
 	{ "stack/threads/tls", "thread-local variables and descriptors", NULL },
 
-	{ "malloc", "the C library's heap", NULL },
+	{ "malloc", "blocks of C and the like, by allocator", NULL },
 	{ "malloc/glibc", "the GNU C library's malloc",
 	  "Arenas, in which blocks are cut one behind the other; blocks of "
 	  "128 KiB and more get mappings of their own." },
@@ -207,7 +207,7 @@ static const struct {
 	  "by malloc_trim." },
 	{ "malloc/*/*/metadata", "the allocator's own structures",
 	  "Descriptions of arenas and heaps, the threads' caches." },
-	{ "malloc/*/*/mmapped", "large blocks with mappings of their own",
+	{ "malloc/*/*/mmapped", "large blocks in use, a mapping for each",
 	  "Blocks above the threshold (128 KiB at first, it grows to 32 MiB as "
 	  "such blocks are freed): free() gives each back at once." },
 	{ "malloc/*/*/dirty", "free pages, not given back",
