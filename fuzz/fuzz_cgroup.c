@@ -5,13 +5,18 @@
 
 static void check_mount(const char *text, size_t size, unsigned version)
 {
-	MW_CLEANUP(mw_freep) char *root = NULL, *point = NULL;
+	static const char *const paths[] = { "/", "/a/b", "/../x" };
 
-	if (mw_parse_cgroup_mount(text, size, version, &root, &point))
-		CHECK(root && point && strlen(root) <= size &&
-		      strlen(point) <= size);
-	else
-		CHECK(!root && !point);
+	for (size_t i = 0; i < MW_COUNT(paths); i++) {
+		MW_CLEANUP(mw_freep) char *point = NULL, *dir = NULL;
+
+		if (mw_parse_cgroup_mount(text, size, version, paths[i],
+					  &point, &dir))
+			CHECK(point && dir && strlen(point) <= size &&
+			      strncmp(dir, point, strlen(point)) == 0);
+		else
+			CHECK(!point && !dir);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -150,12 +150,43 @@ static struct mw_error *fill_arenas(const struct cmd_books *books,
 	return NULL;
 }
 
+static void fill_cgroup(const struct mw_cgroup *g, struct mw_situation *s)
+{
+	bool is_2 = g->version == 2;
+
+	s->cgroup = (struct mw_cgroup_situation){
+		.is_known = g->version != 0,
+		.version = g->version,
+		.path = g->path,
+		.current_bytes = g->current_bytes,
+		.limit_bytes = g->limit_bytes,
+		.anon_bytes = g->anon_bytes,
+		.file_bytes = g->file_bytes,
+		.shmem_bytes = g->shmem_bytes,
+		.slab_bytes = g->slab_bytes,
+		.slab_kept_bytes = g->slab_kept_bytes,
+		.sock_bytes = g->sock_bytes,
+		.kernel_bytes = g->kernel_bytes,
+		.kernel_stack_bytes = is_2 ? g->kernel_stack_bytes
+					   : g->members.kernel_stack_bytes,
+		.page_table_bytes = is_2 ? g->page_table_bytes
+					 : g->members.page_table_bytes,
+		.kernel_parts_are_sums = !is_2,
+		.processes = g->processes,
+	};
+	for (size_t i = 0; i < mw_min(MW_SHARES, MW_CGROUP_OTHERS); i++)
+		s->cgroup.others[i] = (struct mw_share){
+			.name = g->others[i].comm,
+			.count = (uint64_t)g->others[i].pid,
+			.bytes = g->others[i].anon_bytes,
+		};
+}
+
 static struct mw_error *fill_system(const struct cmd_books *books,
 				    struct cmd_findings *f)
 {
 	const struct mw_target_info *info = mw_target_info(books->target);
 	struct mw_situation *s = &f->situation;
-	const struct mw_cgroup *g = &f->cgroup;
 	struct mw_error *error;
 
 	// A core is of another time, and often of another machine.
@@ -169,24 +200,9 @@ static struct mw_error *fill_system(const struct cmd_books *books,
 		.max_ptes_none = f->thp.max_ptes_none,
 	};
 	error = mw_kernel_cgroup(info->pid, &f->cgroup);
-	if (error)
-		return error;
-	s->cgroup = (struct mw_cgroup_situation){
-		.is_known = g->version != 0,
-		.version = g->version,
-		.path = g->path,
-		.current_bytes = g->current_bytes,
-		.limit_bytes = g->limit_bytes,
-		.anon_bytes = g->anon_bytes,
-		.file_bytes = g->file_bytes,
-		.shmem_bytes = g->shmem_bytes,
-		.slab_bytes = g->slab_bytes,
-		.sock_bytes = g->sock_bytes,
-		.kernel_stack_bytes = g->kernel_stack_bytes,
-		.page_table_bytes = g->page_table_bytes,
-		.kernel_bytes = g->kernel_bytes,
-	};
-	return NULL;
+	if (!error)
+		fill_cgroup(&f->cgroup, s);
+	return error;
 }
 
 struct mw_error *cmd_findings_take(const struct cmd_books *books,

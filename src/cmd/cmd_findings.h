@@ -36,6 +36,14 @@ void cmd_findings_print(const struct cmd_findings *findings,
 void cmd_findings_json(struct mw_json *json,
 		       const struct cmd_findings *findings);
 
+/**
+ * The control group's memory: a line where it has a limit, and with --verbose
+ * all parts.
+ */
+void cmd_cgroup_print(const struct mw_situation *s,
+		      const struct cmd_call *call);
+void cmd_cgroup_json(struct mw_json *json, const struct mw_situation *s);
+
 /* Parts of cmd_findings_take() */
 
 /** Whether @bytes of RSS are enough to look closer. */

@@ -186,6 +186,7 @@ static void print_json(const struct cmd_books *books,
 	mw_json_end(&json);
 	json_audit(&json, books);
 	json_accounts(&json, books);
+	cmd_cgroup_json(&json, &findings->situation);
 	cmd_findings_json(&json, findings);
 	if (baseline) {
 		mw_json_key(&json, "baseline");
@@ -488,6 +489,7 @@ static struct mw_error *print_text(const struct cmd_books *books,
 		print_ranges(books, call);
 	if (baseline)
 		print_baseline(changes, call);
+	cmd_cgroup_print(&findings->situation, call);
 	print_audit(books);
 	cmd_findings_print(findings, call);
 	print_overlaps(books->ledger);

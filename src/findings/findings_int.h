@@ -86,6 +86,18 @@ size_t find_largest(const struct mw_situation *s, const char *prefix, bool swap,
 void find_add_largest(char **ret, const struct mw_situation *s,
 		      const char *prefix);
 
+/* The control group (findings_cgroup.c) */
+
+/** What of the group's memory is the kernel's, but for sockets. */
+uint64_t find_cgroup_kernel_bytes(const struct mw_cgroup_situation *group);
+
+/** Add what the kernel's memory is made of. */
+void find_add_kernel_parts(char **text,
+			   const struct mw_cgroup_situation *group);
+
+/** Add what all of the group's memory is made of. */
+void find_add_cgroup(char **text, const struct mw_situation *s);
+
 /** Bytes as text for people; holds to the end of the block. */
 #define BYTES(bytes) mw_format_bytes((char[32]){ 0 }, (bytes), false)
 

@@ -75,16 +75,24 @@ struct mw_arena_share {
 	uint64_t top_bytes, resident_bytes, trimmable_bytes, threads;
 };
 
-/** The memory controller's view of the group that a process is in. */
+/**
+ * The memory controller's view of the group that a process is in, or of one
+ * above it: of that with the least room below its limit.
+ */
 struct mw_cgroup_situation {
 	bool is_known;
 	unsigned version; /* 1 or 2 */
 	const char *path;
 	uint64_t current_bytes;
-	uint64_t limit_bytes; /* the tightest above it; UINT64_MAX: none */
+	uint64_t limit_bytes; /* UINT64_MAX: none */
 	uint64_t anon_bytes, file_bytes, shmem_bytes;
-	uint64_t slab_bytes, sock_bytes, kernel_stack_bytes, page_table_bytes;
+	uint64_t slab_bytes, slab_kept_bytes; /* the latter: not reclaimable */
+	uint64_t sock_bytes, kernel_stack_bytes, page_table_bytes;
 	uint64_t kernel_bytes; /* all of the kernel's; 0: not told */
+	/* In version 1 these two are sums over the group's processes. */
+	bool kernel_parts_are_sums;
+	uint64_t processes; /* 0: not looked at */
+	struct mw_share others[MW_SHARES]; /* anonymous memory; count: PID */
 };
 
 /** How the system treats huge pages. */

@@ -2,8 +2,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 
-#include "kernel_int.h"
+#include "kernel_cgroup.h"
 #include "kernel_parse.h"
 
 /*
@@ -12,8 +13,24 @@
  */
 #define NO_LIMIT (UINT64_C(1) << 62)
 
-/** A file as text; NULL when it cannot be read, or without memory. */
-static char *slurp(int dir_fd, const char *name, size_t *ret_bytes)
+/* linux/magic.h */
+#define CGROUP_MAGIC 0x27e0eb
+#define CGROUP2_MAGIC 0x63677270
+
+/** Where a group's directory is. */
+struct place {
+	char *point; /* where its hierarchy is mounted */
+	char *dir;
+};
+
+static void place_free(struct place *place)
+{
+	mw_free(place->point);
+	mw_free(place->dir);
+	place->point = place->dir = NULL;
+}
+
+char *mw_cgroup_slurp(int dir_fd, const char *name, size_t *ret_bytes)
 {
 	char *text = NULL;
 
@@ -25,79 +42,165 @@ static char *slurp(int dir_fd, const char *name, size_t *ret_bytes)
 static uint64_t read_number(int dir_fd, const char *name, uint64_t none)
 {
 	size_t bytes;
-	MW_CLEANUP(mw_freep) char *text = slurp(dir_fd, name, &bytes);
+	MW_CLEANUP(mw_freep) char *text = mw_cgroup_slurp(dir_fd, name, &bytes);
 
 	return text ? mw_parse_limit(text, bytes) : none;
 }
 
+static uint64_t read_usage(int fd, unsigned version)
+{
+	uint64_t bytes = read_number(fd, version == 2
+						 ? "memory.current"
+						 : "memory.usage_in_bytes", 0);
+
+	return bytes == UINT64_MAX ? 0 : bytes;
+}
+
+static uint64_t read_limit(int fd, unsigned version)
+{
+	uint64_t bytes = read_number(fd, version == 2
+						 ? "memory.max"
+						 : "memory.limit_in_bytes",
+				     UINT64_MAX);
+
+	return bytes >= NO_LIMIT ? UINT64_MAX : bytes;
+}
+
 /**
- * The directory of group @path below a mount of @root at @point; NULL when it
- * is not below that. Of a group outside of our namespace the kernel writes a
- * path that begins with "/..".
+ * Find group @path through the mounts of a process: ours (@pid 0), or those of
+ * @pid, which may be in a container whose groups are not mounted here.
  */
-static char *group_path(const char *root, const char *point, const char *path)
+static void find_place(pid_t pid, unsigned version, const char *path,
+		       struct place *ret)
 {
-	size_t len = strcmp(root, "/") == 0 ? 0 : strlen(root);
-
-	if (strncmp(path, "/..", 3) == 0 || strncmp(path, root, len) != 0 ||
-	    (path[len] != '/' && path[len] != '\0'))
-		return NULL;
-	path += len;
-	return mw_format("%s%s", point, strcmp(path, "/") == 0 ? "" : path);
-}
-
-/** The tightest limit of the group and of those above it, up to the mount. */
-static uint64_t tightest(const char *dir, const char *point)
-{
-	size_t top = strlen(point);
-	MW_CLEANUP(mw_freep) char *at = mw_strdup(dir);
-	uint64_t least = UINT64_MAX;
-
-	while (at && strlen(at) >= top) {
-		MW_CLEANUP(mw_freep) char *name = mw_format("%s/memory.max",
-							     at);
-		char *slash = strrchr(at, '/');
-
-		if (name)
-			least = mw_min(least, read_number(AT_FDCWD, name,
-							  UINT64_MAX));
-		if (!slash)
-			break;
-		*slash = '\0';
-	}
-	return least;
-}
-
-static void read_group(int fd, const char *point, struct mw_cgroup *g)
-{
-	bool is_2 = g->version == 2;
+	MW_CLEANUP(mw_freep) char *mounts = NULL;
+	char name[32] = "/proc/self/mountinfo", root[32] = "";
 	size_t bytes;
-	MW_CLEANUP(mw_freep) char *stat = slurp(fd, "memory.stat", &bytes);
 
+	if (pid) {
+		snprintf(name, sizeof(name), "/proc/%d/mountinfo", pid);
+		snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	}
+	mounts = mw_cgroup_slurp(AT_FDCWD, name, &bytes);
+	if (!mounts || !mw_parse_cgroup_mount(mounts, bytes, version, path,
+					      &ret->point, &ret->dir) || !pid)
+		return;
+
+	struct place there = {
+		.point = mw_format("%s%s", root, ret->point),
+		.dir = mw_format("%s%s", root, ret->dir),
+	};
+
+	place_free(ret);
+	*ret = there;
+	if (!there.point || !there.dir)
+		place_free(ret);
+}
+
+static int open_dir(const char *dir)
+{
+	return open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/** Of a container's file system, nothing but control groups is believed. */
+static bool is_cgroup(int fd, unsigned version)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	       fs.f_type == (version == 2 ? CGROUP2_MAGIC : CGROUP_MAGIC);
+}
+
+/** Open the directory of group @path; -1 when it cannot be seen. */
+static int open_group(pid_t pid, unsigned version, const char *path,
+		      struct place *place)
+{
+	int fd = -1;
+
+	find_place(0, version, path, place);
+	if (place->dir)
+		fd = open_dir(place->dir);
+	if (fd >= 0)
+		return fd;
+	place_free(place);
+	find_place(pid, version, path, place);
+	if (place->dir)
+		fd = open_dir(place->dir);
+	if (fd >= 0 && !is_cgroup(fd, version))
+		mw_closep(&fd);
+	return fd;
+}
+
+/**
+ * From the group at @place up to the mount, go to the one that has the least
+ * room left below its limit: that is the one which counts. Without any limit
+ * stay.
+ */
+static int go_to_limit(int fd, const struct place *place, struct mw_cgroup *g)
+{
+	MW_CLEANUP(mw_freep) char *at = mw_strdup(place->dir);
+	size_t top = strlen(place->point);
+	uint64_t least_room = UINT64_MAX;
+	int best = fd;
+
+	while (at) {
+		uint64_t limit = read_limit(fd, g->version);
+		uint64_t used = read_usage(fd, g->version);
+		uint64_t room = limit > used ? limit - used : 0;
+		char *slash = strrchr(at, '/');
+		bool is_better = limit != UINT64_MAX && room < least_room;
+		int above = -1;
+
+		if (is_better) {
+			least_room = room;
+			mw_free(g->path);
+			g->path = mw_strdup(at);
+			if (best != fd)
+				mw_closep(&best);
+			best = fd;
+		}
+		if (slash && (size_t)(slash - at) >= top) {
+			*slash = '\0';
+			above = openat(fd, "..", O_PATH | O_DIRECTORY |
+						 O_CLOEXEC);
+		}
+		if (fd != best)
+			mw_closep(&fd);
+		if (above < 0)
+			break;
+		fd = above;
+	}
+	return best;
+}
+
+static void read_group(int fd, struct mw_cgroup *g)
+{
+	size_t bytes;
+	MW_CLEANUP(mw_freep) char *stat = mw_cgroup_slurp(fd, "memory.stat",
+							  &bytes);
+
+	if (!stat)
+		return;
+	g->current_bytes = read_usage(fd, g->version);
 	g->limit_bytes = UINT64_MAX;
-	g->current_bytes = read_number(fd, is_2 ? "memory.current"
-						: "memory.usage_in_bytes", 0);
-	if (!stat || g->current_bytes == UINT64_MAX)
-		g->current_bytes = 0;
-	if (stat)
-		mw_parse_memory_stat(stat, bytes, g);
-	if (is_2) {
-		g->limit_bytes = tightest(g->path, point);
-	} else {
+	mw_parse_memory_stat(stat, bytes, g);
+	// What memory.stat said comes from above what can be seen.
+	g->limit_bytes = mw_min(g->limit_bytes, read_limit(fd, g->version));
+	if (g->limit_bytes >= NO_LIMIT)
+		g->limit_bytes = UINT64_MAX;
+	if (g->version == 1) {
 		g->kernel_bytes = read_number(fd, "memory.kmem.usage_in_bytes",
 					      0);
 		g->sock_bytes =
 			read_number(fd, "memory.kmem.tcp.usage_in_bytes", 0);
 	}
-	if (g->limit_bytes >= NO_LIMIT)
-		g->limit_bytes = UINT64_MAX;
 }
 
 struct mw_error *mw_kernel_cgroup(pid_t pid, struct mw_cgroup *ret)
 {
 	MW_CLEANUP(mw_cgroup_free) struct mw_cgroup g = { 0 };
-	MW_CLEANUP(mw_freep) char *own = NULL, *mounts = NULL, *path = NULL;
-	MW_CLEANUP(mw_freep) char *root = NULL, *point = NULL;
+	MW_CLEANUP(mw_freep) char *own = NULL, *path = NULL;
+	MW_CLEANUP(place_free) struct place place = { 0 };
 	MW_CLEANUP(mw_closep) int fd = -1;
 	size_t bytes, path_bytes;
 	const char *at;
@@ -105,25 +208,25 @@ struct mw_error *mw_kernel_cgroup(pid_t pid, struct mw_cgroup *ret)
 
 	*ret = g;
 	snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
-	own = slurp(AT_FDCWD, name, &bytes);
+	own = mw_cgroup_slurp(AT_FDCWD, name, &bytes);
 	if (!own || !mw_parse_cgroup(own, bytes, &g.version, &at, &path_bytes))
 		return NULL;
 	path = mw_strndup(at, path_bytes);
 	if (!path)
 		return mw_error_nomem();
-	mounts = slurp(AT_FDCWD, "/proc/self/mountinfo", &bytes);
-	if (!mounts || !mw_parse_cgroup_mount(mounts, bytes, g.version, &root,
-					      &point))
-		return NULL;
-	g.path = group_path(root, point, path);
-	if (!g.path)
-		return NULL;
-	fd = open(g.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open_group(pid, g.version, path, &place);
 	if (fd < 0)
 		return NULL;
-	read_group(fd, point, &g);
+	g.path = mw_strdup(place.dir);
+	fd = go_to_limit(fd, &place, &g);
+	if (!g.path)
+		return mw_error_nomem();
+	read_group(fd, &g);
 	if (g.current_bytes == 0)
 		return NULL;
+	// Without a limit it is no container, and may have all processes.
+	if (g.limit_bytes != UINT64_MAX)
+		mw_cgroup_read_members(fd, pid, &g);
 	*ret = g;
 	g.path = NULL;
 	return NULL;

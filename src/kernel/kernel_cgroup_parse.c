@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "kernel_parse.h"
-#include "mw_mem.h"
+#include "mw_guard.h"
 
 /** Whether @word is one of a list with commas. */
 static bool in_list(const char *list, const char *end, const char *word)
@@ -108,6 +108,40 @@ static bool is_word(const char *const *field, const char *word)
 	       memcmp(field[0], word, len) == 0;
 }
 
+/**
+ * The directory of group @path below a mount of @root at @point; NULL when it
+ * is not below that, or without memory. The kernel writes a group that is not
+ * below the reader's own namespace with "/.." in front, in both files alike.
+ */
+static char *group_dir(const char *root, const char *point, const char *path)
+{
+	size_t len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+	if (strncmp(path, root, len) != 0 ||
+	    (path[len] != '/' && path[len] != '\0'))
+		return NULL;
+	path += len;
+	// From here on down only; ".." would leave the mount.
+	if (strncmp(path, "/..", 3) == 0)
+		return NULL;
+	return mw_format("%s%s", point, strcmp(path, "/") == 0 ? "" : path);
+}
+
+/** Whether a mount is one of the hierarchy that has the memory controller. */
+static bool is_hierarchy(const char *const *f, size_t fields, unsigned version)
+{
+	size_t dash = 6;
+
+	while (dash < fields && !is_word(&f[dash], "-"))
+		dash++;
+	if (dash + 3 >= fields)
+		return false;
+	if (version == 2)
+		return is_word(&f[dash + 1], "cgroup2");
+	return is_word(&f[dash + 1], "cgroup") &&
+	       in_list(f[dash + 3], f[dash + 4] - 1, "memory");
+}
+
 /*
  * 35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
  *
@@ -115,38 +149,40 @@ static bool is_word(const char *const *field, const char *word)
  * file system (proc_pid_mountinfo(5)).
  */
 bool mw_parse_cgroup_mount(const char *text, size_t bytes, unsigned version,
-			   char **ret_root, char **ret_point)
+			   const char *path, char **ret_point, char **ret_dir)
 {
 	const char *end = text + bytes;
+	size_t best = SIZE_MAX;
 
+	*ret_point = *ret_dir = NULL;
 	for (const char *line = text; line < end;) {
 		const char *eol = memchr(line, '\n', (size_t)(end - line));
 		const char *f[FIELDS + 1];
-		size_t n, dash;
+		size_t n;
 
 		if (!eol)
 			eol = end;
 		n = cut(line, eol, f);
 		line = eol + 1;
-		for (dash = 6; dash < n && !is_word(&f[dash], "-"); dash++)
-			;
-		if (dash + 3 >= n)
+		if (!is_hierarchy(f, n, version))
 			continue;
-		if (version == 2 ? !is_word(&f[dash + 1], "cgroup2")
-				 : !is_word(&f[dash + 1], "cgroup") ||
-					   !in_list(f[dash + 3],
-						    f[dash + 4] - 1, "memory"))
+
+		MW_CLEANUP(mw_freep) char *root = unescape(f[3], f[4] - 1);
+		MW_CLEANUP(mw_freep) char *point = unescape(f[4], f[5] - 1);
+		char *dir = root && point ? group_dir(root, point, path) : NULL;
+
+		// The mount that shows the most groups above.
+		if (!dir || strlen(root) >= best) {
+			mw_free(dir);
 			continue;
-		*ret_root = unescape(f[3], f[4] - 1);
-		*ret_point = unescape(f[4], f[5] - 1);
-		if (*ret_root && *ret_point)
-			return true;
-		mw_free(*ret_root);
+		}
+		best = strlen(root);
 		mw_free(*ret_point);
-		*ret_root = *ret_point = NULL;
-		return false;
+		mw_free(*ret_dir);
+		*ret_point = mw_steal(point);
+		*ret_dir = dir;
 	}
-	return false;
+	return *ret_dir != NULL;
 }
 
 /*
@@ -163,6 +199,7 @@ void mw_parse_memory_stat(const char *text, size_t bytes,
 		{ { "total_rss", "anon" }, &group->anon_bytes },
 		{ { "total_cache", "file" }, &group->file_bytes },
 		{ { "total_shmem", "shmem" }, &group->shmem_bytes },
+		{ { NULL, "slab_unreclaimable" }, &group->slab_kept_bytes },
 		{ { NULL, "slab" }, &group->slab_bytes },
 		{ { NULL, "sock" }, &group->sock_bytes },
 		{ { NULL, "kernel_stack" }, &group->kernel_stack_bytes },

@@ -47,12 +47,13 @@ bool mw_parse_cgroup(const char *text, size_t bytes, unsigned *ret_version,
 		     const char **ret_path, size_t *ret_path_bytes);
 
 /**
- * /proc/self/mountinfo: where the hierarchy of the memory controller is
- * mounted, and from which group on. Caller frees both. False if it is not, or
+ * /proc/PID/mountinfo: the mount of the memory controller's hierarchy that
+ * shows group @path, as the same reader sees both; where it is mounted, and the
+ * group's directory. Caller frees both. False, and NULL, if there is none, or
  * without memory.
  */
 bool mw_parse_cgroup_mount(const char *text, size_t bytes, unsigned version,
-			   char **ret_root, char **ret_point);
+			   const char *path, char **ret_point, char **ret_dir);
 
 /** memory.stat, into the fields that it has of @group (with its version). */
 void mw_parse_memory_stat(const char *text, size_t bytes,

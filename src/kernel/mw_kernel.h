@@ -249,19 +249,41 @@ uint64_t mw_stop_end(struct mw_stop *stop);
 
 /* Around a process */
 
+#define MW_CGROUP_OTHERS 3
+
+/** Another process of a group. */
+struct mw_cgroup_other {
+	pid_t pid;
+	char comm[64];
+	uint64_t anon_bytes; /* RssAnon */
+};
+
 /**
  * What the memory controller says of the control group that a process is in,
- * with the groups below it.
+ * with the groups below it. With limits, of the one at or above that group
+ * which has the least room left below its limit.
  */
 struct mw_cgroup {
 	unsigned version; /* 1, 2; 0: nothing is known */
 	char *path; /* of the group's directory */
 	uint64_t current_bytes;
-	uint64_t limit_bytes; /* the tightest that is seen; UINT64_MAX: none */
-	/* Of memory.stat. Version 1 does not tell the kernel's memory apart. */
+	uint64_t limit_bytes; /* UINT64_MAX: none */
+	/*
+	 * Of memory.stat. Version 1 does not tell the kernel's memory apart,
+	 * only how much it is in all; buffers of TCP sockets are not part of
+	 * that, and in version 1 not of current_bytes either.
+	 */
 	uint64_t anon_bytes, file_bytes, shmem_bytes;
 	uint64_t slab_bytes, sock_bytes, kernel_stack_bytes, page_table_bytes;
+	uint64_t slab_kept_bytes; /* of slab: not reclaimable */
 	uint64_t kernel_bytes;
+	/* Where there is a limit: */
+	uint64_t processes;
+	struct mw_cgroup_other others[MW_CGROUP_OTHERS]; /* largest first */
+	/* The sum over those of the processes that can be seen from here */
+	struct {
+		uint64_t kernel_stack_bytes, page_table_bytes;
+	} members;
 };
 
 /**

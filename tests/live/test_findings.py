@@ -226,54 +226,6 @@ def test_shared_pages(start):
     assert "rss-counts-shared-pages" not in findings(quiet, "--pss")
 
 
-# A container
-
-def memory_group():
-    """A new group of the memory controller, or a reason why there is none."""
-    one = pathlib.Path("/sys/fs/cgroup/memory")
-    two = pathlib.Path("/sys/fs/cgroup")
-    base = one if (one / "memory.limit_in_bytes").exists() else two
-    group = base / f"memwhy-test-{os.getpid()}"
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group can be made: {error}")
-    limit = next((group / n for n in ("memory.limit_in_bytes", "memory.max")
-                  if (group / n).exists()), None)
-    if not limit:
-        group.rmdir()
-        pytest.skip("no memory controller here")
-    return group, limit
-
-
-def test_container_near_its_limit(start):
-    group, limit = memory_group()
-    target = None
-    try:
-        limit.write_text(str(48 * MIB))
-        target = start(
-            "/bin/sh", "-c",
-            'echo $$ > "$1/cgroup.procs" && exec "$2" anonymous',
-            "sh", group, c_program("remarkable", flags=["-pthread"]))
-        name = "cgroup-near-limit"
-        limit.write_text(str(38 * MIB))
-        found = findings(target)[name]
-        current = next(group / n for n in ("memory.usage_in_bytes",
-                                           "memory.current")
-                       if (group / n).exists())
-        assert abs(found["bytes"] - int(current.read_text())) <= MIB
-        assert "38.0 MiB" in found["summary"]
-        assert str(group) in found["evidence"]
-        limit.write_text(str(400 * MIB))
-        assert name not in findings(target)
-    finally:
-        if target:
-            target.kill()
-        wait_for(lambda: not (group / "cgroup.procs").read_text(),
-                 "the group to be empty")
-        group.rmdir()
-
-
 # How they are shown
 
 def test_text_has_a_few_and_fits(start):

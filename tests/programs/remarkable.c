@@ -180,6 +180,33 @@ static void threads(bool few)
 	run_threads(few ? 8 : 200, waiting_thread, true);
 }
 
+/** 48 MiB in pipes that nobody reads; or nothing. */
+static void pipes(bool empty)
+{
+	static char piece[1 << 20];
+	int ends[2];
+
+	for (int i = 0; i < 48; i++)
+		if (pipe(ends) != 0 ||
+		    fcntl(ends[1], F_SETPIPE_SZ, (int)sizeof(piece)) < 0 ||
+		    (!empty && write(ends[1], piece, sizeof(piece)) !=
+				       (ssize_t)sizeof(piece)))
+			abort();
+}
+
+/** 32 MiB of which the kernel is told that they are not needed now. */
+static void paged_out(bool needed)
+{
+	char *at = map(32 * MIB, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	// Something to compress, and no huge pages: these go one by one.
+	madvise(at, 32 * MIB, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < 32 * MIB; i += 64)
+		at[i] = (char)(i >> 6);
+	if (!needed && madvise(at, 32 * MIB, MADV_PAGEOUT) != 0)
+		abort();
+}
+
 static void none(bool quiet)
 {
 	(void)quiet;
@@ -196,7 +223,8 @@ int main(int argc, char **argv)
 		{ "shared", shared },	{ "locked", locked },
 		{ "sparse", sparse },	{ "lazy", lazy },
 		{ "stacks", stacks },	{ "arenas", arenas },
-		{ "threads", threads }, { "none", none },
+		{ "threads", threads }, { "pipes", pipes },
+		{ "paged_out", paged_out }, { "none", none },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

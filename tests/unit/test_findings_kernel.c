@@ -96,8 +96,26 @@ TEST(a_container_near_its_limit)
 	SILENT(&book, "cgroup-near-limit");
 	put_group(&book, 1700, 2048);
 	SPEAKS(&book, "cgroup-near-limit", 1700,
-	       "this process's anonymous memory 900 MiB, that of others 300 "
-	       "MiB, page cache 300 MiB, slab 50.0 MiB");
+	       "this process's anonymous memory 900 MiB, other anonymous memory "
+	       "300 MiB, page cache 300 MiB, the kernel's memory 50.0 MiB (slab "
+	       "50.0 MiB (0 B of it not reclaimable), kernel stacks 0 B");
+	book.s.cgroup.processes = 3;
+	book.s.cgroup.others[0] = (struct mw_share){ "postgres", 42,
+						     MW_MIB(200) };
+	book.s.cgroup.others[1] = (struct mw_share){ "sh", 43, MW_MIB(1) };
+	SPEAKS(&book, "cgroup-near-limit", 1700,
+	       "that of 2 other processes 300 MiB (largest: postgres (42) 200 "
+	       "MiB, sh (43) 1.00 MiB), page cache");
+	// Version 1 tells the kernel's memory in all only.
+	book.s.cgroup.version = 1;
+	book.s.cgroup.slab_bytes = 0;
+	book.s.cgroup.kernel_bytes = MW_MIB(60);
+	book.s.cgroup.page_table_bytes = MW_MIB(2);
+	book.s.cgroup.kernel_parts_are_sums = true;
+	SPEAKS(&book, "cgroup-near-limit", 1700,
+	       "the kernel's memory 60.0 MiB (kernel stacks 0 B, page tables "
+	       "2.00 MiB (summed up over its processes), slab and other 58.0 "
+	       "MiB)");
 	book.s.cgroup.limit_bytes = UINT64_MAX;
 	SILENT(&book, "cgroup-near-limit");
 }
@@ -112,6 +130,8 @@ TEST(kernel_memory_of_a_container)
 	book.s.cgroup.slab_bytes = MW_MIB(300);
 	book.s.cgroup.sock_bytes = MW_MIB(100);
 	SPEAKS(&book, "cgroup-kernel-memory", 400, "sockets 100 MiB");
+	book.s.cgroup.kernel_bytes = MW_MIB(350); // pipes, too
+	SPEAKS(&book, "cgroup-kernel-memory", 450, "other 50.0 MiB");
 	book.s.cgroup.limit_bytes = UINT64_MAX;
 	SILENT(&book, "cgroup-kernel-memory");
 }

@@ -35,31 +35,56 @@ static const char mounts[] =
 	"32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
 	"35 31 0:32 /docker/x\\040y /mem\\134ory rw shared:9 master:1 - cgroup "
 	"cgroup rw,memory\n"
-	"41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+	"41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+	"42 31 0:32 /docker /all rw - cgroup cgroup rw,memory\n"
+	"43 31 0:32 /../sister /sister rw - cgroup cgroup rw,memory\n";
 
-TEST(where_the_hierarchy_is_mounted)
+/** Where @path is found; NULL for nowhere. */
+static void check_mount(unsigned version, const char *path, const char *point,
+			const char *dir)
 {
-	for (unsigned version = 1; version <= 2; version++) {
-		MW_CLEANUP(mw_freep) char *root = NULL, *point = NULL;
+	MW_CLEANUP(mw_freep) char *ret_point = NULL, *ret_dir = NULL;
 
-		assert_true(mw_parse_cgroup_mount(mounts, sizeof(mounts) - 1,
-						  version, &root, &point));
-		ASSERT_TEXT(version == 1 ? "/docker/x y" : "/", root);
-		ASSERT_TEXT(version == 1 ? "/mem\\ory"
-					 : "/sys/fs/cgroup/unified", point);
+	assert_int_equal(dir != NULL,
+			 mw_parse_cgroup_mount(mounts, sizeof(mounts) - 1,
+					       version, path, &ret_point,
+					       &ret_dir));
+	if (dir) {
+		ASSERT_TEXT(point, ret_point);
+		ASSERT_TEXT(dir, ret_dir);
 	}
+}
+
+TEST(where_a_group_is_mounted)
+{
+	check_mount(2, "/", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/unified");
+	check_mount(2, "/a/b", "/sys/fs/cgroup/unified",
+		    "/sys/fs/cgroup/unified/a/b");
+	// Two mounts show it: the one with more groups above it.
+	check_mount(1, "/docker/x y", "/all", "/all/x y");
+	check_mount(1, "/docker/x y/z", "/all", "/all/x y/z");
+	check_mount(1, "/docker", "/all", "/all");
+	check_mount(1, "/dockers", NULL, NULL);
+	check_mount(1, "/", NULL, NULL);
+	// Outside of the reader's namespace
+	check_mount(1, "/../sister", "/sister", "/sister");
+	check_mount(1, "/../sister/b", "/sister", "/sister/b");
+	check_mount(1, "/../sister/../../etc", NULL, NULL);
+	check_mount(2, "/../sister", NULL, NULL);
 }
 
 TEST(cut_off_mounts_are_none)
 {
-	// Cut off anywhere: no answer, or the right one.
+	// Cut off anywhere: no answer, or a right one.
 	for (size_t n = 0; n < sizeof(mounts) - 1; n++) {
-		MW_CLEANUP(mw_freep) char *root = NULL, *point = NULL;
+		MW_CLEANUP(mw_freep) char *point = NULL, *dir = NULL;
 		MW_CLEANUP(mw_freep) char *copy = mw_alloc(n);
 
 		memcpy(copy, mounts, n);
-		if (mw_parse_cgroup_mount(copy, n, 1, &root, &point))
-			ASSERT_TEXT("/docker/x y", root);
+		if (mw_parse_cgroup_mount(copy, n, 1, "/docker/x y/z", &point,
+					  &dir))
+			assert_true(strcmp(dir, "/mem\\ory/z") == 0 ||
+				    strcmp(dir, "/all/x y/z") == 0);
 	}
 }
 
@@ -70,6 +95,7 @@ TEST(memory_stat_of_both_versions)
 				  "hierarchical_memory_limit 8192\nslab 9\n";
 	static const char two[] = "anon 400\nfile 300\nkernel_stack 16\n"
 				  "pagetables 7\nsock 6\nslab 9\nshmem 5\n"
+				  "slab_unreclaimable 4\n"
 				  "kernel 99\nanon_thp 3\nfile x\nanon";
 	struct mw_cgroup g = { .version = 1 };
 
@@ -87,6 +113,7 @@ TEST(memory_stat_of_both_versions)
 	ASSERT_EQ(7, g.page_table_bytes);
 	ASSERT_EQ(6, g.sock_bytes);
 	ASSERT_EQ(9, g.slab_bytes);
+	ASSERT_EQ(4, g.slab_kept_bytes);
 	ASSERT_EQ(99, g.kernel_bytes);
 }
 
@@ -111,7 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(the_group_of_the_memory_controller),
-		CASE(where_the_hierarchy_is_mounted),
+		CASE(where_a_group_is_mounted),
 		CASE(cut_off_mounts_are_none),
 		CASE(memory_stat_of_both_versions),
 		CASE(limits_and_choices),
