@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from conftest import (MEMWHY, c_program, go_program, is_idle, is_root, ledger,
+from conftest import (MEMWHY, Frozen, c_program, go_program, is_idle, is_root, ledger,
                       run, smaps_totals, status, wait_for)
 
 MIB = 1 << 20
@@ -224,6 +224,55 @@ def test_shared_pages(start):
     assert abs(found["bytes"] - (sums["Rss"] - sums["Pss"])) < 4 * MIB
     assert "rss-counts-shared-pages" not in findings(loud)
     assert "rss-counts-shared-pages" not in findings(quiet, "--pss")
+
+
+# Swap
+
+def swap_free():
+    for line in open("/proc/meminfo", encoding="utf-8"):
+        if line.startswith("SwapFree:"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
+@pytest.fixture
+def swap():
+    """Room in swap; on a machine without, in a file for this test."""
+    if swap_free() >= 64 * MIB:
+        yield
+        return
+    if not is_root():
+        pytest.skip("this machine has no swap, and only root can add some")
+    name = f"/var/tmp/memwhy-swap-{os.getpid()}"
+    with open(name, "wb") as file:
+        os.chmod(name, 0o600)
+        file.write(bytes(64 * MIB))
+    try:
+        subprocess.run(["mkswap", name], check=True, capture_output=True)
+        on = subprocess.run(["swapon", name], capture_output=True, text=True)
+        if on.returncode:
+            pytest.skip(f"this kernel takes no swap file: {on.stderr}")
+        yield
+        subprocess.run(["swapoff", name], check=True)
+    finally:
+        os.unlink(name)
+
+
+def test_swapped_out(start, swap):
+    name = "swapped-out"
+    program = c_program("remarkable", flags=["-pthread"])
+    loud = start(program, "paged_out")
+    quiet = start(program, "paged_out", "needed")
+    wait_for(lambda: status(loud.pid)["VmSwap"] >= 31 * MIB,
+             "the pages to be written out")
+    found = findings(loud)[name]
+    with Frozen(loud.pid):
+        result = ledger(loud)
+    assert result.totals["swap_bytes"] == smaps_totals(loud.pid)["Swap"]
+    assert 31 * MIB <= found["bytes"] <= 34 * MIB
+    assert re.search(r"anonymous/private \((31|32)\.", found["evidence"])
+    assert name not in findings(quiet)
+    loud.kill()
 
 
 # How they are shown
