@@ -52,6 +52,7 @@ GO_CASES = {
     "mapped": ("anonymous-mappings", 32, 34, "anonymous/private"),
     "profile": ("profile-buckets", 2, 40, "BuckHashSys"),
     "threads": ("threads-idle", 1, 20, "runtime.sched.midle"),
+    "metadata": ("runtime-metadata", 4, 20, "mspan"),
 }
 
 
@@ -161,6 +162,8 @@ def test_race_detector(start):
     found = findings(target)
     assert found["race-detector"]["bytes"] >= MIB
     assert "anonymous-mappings" not in found
+    program = go_program("remarkable", "1.26.8", cgo=True)
+    assert "race-detector" not in findings(start(program, "idle"))
 
 
 C_CASES = {
@@ -196,6 +199,15 @@ def test_c(start, case):
         assert found[name]["bytes"] == status(loud.pid)["VmLck"]
     if case == "sparse":
         assert found[name]["bytes"] == status(loud.pid)["VmPTE"]
+
+
+def test_large_executable(start):
+    name = "binary-large"
+    program = c_program("large")
+    found = findings(start(program))[name]
+    assert 24 * MIB <= found["bytes"] <= 25 * MIB
+    assert ".rodata (24.0 MiB)" in found["evidence"]
+    assert name not in findings(start(program, "quiet"))
 
 
 def test_lazy_free_of_c(start):

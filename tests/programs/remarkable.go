@@ -244,6 +244,21 @@ func profile(few bool) {
 	runtime.MemProfileRate = 0
 }
 
+// metadata has had 40000 spans of an object each; or a few.
+func metadata(few bool) {
+	count := 40000
+	if few {
+		count = 400
+	}
+	for i := 0; i < count; i++ {
+		// With the header that some releases need, 8 KiB.
+		slices = append(slices, make([]*int, 1023))
+	}
+	slices = nil
+	runtime.GC()
+	debug.FreeOSMemory()
+}
+
 // threads keeps 200 goroutines in system calls at a time, and then none.
 func threads(few bool) {
 	count := 200
@@ -291,7 +306,7 @@ func main() {
 		"headroom": headroom, "off": off, "stacks": stacks,
 		"goroutines": goroutines, "dead": dead, "mapped": mapped,
 		"zeroed": zeroed, "profile": profile, "threads": threads,
-		"limit": limit, "none": func(bool) {},
+		"limit": limit, "metadata": metadata, "none": func(bool) {},
 	}
 	if os.Args[1] != "profile" {
 		runtime.MemProfileRate = 0

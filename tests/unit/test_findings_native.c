@@ -125,7 +125,7 @@ TEST(executables)
 	book_put(&book, "binary/.text", 100);
 	SILENT(&book, "binary-large");
 	book_put(&book, "binary/.gopclntab", 80);
-	SPEAKS(&book, "binary-large", 180, "binary/.gopclntab (80.0 MiB)");
+	SPEAKS(&book, "binary-large", 180, ".gopclntab (80.0 MiB)");
 	book.s.rss_bytes = MW_MIB(20);
 	book_put(&book, "binary/.gopclntab", 0);
 	book_put(&book, "binary/.text", 15);
