@@ -123,8 +123,9 @@ static struct mw_error *read_all(const struct cmd_call *call,
 				    call->target ? call->target : "it");
 	error = mw_go_goroutines_read(g->go, &g->all);
 	if (!error && g->all.torn)
-		mw_target_note(target, "%zu goroutines changed while they "
-			       "were read and are left out; --stop gives all",
+		mw_target_note(target, "%zu goroutines came or changed while "
+			       "they were read and are left out; --stop gives "
+			       "all",
 			       (size_t)g->all.torn);
 	return error;
 }

@@ -252,10 +252,8 @@ static struct mw_error *add_g(struct mw_go *go, uint64_t index, uint64_t va,
 	struct mw_go_goroutine g, *place;
 
 	(void)index;
-	if (!read_g(r, va, &g)) {
-		r->all->torn++;
+	if (!read_g(r, va, &g))
 		return NULL;
-	}
 	name_g(go, &g);
 	place = mw_vec_push(&r->all->list);
 	if (!place)
@@ -318,6 +316,9 @@ static struct mw_error *read_all(struct reading *r)
 				    "the list of goroutines was not found");
 	go_find_wait_reasons(r->go);
 	error = go_each_pointer(r->go, allgs.ptr, allgs.len, add_g, r);
+	// Some may be torn, or in memory that was not there a moment ago: the
+	// list moves when it grows.
+	r->all->torn = allgs.len - mw_min(allgs.len, r->all->list.n);
 	return error ? error : walk_all(r);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A Go process that allocates, frees, grows stacks and starts goroutines at
-// full speed on all processors.
+// full speed on all processors, and is sampled for the heap profile.
 package main
 
 import (
@@ -47,6 +47,8 @@ func work(id int) {
 }
 
 func main() {
+	// Linked in, it has the allocator sample (since Go 1.17).
+	runtime.MemProfile(nil, false)
 	for id := 0; id < 2*runtime.NumCPU(); id++ {
 		go work(id)
 	}
