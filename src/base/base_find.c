@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <sys/platform/x86.h>
 
 #include "mw_guard.h"
 #include "mw_num.h"
@@ -63,7 +64,7 @@ static struct mw_needle *new_needle(void)
 	struct mw_needle *n = mw_calloc(1, sizeof(*n));
 
 	if (n)
-		n->has_avx2 = __builtin_cpu_supports("avx2");
+		n->has_avx2 = CPU_FEATURE_ACTIVE(AVX2);
 	return n;
 }
 

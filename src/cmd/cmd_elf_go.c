@@ -208,19 +208,20 @@ static const struct mw_column module_columns[] = {
 		       "its checksum" },
 };
 
-static bool fill_module(const struct mw_go_dependency *d,
+static void fill_module(const struct mw_go_dependency *d,
 			struct mw_cell *cells)
 {
 	const struct mw_go_build_module *by = &d->replacement;
 
-	return mw_cell_text(&cells[M_KIND], d->is_main ? "mod" : "dep") &&
-	       mw_cell_text(&cells[M_PATH], d->module.path) &&
-	       mw_cell_text(&cells[M_VERSION], d->module.version) &&
-	       mw_cell_text(&cells[M_SUM], d->module.sum) &&
-	       (!*by->path || (mw_cell_text(&cells[M_BY_PATH], by->path) &&
-			       mw_cell_text(&cells[M_BY_VERSION],
-					    by->version) &&
-			       mw_cell_text(&cells[M_BY_SUM], by->sum)));
+	mw_cell_borrow(&cells[M_KIND], d->is_main ? "mod" : "dep");
+	mw_cell_borrow(&cells[M_PATH], d->module.path);
+	mw_cell_borrow(&cells[M_VERSION], d->module.version);
+	mw_cell_borrow(&cells[M_SUM], d->module.sum);
+	if (!*by->path)
+		return;
+	mw_cell_borrow(&cells[M_BY_PATH], by->path);
+	mw_cell_borrow(&cells[M_BY_VERSION], by->version);
+	mw_cell_borrow(&cells[M_BY_SUM], by->sum);
 }
 
 static struct mw_error *fill_modules(const struct cmd_elf *elf,
@@ -229,8 +230,9 @@ static struct mw_error *fill_modules(const struct cmd_elf *elf,
 	for (size_t i = 0; elf->go && i < elf->go->modules.n; i++) {
 		struct mw_cell *cells = mw_table_add(table);
 
-		if (!cells || !fill_module(&elf->go->modules.v[i], cells))
+		if (!cells)
 			return mw_error_nomem();
+		fill_module(&elf->go->modules.v[i], cells);
 	}
 	return NULL;
 }
@@ -255,9 +257,10 @@ static struct mw_error *fill_settings(const struct cmd_elf *elf,
 		const struct mw_go_setting *s = &elf->go->settings.v[i];
 		struct mw_cell *cells = mw_table_add(table);
 
-		if (!cells || !mw_cell_text(&cells[0], s->key) ||
-		    !mw_cell_text(&cells[1], s->value))
+		if (!cells)
 			return mw_error_nomem();
+		mw_cell_borrow(&cells[0], s->key);
+		mw_cell_borrow(&cells[1], s->value);
 	}
 	return NULL;
 }

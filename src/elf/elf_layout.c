@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mw_elf_layout.h"
 #include "mw_num.h"
@@ -85,9 +86,9 @@ static enum mw_elf_content content_of(struct builder *b, uint64_t offset,
 
 		if (!mw_elf_file_read(b->file, offset, block, part))
 			return MW_ELF_CONTENT_UNKNOWN;
-		for (uint64_t i = 0; i < part; i++)
-			if (block[i])
-				return MW_ELF_CONTENT_DATA;
+		// Each byte is as the one before it.
+		if (block[0] || memcmp(block, block + 1, part - 1) != 0)
+			return MW_ELF_CONTENT_DATA;
 		offset += part;
 		bytes -= part;
 	}

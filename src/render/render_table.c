@@ -154,25 +154,34 @@ struct line {
 	size_t used;
 };
 
-static void put(struct line *line, const char *text)
+static void advance(struct line *line, size_t columns)
+{
+	line->used += columns;
+	line->room -= columns;
+}
+
+/** Write @text, as far as there is room, and tell how many columns that takes. */
+static size_t put(struct line *line, const char *text)
 {
 	enum { WIDEST = 16 }; // columns of a character
 	size_t columns = mw_put_text(line->out, text, strlen(text), line->room);
 
-	line->used += columns;
-	line->room -= columns;
+	advance(line, columns);
 	if (line->room < WIDEST && columns < mw_text_width(text))
 		line->room = 0; // nothing more behind a text that is cut
+	return columns;
 }
 
 static void pad(struct line *line, size_t count)
 {
 	static const char blanks[] = "                                ";
 
-	while (count > 0 && line->room > 0) {
+	for (count = mw_min(count, line->room); count > 0;) {
 		size_t part = mw_min(count, sizeof(blanks) - 1);
 
-		put(line, blanks + sizeof(blanks) - 1 - part);
+		if (line->out)
+			fwrite(blanks, 1, part, line->out);
+		advance(line, part);
 		count -= part;
 	}
 }
@@ -204,15 +213,18 @@ static void put_cells(const struct mw_table *table, const size_t *widths,
 		if (!column->heading)
 			continue;
 		const char *value = text(ctx, i);
-		size_t fill = i == unpadded ? 0
-					    : widths[i] - mw_text_width(value);
+		size_t width = i == unpadded ? 0 : widths[i], columns;
 
-		if (*value) {
-			pad(line, is_left_aligned(column) ? owed : owed + fill);
-			put(line, value);
-			owed = is_left_aligned(column) ? fill + 2 : 2;
+		if (!*value) {
+			owed += width + 2;
+		} else if (is_left_aligned(column)) {
+			pad(line, owed);
+			columns = put(line, value);
+			owed = 2 + (width > columns ? width - columns : 0);
 		} else {
-			owed += fill + 2;
+			pad(line, owed + width - mw_text_width(value));
+			put(line, value);
+			owed = 2;
 		}
 	}
 }

@@ -38,11 +38,25 @@ static bool turns_text(const uint8_t *c)
 	       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
 }
 
+/**
+ * Whether each of the eight bytes of @word is printable ASCII. A byte sets its
+ * upper bit in one of the terms when it is not; one that is carries nothing
+ * over to the next.
+ */
+static bool is_ascii_word(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	return !((word | (word - 0x20 * ones) | (word + ones)) & 0x80 * ones);
+}
+
 /** How many bytes of printable ASCII are at @c. */
 static size_t ascii_run(const uint8_t *c, const uint8_t *end)
 {
 	const uint8_t *start = c;
 
+	while (end - c >= 8 && is_ascii_word(mw_u64(c)))
+		c += 8;
 	while (c < end && *c >= 0x20 && *c < 0x7f)
 		c++;
 	return (size_t)(c - start);
