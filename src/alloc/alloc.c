@@ -114,6 +114,15 @@ struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc, unsigned holders,
 	return error;
 }
 
+bool alloc_holds(const struct mw_alloc *alloc, uint64_t va)
+{
+	for (size_t i = 0; i < alloc->states.n; i++)
+		if (alloc->states.v[i] &&
+		    detectors[i]->holds(alloc->states.v[i], va))
+			return true;
+	return false;
+}
+
 struct mw_error *mw_alloc_bins(struct mw_alloc *alloc,
 			       struct mw_alloc_bins *ret)
 {

@@ -119,3 +119,8 @@ struct mw_error *alloc_book_blocks(void *state, unsigned holders,
 	}
 	return error;
 }
+
+bool alloc_book_holds(void *state, uint64_t va)
+{
+	return alloc_book_at(state, va);
+}

@@ -117,7 +117,7 @@ struct alloc_piece *alloc_book_find(struct alloc_book *book, uint64_t va,
 MW_MUST_USE struct mw_error *alloc_book_claim(struct alloc_book *book);
 
 /*
- * What mw_alloc_block_at() and mw_alloc_blocks() ask; after alloc_book_claim().
+ * What a detector is asked for; after alloc_book_claim().
  * @state is the book, or a detector's state that begins with it.
  */
 MW_MUST_USE struct mw_error *alloc_book_block_at(void *state, uint64_t va,
@@ -126,5 +126,6 @@ MW_MUST_USE struct mw_error *alloc_book_block_at(void *state, uint64_t va,
 MW_MUST_USE struct mw_error *alloc_book_blocks(void *state, unsigned holders,
 					       mw_alloc_visit *visit,
 					       void *ctx);
+bool alloc_book_holds(void *state, uint64_t va);
 
 #endif

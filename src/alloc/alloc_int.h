@@ -32,6 +32,8 @@ struct alloc_detector {
 	/** All blocks: see mw_alloc_blocks(). */
 	struct mw_error *(*blocks)(void *state, unsigned holders,
 				   mw_alloc_visit *visit, void *ctx);
+	/** Whether @va is in its memory: where blocks may be, or are. */
+	bool (*holds)(void *state, uint64_t va);
 	/** Add to @to: see mw_alloc_bins(). NULL: it has none. */
 	struct mw_error *(*bins)(void *state, struct mw_alloc_bins *to);
 };
@@ -46,6 +48,9 @@ extern const struct alloc_detector alloc_tcmalloc;
 struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,
 				       const char *allocator,
 				       const char *name);
+
+/** Whether @va is in the memory of any allocator. */
+bool alloc_holds(const struct mw_alloc *alloc, uint64_t va);
 
 /**
  * The class of a block that is as large as was asked for: four of them for each

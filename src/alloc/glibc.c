@@ -264,11 +264,22 @@ static struct mw_error *bins(void *ctx, struct mw_alloc_bins *to)
 	return error;
 }
 
+static bool holds(void *ctx, uint64_t va)
+{
+	const struct state *state = ctx;
+
+	for (size_t i = 0; i < state->copies.n; i++)
+		if (glibc_holds(state->copies.v[i], va))
+			return true;
+	return false;
+}
+
 const struct alloc_detector alloc_glibc = {
 	.name = "glibc",
 	.claim = claim,
 	.free = free_state,
 	.block_at = block_at,
 	.blocks = blocks,
+	.holds = holds,
 	.bins = bins,
 };

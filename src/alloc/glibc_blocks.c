@@ -65,6 +65,31 @@ struct mw_error *glibc_visit_region(struct glibc_region *r,
 	return mw_steal(r->error);
 }
 
+/** The mmapped block that holds @va, or NULL. */
+static const struct glibc_block *mmapped_at(const struct glibc *glibc,
+					    uint64_t va)
+{
+	size_t lo = 0, hi = glibc->blocks.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const struct glibc_block *b = &glibc->blocks.v[mid];
+
+		if (b->start + b->bytes > va)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo < glibc->blocks.n && glibc->blocks.v[lo].start <= va
+		       ? &glibc->blocks.v[lo]
+		       : NULL;
+}
+
+bool glibc_holds(const struct glibc *glibc, uint64_t va)
+{
+	return glibc_region_of(glibc, va) || mmapped_at(glibc, va);
+}
+
 /* One block */
 
 struct probe {
@@ -90,6 +115,7 @@ struct mw_error *glibc_block_at(struct glibc *glibc, uint64_t va,
 				struct mw_alloc_block *ret, bool *ret_found)
 {
 	struct probe p = { .va = va, .ret = ret };
+	const struct glibc_block *mmapped;
 	struct mw_error *error = NULL;
 
 	for (size_t i = 0; i < glibc->regions.n && !error; i++) {
@@ -101,12 +127,9 @@ struct mw_error *glibc_block_at(struct glibc *glibc, uint64_t va,
 		error = glibc_visit_region(
 			r, &(struct glibc_visitor){ probe, &p });
 	}
-	for (size_t i = 0; i < glibc->blocks.n && !p.region; i++) {
-		const struct glibc_block *b = &glibc->blocks.v[i];
-
-		if (va < b->start || va - b->start >= b->bytes)
-			continue;
-		describe_mmapped(glibc, b, ret);
+	mmapped = p.region ? NULL : mmapped_at(glibc, va);
+	if (mmapped) {
+		describe_mmapped(glibc, mmapped, ret);
 		p.is_found = true;
 	}
 	if (!error)

@@ -287,6 +287,9 @@ MW_MUST_USE struct mw_error *glibc_visit_blocks(struct glibc *glibc,
 						unsigned holders,
 						mw_alloc_visit *visit,
 						void *ctx);
+/** Whether @va is where chunks are, or in an mmapped block. */
+bool glibc_holds(const struct glibc *glibc, uint64_t va);
+
 /** Hand all of a region to @visitor; its error, too. */
 MW_MUST_USE struct mw_error *
 glibc_visit_region(struct glibc_region *region,

@@ -315,10 +315,21 @@ static struct mw_error *blocks(void *ctx, unsigned holders,
 	return error;
 }
 
+static bool holds(void *ctx, uint64_t va)
+{
+	const struct state *state = ctx;
+
+	for (size_t i = 0; i < state->copies.n; i++)
+		if (alloc_book_holds(&state->copies.v[i]->book, va))
+			return true;
+	return false;
+}
+
 const struct alloc_detector alloc_jemalloc = {
 	.name = "jemalloc",
 	.claim = claim,
 	.free = free_state,
 	.block_at = block_at,
 	.blocks = blocks,
+	.holds = holds,
 };

@@ -434,4 +434,5 @@ const struct alloc_detector alloc_mimalloc = {
 	.free = free_state,
 	.block_at = alloc_book_block_at,
 	.blocks = alloc_book_blocks,
+	.holds = alloc_book_holds,
 };

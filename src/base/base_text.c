@@ -56,8 +56,7 @@ void mw_text_add(struct mw_text *text, const char *fmt, ...)
 	add_bytes(text, piece, (size_t)length);
 }
 
-/** Bytes of the UTF-8 character at @at, of at most @left; 0 if it is none. */
-static size_t utf8_bytes(const uint8_t *at, size_t left)
+size_t mw_utf8_bytes(const uint8_t *at, size_t left)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t count = left == 0	? 0
@@ -110,7 +109,7 @@ void mw_text_quote(struct mw_text *text, const void *bytes, size_t count,
 
 	add_bytes(text, "\"", 1);
 	while (at < end) {
-		size_t length = utf8_bytes(at, (size_t)(end - at));
+		size_t length = mw_utf8_bytes(at, (size_t)(end - at));
 
 		if (length == 0 && is_cut && end - at < 4 && *at >= 0xc2)
 			break; // a character that was cut in two

@@ -28,6 +28,9 @@ void mw_text_add(struct mw_text *text, const char *fmt, ...)
 void mw_text_quote(struct mw_text *text, const void *bytes, size_t count,
 		   bool is_cut);
 
+/** Bytes of the UTF-8 character at @at, of at most @left; 0 if it is none. */
+size_t mw_utf8_bytes(const uint8_t *at, size_t left);
+
 void mw_text_free(struct mw_text *text);
 
 #endif

@@ -103,7 +103,7 @@ static int by_resident(const void *a, const void *b)
 }
 
 static struct mw_error *fill_arenas(struct mw_table *table,
-				    struct cmd_books *books, uint64_t limit)
+				    struct cmd_books *books, uint64_t most)
 {
 	size_t count;
 	const struct mw_alloc_arena *const *arenas =
@@ -111,7 +111,7 @@ static struct mw_error *fill_arenas(struct mw_table *table,
 	MW_CLEANUP(mw_freep) const struct mw_alloc_arena **sorted =
 		mw_calloc(count, sizeof(*sorted));
 
-	(void)limit;
+	(void)most;
 	if (!sorted)
 		return mw_error_nomem();
 	if (count > 0) {
@@ -155,7 +155,9 @@ static void print_sums(const struct cmd_call *call,
 }
 
 static const struct malloc_view by_arena = {
-	columns, MW_COUNT(columns), fill_arenas,
+	.columns = columns,
+	.column_count = MW_COUNT(columns),
+	.fill = fill_arenas,
 };
 
 /** What stands below a table for people. */
@@ -177,7 +179,8 @@ static void print_end(const struct cmd_call *call,
 
 /* The command */
 
-static bool as_classes, as_bins;
+static bool as_classes, as_bins, as_largest, as_contents;
+static uint64_t limit = UINT64_MAX; /* none was given */
 
 static const struct {
 	const bool *wanted;
@@ -186,6 +189,8 @@ static const struct {
 } views[] = {
 	{ &as_classes, &malloc_by_class, "--classes" },
 	{ &as_bins, &malloc_by_bin, "--bins" },
+	{ &as_largest, &malloc_by_size, "--largest" },
+	{ &as_contents, &malloc_by_content, "--contents" },
 };
 
 static void help(FILE *out)
@@ -224,8 +229,10 @@ static struct mw_error *run(const struct cmd_call *call)
 	if (error)
 		return error;
 	mw_table_init(&table, view->columns, view->column_count);
-	error = view->fill(&table, &books, 0);
-	books.stopped_ns = mw_target_release(books.target);
+	error = view->fill(&table, &books,
+			   limit == UINT64_MAX ? view->limit : limit);
+	if (!books.stopped_ns)
+		books.stopped_ns = mw_target_release(books.target);
 	if (error)
 		return error;
 	cmd_print_notes(books.target);
@@ -242,6 +249,14 @@ static const struct cmd_option options[] = {
 	  .help = "blocks by size class, with their occupancy" },
 	{ .name = "bins", .flag = &as_bins,
 	  .help = "glibc's free blocks by the list that has them" },
+	{ .name = "largest", .flag = &as_largest,
+	  .help = "the largest blocks in use" },
+	{ .name = "contents", .flag = &as_contents,
+	  .help = "blocks in use by what they seem to hold: C++ objects by\n"
+		  "their class, text, …" },
+	{ .name = "limit", .argument = "N", .number = &limit,
+	  .help = "at most N rows of --largest (default: 20) or --contents\n"
+		  "(default: 100); 0: all" },
 	{ 0 },
 };
 

@@ -71,7 +71,9 @@ static struct mw_error *fill_classes(struct mw_table *table,
 }
 
 const struct malloc_view malloc_by_class = {
-	class_columns, MW_COUNT(class_columns), fill_classes,
+	.columns = class_columns,
+	.column_count = MW_COUNT(class_columns),
+	.fill = fill_classes,
 };
 
 enum bin_column {
@@ -129,5 +131,7 @@ static struct mw_error *fill_bins(struct mw_table *table,
 }
 
 const struct malloc_view malloc_by_bin = {
-	bin_columns, MW_COUNT(bin_columns), fill_bins,
+	.columns = bin_columns,
+	.column_count = MW_COUNT(bin_columns),
+	.fill = fill_bins,
 };

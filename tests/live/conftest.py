@@ -88,6 +88,16 @@ def c_program(name, compiler="gcc", flags=()):
                   make)
 
 
+def cc_program(name, flags=()):
+    """tests/programs/NAME.cc, C++."""
+    source = PROGRAMS / f"{name}.cc"
+
+    def make(path):
+        subprocess.run(["g++", "-O1", "-o", path, source, *flags], check=True)
+
+    return cached(f"{name}-g++", [source.read_text(), list(flags)], make)
+
+
 def asm_program(name):
     source = PROGRAMS / f"{name}.asm"
 

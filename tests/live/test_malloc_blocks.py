@@ -4,11 +4,13 @@ allocators and the programs say of themselves."""
 
 import json
 import os
+import re
+import subprocess
 import xml.etree.ElementTree
 
 import pytest
 
-from conftest import is_idle, run, wait_for
+from conftest import cc_program, is_idle, run, wait_for
 from mallocs import PRELOADED, start_with
 from test_malloc import LIBRARIES, malloc, program
 
@@ -151,3 +153,138 @@ def test_bins_are_malloc_info(start, library):
             assert row["from_bytes"] == 16 * row["number"] < 1024
         if row["bin"] == "large":
             assert row["from_bytes"] >= 1024 and row["number"] >= 64
+
+
+@pytest.mark.parametrize("mode", ["--live", "--stop"])
+def test_largest(sized, mode):
+    table = rows(sized, "--largest", "--limit=5", mode)
+    assert len(table) == 5
+    sizes = [r["bytes"] for r in table]
+    assert sizes == sorted(sizes, reverse=True)
+    for index, row in enumerate(table[:4]):
+        assert row["address"] == hex(sized.figures[f"large_{index}"])
+        assert row["allocator"] == sized.allocator
+        assert row["bytes"] >= row["usable_bytes"] >= (4 - index) * 3000000
+        assert row["content"] == "text"
+        assert row["type"] == '"the beginning of a large block"'
+    every = rows(sized, "--largest", "--limit=0", mode)
+    assert every[:5] == table
+    arenas = rows(sized, mode)
+    assert len(every) == total(arenas, "in_use_blocks")
+    assert total(every, "bytes") == total(arenas, "in_use_bytes")
+
+
+# What libstdc++ and the C library have of blocks like the program's.
+OTHER_CONTENTS = 5
+
+# Objects by class: the name in the source, and in the program's figures.
+CLASSES = {
+    "shapes::Circle": "shapes::Circle",
+    "shapes::Square": "shapes::Square",
+    "shapes::Box<int>": "shapes::Box<int>",
+    "shapes::Box<std::vector<long, std::allocator<long> > >": "vectors",
+    "(anonymous namespace)::Hidden": "Hidden",
+    "(anonymous namespace)::Virtual": "Virtual",
+}
+
+
+def check_contents(table, figures, tables):
+    objects = {r["type"]: r for r in table if r["content"] == "object"}
+    assert {name: r["blocks"] for name, r in objects.items()} == \
+        {name: figures[key] for name, key in CLASSES.items()}
+
+    def count(content):
+        return total(table, "blocks", content=content)
+
+    # The largest block begins with text, too.
+    assert 0 <= count("text") - figures["texts"] - 1 <= OTHER_CONTENTS
+    assert 0 <= count("zeros") - figures["zeros"] <= OTHER_CONTENTS
+    assert 0 <= count("pointer") - figures["links"] <= OTHER_CONTENTS
+    assert 0 <= count("other") - figures["plain"] <= OTHER_CONTENTS
+    assert [r["blocks"] for r in table if r["content"] == "module" and
+            tables(r["type"])][0] == figures["tables"]
+    assert [r["bytes"] for r in table] == \
+        sorted((r["bytes"] for r in table), reverse=True)
+
+
+@pytest.mark.parametrize("flags", [(), ("-s",), ("-static", "-s"),
+                                   ("-no-pie",)], ids=" ".join)
+def test_contents(start, flags):
+    program = cc_program("classes", flags)
+    target = start(program)
+
+    def is_table(name):
+        return name.startswith(f"{program.name}+0x") if "-s" in flags \
+            else name == "ops_of_tables"
+
+    table = rows(target, "--contents", "--limit=0", "--stop")
+    check_contents(table, target.figures, is_table)
+    arenas = rows(target, "--stop")
+    assert total(table, "blocks") == total(arenas, "in_use_blocks")
+    assert total(table, "bytes") == total(arenas, "in_use_bytes")
+    assert rows(target, "--contents", "--limit=0", "--live") == table
+    # The rest is summed up.
+    few = rows(target, "--contents", "--limit=3")
+    assert few[:3] == table[:3]
+    assert [r["content"] for r in few[3:]] == ["rest"]
+    assert total(few, "bytes") == total(table, "bytes")
+    largest = rows(target, "--largest", "--limit=1")[0]
+    assert largest["address"] == hex(target.figures["large"])
+    assert largest["type"] == '"the largest block"'
+
+
+def test_contents_with_another_malloc(start):
+    target = start_with(start, "jemalloc", "sizes")
+    table = rows(target, "--contents")
+    # All it has is 0x5a, which is a letter.
+    texts = total(table, "blocks", content="text")
+    assert 0 <= texts - 4 - sum(target.figures[f"held_{n}"] for n in SIZES) \
+        <= OTHER_CONTENTS
+
+
+def test_contents_of_a_snapshot(start, tmp_path):
+    target = start(cc_program("classes"))
+    wanted = {view: rows(target, view, "--stop") for view in
+              ("--classes", "--bins", "--largest", "--contents")}
+    for name, *options in ("whole",), ("bare", "--no-contents"):
+        done = run("snapshot", target.pid, "--output", tmp_path / name,
+                   *options)
+        assert done.returncode == 0, done.stderr
+    for view, table in wanted.items():
+        assert rows(tmp_path / "whole", view) == table, view
+    for view in "--classes", "--bins":
+        assert rows(tmp_path / "bare", view) == wanted[view]
+    assert [dict(r, content=None, type=None) for r in wanted["--largest"]] \
+        == rows(tmp_path / "bare", "--largest")
+    done = run("malloc", "--contents", tmp_path / "bare")
+    assert done.returncode == 1
+    assert "--no-contents" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.plain_only
+def test_classes_of_a_foreign_program(start):
+    """GDB's own objects: what GDB says of their classes, attached to it."""
+    target = start("gdb", "-nx", "-q", reports=False)
+    table = wait_for(lambda: [r for r in rows(target, "--contents")
+                              if r["content"] == "object"],
+                     "gdb to have objects")
+    wait_for(lambda: is_idle(target.pid), "gdb to wait for input")
+    table = [r for r in rows(target, "--contents", "--stop")
+             if r["content"] == "object"][:20]
+    command = ["gdb", "-nx", "-batch", "-p", str(target.pid)]
+    for row in table:
+        # vtable[-1] is the type_info, whose second word is its name.
+        command += ["-ex", "output *(char **)(*(long *)(*(long *)"
+                    f"{row['example']} - 8) + 8)", "-ex", "echo \\n"]
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    names = re.findall(r'"\*?(\w+)"', said)
+    names = subprocess.run(["c++filt", "-t", *names], capture_output=True,
+                           text=True, check=True).stdout.splitlines()
+    assert len(names) >= 10
+    assert [r["type"] for r in table] == names
+
+
+def test_one_table_at_a_time(start):
+    done = run("malloc", "--bins", "--contents", os.getpid())
+    assert done.returncode == 2
+    assert "one table" in done.stderr

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_malloc.h"
+#include "mw_guard.h"
+#include "mw_num.h"
+#include "mw_text.h"
+
+/* The largest blocks in use. */
+
+#define MOST 1000000 /* with --limit=0 */
+#define TEXT_LIMIT 60
+
+enum column { ADDRESS, BYTES, USABLE, ALLOCATOR, ARENA, CONTENT, TYPE };
+
+static const struct mw_column columns[] = {
+	[ADDRESS] = { "address", "ADDRESS", MW_UNIT_ADDRESS,
+		      "what malloc() returned" },
+	[BYTES] = { "bytes", "BYTES", MW_UNIT_BYTES,
+		    "of the block, with its head" },
+	[USABLE] = { "usable_bytes", NULL, MW_UNIT_BYTES,
+		     "how much of it may be written to" },
+	[ALLOCATOR] = { "allocator", "ALLOCATOR", MW_UNIT_TEXT, NULL },
+	[ARENA] = { "arena", "ARENA", MW_UNIT_TEXT, NULL },
+	[CONTENT] = { "content", "CONTENT", MW_UNIT_TEXT,
+		      "what it seems to hold, as with --contents" },
+	[TYPE] = { "type", "TYPE", MW_UNIT_TEXT,
+		   "as with --contents; of text, how it begins" },
+};
+
+/** The largest so far: a heap, with the least of them first. */
+struct largest {
+	struct mw_alloc_block *v;
+	size_t n, most;
+};
+
+/** Whether @x stands behind @y in the answer. */
+static bool is_less(const struct mw_alloc_block *x,
+		    const struct mw_alloc_block *y)
+{
+	return x->bytes != y->bytes ? x->bytes < y->bytes
+				    : x->start > y->start;
+}
+
+/** Put @block in the place of the first one and restore the order. */
+static void replace_first(struct largest *l,
+			  const struct mw_alloc_block *block)
+{
+	size_t at = 0, next;
+
+	for (; (next = 2 * at + 1) < l->n; at = next) {
+		if (next + 1 < l->n && is_less(&l->v[next + 1], &l->v[next]))
+			next++;
+		if (!is_less(&l->v[next], block))
+			break;
+		l->v[at] = l->v[next];
+	}
+	l->v[at] = *block;
+}
+
+static void add(struct largest *l, const struct mw_alloc_block *block)
+{
+	size_t at = l->n++;
+
+	for (; at > 0 && is_less(block, &l->v[(at - 1) / 2]); at = (at - 1) / 2)
+		l->v[at] = l->v[(at - 1) / 2];
+	l->v[at] = *block;
+}
+
+static struct mw_error *take(void *ctx, const struct mw_alloc_block *block)
+{
+	struct largest *l = ctx;
+
+	if (l->n < l->most)
+		add(l, block);
+	else if (is_less(&l->v[0], block))
+		replace_first(l, block);
+	return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	return is_less(a, b) ? 1 : -1;
+}
+
+/** The text that a block begins with, quoted. */
+static char *quote(const struct mw_block_content *content)
+{
+	struct mw_text text = { .limit = 4 * TEXT_LIMIT };
+	size_t n = strnlen((const char *)content->bytes, content->count);
+
+	mw_text_quote(&text, content->bytes, mw_min(n, TEXT_LIMIT),
+		      n > TEXT_LIMIT);
+	return text.v;
+}
+
+static struct mw_error *name_block(struct cmd_books *books,
+				   struct cmd_names *names,
+				   struct mw_alloc_contents *contents,
+				   const struct mw_alloc_block *block,
+				   struct mw_cell *cells)
+{
+	MW_CLEANUP(mw_freep) char *type = NULL;
+	struct mw_block_content content;
+	struct mw_error *error = NULL;
+
+	mw_alloc_content(contents, block, &content);
+	if (content.kind == MW_CONTENT_TEXT)
+		type = quote(&content);
+	else
+		error = malloc_name_type(books->target, names, content.kind,
+					 content.pointer, &type);
+	if (!error && (!mw_cell_text(&cells[CONTENT],
+				     malloc_content_name(content.kind)) ||
+		       (type && !mw_cell_text(&cells[TYPE], type))))
+		error = mw_error_nomem();
+	return error;
+}
+
+static struct mw_error *fill_row(struct mw_table *table,
+				 const struct mw_alloc_block *block,
+				 struct mw_cell **ret)
+{
+	struct mw_cell *cells = mw_table_add(table);
+
+	if (!cells || !mw_cell_text(&cells[ALLOCATOR], block->allocator) ||
+	    !mw_cell_text(&cells[ARENA], block->arena->name))
+		return mw_error_nomem();
+	mw_cell_value(&cells[ADDRESS], block->user);
+	mw_cell_value(&cells[BYTES], block->bytes);
+	mw_cell_value(&cells[USABLE], block->user_bytes);
+	*ret = cells;
+	return NULL;
+}
+
+static struct mw_error *fill(struct mw_table *table, struct cmd_books *books,
+			     uint64_t limit)
+{
+	struct largest l = { .most = limit ? mw_min(limit, MOST) : MOST };
+	MW_CLEANUP(mw_freep) struct mw_alloc_block *blocks =
+		mw_calloc(l.most, sizeof(*blocks));
+	MW_CLEANUP(cmd_names_closep) struct cmd_names *names = NULL;
+	MW_CLEANUP(mw_alloc_contents_closep)
+	struct mw_alloc_contents *contents = NULL;
+	bool has_contents = !mw_target_info(books->target)->no_contents;
+	struct mw_error *error;
+
+	if (!blocks)
+		return mw_error_nomem();
+	l.v = blocks;
+	error = mw_alloc_blocks(books->alloc, MW_ALLOC_IN_USE, take, &l);
+	if (!error)
+		error = cmd_names_open(books->target, &names);
+	if (!error)
+		error = mw_alloc_contents_open(books->target, books->alloc,
+					       &contents);
+	if (!error && l.n > 0)
+		qsort(l.v, l.n, sizeof(*l.v), by_size);
+	for (size_t i = 0; i < l.n && !error; i++) {
+		struct mw_cell *cells = NULL;
+
+		error = fill_row(table, &l.v[i], &cells);
+		if (!error && has_contents)
+			error = name_block(books, names, contents, &l.v[i],
+					   cells);
+	}
+	return error;
+}
+
+const struct malloc_view malloc_by_size = {
+	.columns = columns,
+	.column_count = MW_COUNT(columns),
+	.fill = fill,
+	.limit = 20,
+};
