@@ -1,81 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "alloc_book.h"
+#include "mimalloc_int.h"
 #include "mw_guard.h"
-#include "mw_num.h"
 
-/*
- * mimalloc 2: segments of 32 MiB, or more for one huge block, at multiples of
- * 32 MiB. Each is divided into slices of 64 KiB, of which the first ones hold
- * the description of all; a page is a span of slices with blocks of one size. A
- * block in no list of its page is in use:
- *
- *	capacity = used + free + local_free
- *
- * and xthread_free has those of `used` that other threads have freed.
- *
- * Segments are found at their addresses. cookie is XORed with the segment's
- * address, and all segments have the same below that.
- */
-#define SEGMENT_ALIGN MW_MIB(32)
-#define SLICE_BYTES MW_KIB(64)
-#define MAX_ENTRIES 513
-#define READ_AGAIN 3
-#define SMALL_GAP 384 /* before small blocks, where page_start is none */
-#define SMALL_MAX 1024
-#define CAPACITY 10
-#define RESERVED 12
-#define HEAD_BYTES 512 /* of a segment: up to its slices */
-
-struct layout {
-	const char *source;
-	unsigned cookie, segment_slices, info_slices, entries, thread_id;
-	unsigned slices, page_bytes, free, used, used_bytes, block_size;
-	unsigned block_size_bytes, local_free, page_start, xthread_free;
-};
-
-#define MIMALLOC(...) { __VA_ARGS__ },
-static const struct layout layouts[] = {
-#include "layouts/mimalloc.def"
-};
-
-struct segment {
-	uint64_t va, key, thread;
-	uint64_t slices, info, entries;
-	const struct layout *layout;
-	bool is_full; /* its spans fill it, and make sense */
-};
-
-struct page {
-	uint64_t start; /* of its slices */
-	uint64_t slices;
-	uint64_t block_bytes; /* 0: a free span */
-	uint64_t blocks;      /* where the first one is */
-	uint64_t used, capacity, reserved;
-	uint64_t lists[3];
-	bool is_sound; /* what it says can be */
-};
-
-struct owner {
-	uint64_t thread;
-	uint32_t arena;
-};
-
-struct mimalloc {
-	struct alloc_book book; /* first: the state is the book, too */
-	struct mw_target *target;
-	uint64_t main_thread;
-	MW_VEC(struct segment) segments;
-	MW_VEC(struct owner) owners;
-};
+/* mimalloc: what releases 2 and 3 have in common. */
 
 static void free_state(void *ctx)
 {
 	struct mimalloc *mi = ctx;
 
 	alloc_book_deinit(&mi->book);
-	mw_vec_free(&mi->segments);
 	mw_vec_free(&mi->owners);
 	mw_free(mi);
 }
@@ -86,205 +21,9 @@ static void free_statep(struct mimalloc **mi)
 		free_state(*mi);
 }
 
-static bool is_live(const struct mimalloc *mi)
+uint32_t mimalloc_arena_of(struct mimalloc *mi, uint64_t thread)
 {
-	return mw_target_info(mi->target)->mode == MW_CAPTURE_LIVE;
-}
-
-/* Reading */
-
-static uint64_t number(const uint8_t *at, unsigned bytes)
-{
-	return bytes == 2 ? mw_u16(at) : bytes == 4 ? mw_u32(at) : mw_u64(at);
-}
-
-/** The span that begins with slice @index; false when there is none. */
-static bool read_page(struct mimalloc *mi, const struct segment *s,
-		      uint64_t index, struct page *ret)
-{
-	const struct layout *l = s->layout;
-	uint64_t end = s->va + s->slices * SLICE_BYTES;
-	uint8_t bytes[96];
-
-	if (!mw_target_read(mi->target,
-			    s->va + l->slices + index * l->page_bytes, bytes,
-			    l->page_bytes))
-		return false;
-	*ret = (struct page){
-		.start = s->va + index * SLICE_BYTES,
-		.slices = mw_u32(bytes),
-		.block_bytes = number(bytes + l->block_size,
-				      l->block_size_bytes),
-		.used = number(bytes + l->used, l->used_bytes),
-		.capacity = mw_u16(bytes + CAPACITY),
-		.reserved = mw_u16(bytes + RESERVED),
-		.lists = { mw_u64(bytes + l->free),
-			   mw_u64(bytes + l->local_free),
-			   mw_u64(bytes + l->xthread_free) & ~UINT64_C(3) },
-	};
-	if (ret->slices == 0 || ret->slices > s->slices - index)
-		return false;
-	ret->is_sound = ret->block_bytes == 0 || index == 0;
-	if (ret->is_sound)
-		return true;
-	ret->blocks = l->page_start ? mw_u64(bytes + l->page_start)
-				    : ret->start;
-	if (!l->page_start && ret->block_bytes >= 8 &&
-	    ret->block_bytes <= SMALL_MAX)
-		ret->blocks += SMALL_GAP;
-	// The one block of a huge page has all of it.
-	if (ret->reserved == 1 && ret->blocks >= ret->start &&
-	    ret->blocks < end)
-		ret->block_bytes = mw_min(ret->block_bytes,
-					  ret->start +
-						  ret->slices * SLICE_BYTES -
-						  ret->blocks);
-	ret->is_sound =
-		ret->capacity <= ret->reserved && ret->used <= ret->capacity &&
-		ret->block_bytes % 8 == 0 &&
-		ret->block_bytes <= ret->slices * SLICE_BYTES &&
-		mw_within(ret->blocks, ret->reserved * ret->block_bytes,
-			  ret->start, ret->start + ret->slices * SLICE_BYTES);
-	return true;
-}
-
-/** Whether its spans fill the segment. */
-static bool spans_fill(struct mimalloc *mi, const struct segment *s)
-{
-	uint64_t index = 0;
-	struct page page;
-
-	while (index < s->slices && index < s->entries) {
-		if (!read_page(mi, s, index, &page) || !page.is_sound ||
-		    (index == 0 && page.slices != s->info))
-			return false;
-		index += page.slices;
-	}
-	return index == s->slices;
-}
-
-static bool read_segment(struct mimalloc *mi, uint64_t va,
-			 const struct layout *l, struct segment *ret)
-{
-	uint8_t bytes[HEAD_BYTES];
-
-	if (!mw_target_search(mi->target, va, bytes, sizeof(bytes)))
-		return false;
-	*ret = (struct segment){
-		.va = va,
-		.key = mw_u64(bytes + l->cookie) ^ va,
-		.thread = mw_u64(bytes + l->thread_id),
-		.slices = mw_u64(bytes + l->segment_slices),
-		.info = mw_u64(bytes + l->info_slices),
-		.entries = mw_u64(bytes + l->entries),
-		.layout = l,
-	};
-	if (ret->info == 0 || ret->info > ret->entries ||
-	    ret->entries > MAX_ENTRIES || ret->slices < ret->info ||
-	    ret->slices > UINT64_MAX / SLICE_BYTES ||
-	    !alloc_book_fits(&mi->book, va, ret->slices * SLICE_BYTES))
-		return false;
-	for (int i = 0; i <= READ_AGAIN && !ret->is_full; i++) {
-		ret->is_full = spans_fill(mi, ret);
-		if (!is_live(mi))
-			break;
-		mw_target_forget(mi->target, va, ret->info * SLICE_BYTES);
-	}
-	mw_target_keep(mi->target, va, ret->is_full ? sizeof(bytes) : 0);
-	return true;
-}
-
-/* Blocks */
-
-/** Mark the blocks of a list as free; how many there are. */
-static uint64_t mark_list(struct mimalloc *mi, const struct page *page,
-			  size_t index, uint64_t at)
-{
-	struct alloc_piece *piece = &mi->book.pieces.v[index];
-	uint64_t n = 0;
-
-	while (at && n < page->capacity) {
-		uint64_t slot = (at - page->blocks) / page->block_bytes;
-
-		// A list that leaves the page is encoded, or was changed.
-		if (at < page->blocks || slot >= page->capacity ||
-		    (at - page->blocks) % page->block_bytes != 0 ||
-		    alloc_book_get(&mi->book, piece, (uint32_t)slot) ==
-			    ALLOC_FREE)
-			break;
-		alloc_book_set(&mi->book, piece, (uint32_t)slot, ALLOC_FREE);
-		n++;
-		if (!mw_target_read_u64(mi->target, at, &at))
-			break;
-	}
-	return n;
-}
-
-/** Add the page of @bytes bytes that begins with slice @index. */
-static void add_page(struct mimalloc *mi, uint32_t arena,
-		     const struct segment *s, uint64_t index, uint64_t bytes)
-{
-	size_t piece = SIZE_MAX;
-	struct page page;
-	uint64_t free = 0;
-
-	for (int i = 0; i <= READ_AGAIN; i++) {
-		if (!read_page(mi, s, index, &page) || !page.is_sound ||
-		    page.block_bytes == 0)
-			break;
-		if (piece == SIZE_MAX)
-			piece = alloc_book_slots(
-				&mi->book, arena, ALLOC_TOP, page.start,
-				page.slices * SLICE_BYTES, page.blocks,
-				page.block_bytes, (uint32_t)page.capacity);
-		if (piece == SIZE_MAX)
-			break;
-		for (uint32_t k = 0; k < mi->book.pieces.v[piece].count; k++)
-			alloc_book_set(&mi->book, &mi->book.pieces.v[piece], k,
-				       ALLOC_IN_USE);
-		page.capacity = mw_min(page.capacity,
-				       mi->book.pieces.v[piece].count);
-		free = mark_list(mi, &page, piece, page.lists[0]);
-		free += mark_list(mi, &page, piece, page.lists[1]);
-		(void)mark_list(mi, &page, piece, page.lists[2]);
-		if (page.capacity == page.used + free)
-			return;
-		if (!is_live(mi))
-			break;
-		mw_target_forget(mi->target, s->va, s->info * SLICE_BYTES);
-		mw_target_forget(mi->target, page.start,
-				 page.slices * SLICE_BYTES);
-	}
-	if (piece == SIZE_MAX)
-		alloc_book_add(&mi->book, arena, ALLOC_TORN,
-			       s->va + index * SLICE_BYTES, bytes);
-	else
-		mi->book.arenas.v[arena]->figures->unsettled++;
-}
-
-/** A span without blocks: what of it is not writable was never used. */
-static void add_span(struct mimalloc *mi, uint32_t arena, uint64_t start,
-		     uint64_t bytes)
-{
-	const struct mw_mappings *maps = mw_target_mappings(mi->target);
-	uint64_t end = start + bytes;
-
-	for (size_t i = mw_mappings_after(maps, start);
-	     i < maps->list.n && start < end; i++) {
-		const struct mw_mapping *m = &maps->list.v[i];
-		uint64_t stop = mw_min(end, m->end);
-
-		alloc_book_add(&mi->book, arena,
-			       m->perms & MW_PERM_W ? ALLOC_DIRTY
-						    : ALLOC_RESERVED,
-			       start, stop - start);
-		start = stop;
-	}
-}
-
-static uint32_t arena_of(struct mimalloc *mi, uint64_t thread)
-{
-	struct owner *owner;
+	struct mimalloc_owner *owner;
 	char name[32];
 
 	for (size_t i = 0; i < mi->owners.n; i++)
@@ -295,7 +34,7 @@ static uint32_t arena_of(struct mimalloc *mi, uint64_t thread)
 		mi->book.failed = true;
 		return 0;
 	}
-	if (thread == 0)
+	if (thread == MIMALLOC_ABANDONED)
 		snprintf(name, sizeof(name), "abandoned");
 	else if (thread == mi->main_thread)
 		snprintf(name, sizeof(name), "main");
@@ -303,123 +42,169 @@ static uint32_t arena_of(struct mimalloc *mi, uint64_t thread)
 		snprintf(name, sizeof(name), "thread-%zu", mi->owners.n);
 	owner->thread = thread;
 	owner->arena = alloc_book_arena(&mi->book, name);
-	if (!mi->book.failed && thread)
+	if (!mi->book.failed && thread != MIMALLOC_ABANDONED)
 		mi->book.arenas.v[owner->arena]->figures->threads = 1;
 	return owner->arena;
 }
 
-static void add_segment(struct mimalloc *mi, const struct segment *s)
-{
-	uint32_t arena = arena_of(mi, s->thread);
-	uint64_t index = s->info;
-	struct page page;
+/* Pages */
 
-	alloc_book_add(&mi->book, arena, ALLOC_METADATA, s->va,
-		       s->info * SLICE_BYTES);
-	while (!mi->book.failed && index < s->slices && index < s->entries &&
-	       read_page(mi, s, index, &page)) {
-		if (page.block_bytes == 0)
-			add_span(mi, arena, page.start,
-				 page.slices * SLICE_BYTES);
-		else
-			add_page(mi, arena, s, index,
-				 page.slices * SLICE_BYTES);
-		index += page.slices;
+/** The block at @at is the slot *@ret_slot of the page; false: it is none. */
+static bool slot_of(const struct mimalloc_page *page, uint64_t at,
+		    uint64_t *ret_slot)
+{
+	*ret_slot = (at - page->blocks) / page->block_bytes;
+	// A list gets new blocks before the capacity has them.
+	return at >= page->blocks && *ret_slot < page->reserved &&
+	       (at - page->blocks) % page->block_bytes == 0;
+}
+
+bool mimalloc_is_sound(const struct mimalloc_page *page)
+{
+	uint64_t bytes, slot;
+
+	if (page->capacity > page->reserved || page->used > page->capacity ||
+	    page->block_bytes == 0 || page->block_bytes % 8 != 0 ||
+	    __builtin_mul_overflow(page->reserved, page->block_bytes, &bytes) ||
+	    !mw_within(page->blocks, bytes, page->start,
+		       page->start + page->bytes))
+		return false;
+	for (size_t i = 0; i < MW_COUNT(page->lists); i++)
+		if (page->lists[i] && !slot_of(page, page->lists[i], &slot))
+			return false;
+	return true;
+}
+
+static uint64_t rotate_right(uint64_t value, unsigned bits)
+{
+	return value >> (bits & 63) | value << (-bits & 63);
+}
+
+/** What follows @link in a list; the description's address stands for none. */
+static uint64_t decode(const struct mimalloc_page *page, uint64_t link)
+{
+	uint64_t next;
+
+	if (!page->is_encoded)
+		return link;
+	next = rotate_right(link - page->keys[0], page->keys[0] & 63) ^
+	       page->keys[1];
+	return next == page->va ? 0 : next;
+}
+
+bool mimalloc_has_links(struct mimalloc *mi, const struct mimalloc_page *page)
+{
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t next, slot;
+
+		if (page->lists[i] &&
+		    mw_target_read_u64(mi->target, page->lists[i], &next) &&
+		    slot_of(page, decode(page, next), &slot))
+			return true;
 	}
-	if (index < s->slices)
-		alloc_book_add(&mi->book, arena, ALLOC_TORN,
-			       s->va + index * SLICE_BYTES,
-			       (s->slices - index) * SLICE_BYTES);
+	return false;
+}
+
+/** Mark the blocks of a list as free; how many there are. */
+static uint64_t mark_list(struct mimalloc *mi, const struct mimalloc_page *page,
+			  size_t index, uint64_t at)
+{
+	const struct alloc_piece *piece = &mi->book.pieces.v[index];
+	uint64_t n = 0, slot;
+
+	while (at && n < page->capacity) {
+		// A list that leaves the page was changed.
+		if (!slot_of(page, at, &slot) || slot >= piece->count ||
+		    alloc_book_get(&mi->book, piece, (uint32_t)slot) ==
+			    ALLOC_FREE)
+			break;
+		alloc_book_set(&mi->book, piece, (uint32_t)slot, ALLOC_FREE);
+		n++;
+		if (!mw_target_read_u64(mi->target, at, &at))
+			break;
+		at = decode(page, at);
+	}
+	return n;
+}
+
+/** Enter the page's blocks as a piece; whether they agree with its figures. */
+static bool mark_page(struct mimalloc *mi, const struct mimalloc_page *page,
+		      size_t index)
+{
+	const struct alloc_piece *piece = &mi->book.pieces.v[index];
+	uint64_t free;
+
+	for (uint32_t k = 0; k < piece->count; k++)
+		alloc_book_set(&mi->book, piece, k, ALLOC_IN_USE);
+	free = mark_list(mi, page, index, page->lists[0]);
+	free += mark_list(mi, page, index, page->lists[1]);
+	(void)mark_list(mi, page, index, page->lists[2]);
+	return page->capacity == page->used + free &&
+	       page->capacity == piece->count;
+}
+
+void mimalloc_add_page(struct mimalloc *mi, uint32_t arena,
+		       const struct mimalloc_page *page,
+		       mimalloc_reader *reader, const void *of)
+{
+	struct mimalloc_page now = *page;
+	size_t index = alloc_book_slots(&mi->book, arena, ALLOC_TOP,
+					page->start, page->bytes, page->blocks,
+					page->block_bytes,
+					(uint32_t)page->capacity);
+
+	if (index == SIZE_MAX) {
+		alloc_book_add(&mi->book, arena, ALLOC_TORN, page->start,
+			       page->bytes);
+		return;
+	}
+	for (int i = 0; i <= MIMALLOC_READ_AGAIN; i++) {
+		if (mark_page(mi, &now, index))
+			return;
+		if (!mi->is_live)
+			break;
+		mw_target_forget(mi->target, page->va, MW_PAGE_BYTES / 16);
+		mw_target_forget(mi->target, page->start, page->bytes);
+		if (!reader(mi, of, page->va, &now) || !now.is_sound ||
+		    now.start != page->start || now.blocks != page->blocks ||
+		    now.block_bytes != page->block_bytes)
+			break;
+	}
+	mi->book.arenas.v[arena]->figures->unsettled++;
 }
 
 /* Finding */
 
-static void find_segments(struct mimalloc *mi)
+static uint64_t main_thread(struct mw_target *target)
 {
-	const struct mw_mappings *maps = mw_target_mappings(mi->target);
+	size_t count;
+	const struct mw_thread *threads = mw_target_threads(target, &count);
 
-	for (size_t i = 0; i < maps->list.n; i++) {
-		const struct mw_mapping *m = &maps->list.v[i];
-		uint64_t va = mw_align_up(m->start, SEGMENT_ALIGN);
-
-		if (!mw_mapping_is_anonymous(m) || !(m->perms & MW_PERM_W))
-			continue;
-		for (; va < m->end; va += SEGMENT_ALIGN) {
-			struct segment s;
-
-			if (!(mw_pages_state(mw_target_pages(mi->target), va) &
-			      MW_PAGE_PRESENT))
-				continue;
-			for (size_t l = 0; l < MW_COUNT(layouts); l++) {
-				struct segment *place;
-
-				if (!read_segment(mi, va, &layouts[l], &s))
-					continue;
-				place = mw_vec_push(&mi->segments);
-				if (place)
-					*place = s;
-				else
-					mi->book.failed = true;
-			}
-		}
-	}
-}
-
-static bool is_kin(const struct segment *a, const struct segment *b)
-{
-	return a->layout == b->layout && a->key == b->key;
-}
-
-/** The segment that most others agree with, NULL without any. */
-static const struct segment *most_common(const struct mimalloc *mi)
-{
-	const struct segment *best = NULL;
-	size_t most = 0;
-
-	for (size_t i = 0; i < mi->segments.n; i++) {
-		size_t n = 0;
-
-		// One that a thread is at work in need not be.
-		if (!mi->segments.v[i].is_full)
-			continue;
-		for (size_t k = 0; k < mi->segments.n; k++)
-			n += is_kin(&mi->segments.v[i], &mi->segments.v[k]);
-		if (n > most) {
-			most = n;
-			best = &mi->segments.v[i];
-		}
-		if (most > mi->segments.n / 2)
-			break;
-	}
-	return best;
+	for (size_t i = 0; i < count; i++)
+		if (threads[i].tid == mw_target_info(target)->pid)
+			return alloc_tcb(target, &threads[i]);
+	return 0;
 }
 
 static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 {
 	MW_CLEANUP(free_statep) struct mimalloc *mi =
 		mw_calloc(1, sizeof(*mi));
-	const struct segment *best;
 	struct mw_error *error;
-	size_t count;
-	const struct mw_thread *threads =
-		mw_target_threads(alloc->target, &count);
+	bool is_2, is_3;
 
 	if (!mi)
 		return mw_error_nomem();
 	mi->target = alloc->target;
+	mi->is_live = mw_target_info(alloc->target)->mode == MW_CAPTURE_LIVE;
+	mi->main_thread = main_thread(alloc->target);
 	alloc_book_init(&mi->book, alloc, "mimalloc");
 	// mi_collect() serves only the thread that calls it.
 	mi->book.no_trimming = true;
-	find_segments(mi);
-	best = most_common(mi);
-	if (!best && !mi->book.failed)
-		return NULL;
-	for (size_t i = 0; i < count; i++)
-		if (threads[i].tid == mw_target_info(mi->target)->pid)
-			mi->main_thread = alloc_tcb(mi->target, &threads[i]);
-	for (size_t i = 0; i < mi->segments.n && !mi->book.failed; i++)
-		if (is_kin(best, &mi->segments.v[i]))
-			add_segment(mi, &mi->segments.v[i]);
+	is_2 = mimalloc_v2(mi);
+	error = mimalloc_v3(mi, &is_3);
+	if (error || (!is_2 && !is_3 && !mi->book.failed))
+		return error;
 	alloc_book_sort(&mi->book);
 	error = alloc_book_claim(&mi->book);
 	if (error)

@@ -177,9 +177,9 @@ static const struct {
 	  "Extents of pages, by arena: slabs of small blocks of one size, and "
 	  "large blocks; free extents are given back after a while." },
 	{ "malloc/mimalloc", "mimalloc",
-	  "Segments of 32 MiB, by the thread that owns them, in which pages "
-	  "hold blocks of one size; free ones are given back after a while, "
-	  "by the thread itself." },
+	  "Pages with blocks of one size, by the thread that owns them, in "
+	  "segments of 32 MiB or, in mimalloc 3, arenas of a gigabyte; free "
+	  "ones are given back after a while, by the threads themselves." },
 	{ "malloc/musl", "musl's malloc (mallocng)",
 	  "Groups of at most 32 slots of one size, which are given back when "
 	  "all of their slots are free." },

@@ -2,64 +2,12 @@
 """Native allocators other than glibc's, held against what they say themselves
 and what the program counts."""
 
-import json
-import subprocess
-
 import pytest
 
-from conftest import (PAGE, cached, c_program, is_idle, ledger, need, run,
-                      wait_for)
-from mallocs import PRELOADED, preload
-
-MODES = ["--live", "--stop"]
-
-# What the threads' vectors of TLS, streams and libstdc++'s pool for exceptions
-# (72,704 bytes) take: blocks that the program did not ask for itself.
-OTHERS_BLOCKS = 16
-OTHERS_BYTES = 128 << 10
-
-
-def blocks(start, allocator, *arguments):
-    """tests/programs/blocks.c with a malloc, once it rests."""
-    target = start(c_program("blocks", flags=["-pthread"]), *arguments,
-                   env=preload(allocator))
-    if "churn" not in arguments:
-        wait_for(lambda: is_idle(target.pid), "the threads to sleep")
-    return target
-
-
-def rows(target, allocator, *arguments):
-    done = run("malloc", "--format=json", *arguments,
-               getattr(target, "pid", target))
-    assert done.returncode == 0, done.stderr
-    return {r["arena"]: r for r in json.loads(done.stdout)["rows"]
-            if r["allocator"] == allocator}
-
-
-def total(table, column):
-    return sum(r[column] for r in table.values())
-
-
-def account(result, allocator, *kinds, without=()):
-    """Bytes of address space of all arenas."""
-    return sum(a["vsz_bytes"] for name, a in result.accounts.items()
-               if name.startswith(f"malloc/{allocator}/") and
-               name.rsplit("/", 1)[1] in kinds and
-               name.split("/")[2] not in without)
-
-
-def sound(result):
-    assert result.audit["overlaps"] == 0
-    assert result.bytes("unknown/malloc-torn", domain="vsz") == 0
-    assert result.unknown() <= result.totals["rss_bytes"] // 100
-
-
-def check_held(target, table):
-    """The blocks that the program holds are those in use, and a few more."""
-    held = target.figures
-    assert 0 <= total(table, "in_use_blocks") - held["blocks"] <= OTHERS_BLOCKS
-    assert 0 <= total(table, "in_use_bytes") - held["usable"] <= OTHERS_BYTES
-    assert total(table, "torn_bytes") == 0
+from allocators import (MODES, OTHERS_BLOCKS, RUST, account, blocks, check_held,
+                        rows, rust_program, sound, total)
+from conftest import PAGE, c_program, is_idle, ledger, need, run, wait_for
+from mallocs import PRELOADED
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -183,60 +131,11 @@ def test_musl_never_rests(start):
             assert result.audit["balanced"] is True
 
 
-def test_mimalloc_holds_what_the_program_counts(start):
-    """It has no statistics; but each block's usable size is known."""
-    target = blocks(start, "mimalloc")
-    table = rows(target, "mimalloc", "--stop")
-    assert len(table) == 5 and "main" in table
-    # Four vectors for threads' TLS.
-    assert total(table, "in_use_blocks") == target.figures["blocks"] + 4
-    assert total(table, "in_use_bytes") - target.figures["usable"] <= 4096
-
-
-def rust_program(name, dependency, source):
-    """A stripped Rust program with an allocator of its own."""
-    manifest = ("[package]\nname = \"program\"\nversion = \"0.1.0\"\n"
-                "edition = \"2021\"\n[profile.release]\nstrip = true\n"
-                f"[dependencies]\n{dependency}\n")
-
-    def make(path):
-        (path / "src").mkdir(parents=True)
-        (path / "Cargo.toml").write_text(manifest)
-        (path / "src" / "main.rs").write_text(source)
-        done = subprocess.run(["cargo", "build", "--release", "--quiet"],
-                              cwd=path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-    return cached(f"rust-{name}", [manifest, source], make) / \
-        "target" / "release" / "program"
-
-
-RUST = """
-#[global_allocator]
-static A: %s = %s;
-fn main() {
-    let mut v: Vec<Vec<u8>> = Vec::with_capacity(16000);
-    for i in 0..16000usize { v.push(vec![7u8; 1 + i * 37 %% 3000]); }
-    let mut n = 0;
-    v.retain(|_| { n += 1; n %% 3 != 0 });
-    let bytes: usize = v.iter().map(|b| b.len()).sum();
-    eprintln!("blocks {}\\nusable {}\\nend 0", v.len() + 1,
-              bytes + 16000 * 24);
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).unwrap();
-    drop(v);
-}
-"""
-
-
 @pytest.mark.parametrize("allocator,dependency,name", [
     ("jemalloc", "tikv-jemallocator = \"=0.6.1\"",
      "tikv_jemallocator::Jemalloc"),
     ("jemalloc", "tikv-jemallocator = \"=0.4.3\"",
      "tikv_jemallocator::Jemalloc"),
-    ("mimalloc", "mimalloc = { version = \"=0.1.43\", "
-     "default-features = false }\nlibmimalloc-sys = \"=0.1.39\"",
-     "mimalloc::MiMalloc"),
 ])
 def test_rust(start, allocator, dependency, name):
     """Linked into a stripped program, with glibc's malloc beside it."""
