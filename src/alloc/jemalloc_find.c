@@ -126,6 +126,8 @@ bool jemalloc_read_extent(struct jemalloc *je, uint64_t va,
 
 /* The root */
 
+#define ENOUGH_ENTRIES 32 /* of a leaf, to tell whether it is one */
+
 /** A place that may be the root: as many as have been seen lead to it. */
 struct candidate {
 	uint64_t root;
@@ -144,32 +146,6 @@ static bool is_anonymous(struct mw_target *target, uint64_t va)
 		mw_mappings_find(mw_target_mappings(target), va);
 
 	return m && mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W);
-}
-
-/** The first word of a leaf at @leaf that is not 0, and where it is. */
-static uint64_t first_entry(struct mw_target *target, uint64_t leaf,
-			    uint64_t *ret_index)
-{
-	const struct mw_pages *pages = mw_target_pages(target);
-	uint64_t end = leaf + JEMALLOC_TREE_BYTES;
-	uint64_t words[MW_PAGE_BYTES / 8];
-
-	for (uint64_t va = leaf; va < end;) {
-		uint64_t stop = mw_min(end, mw_align_down(va, MW_PAGE_BYTES) +
-						    MW_PAGE_BYTES);
-
-		if ((mw_pages_state(pages, va) & MW_PAGE_PRESENT)) {
-			if (!mw_target_search(target, va, words, stop - va))
-				return 0;
-			for (size_t i = 0; i < (stop - va) / 8; i++)
-				if (words[i]) {
-					*ret_index = (va - leaf) / 8 + i;
-					return words[i];
-				}
-		}
-		va = stop;
-	}
-	return 0;
 }
 
 static struct mw_error *vote(struct root_scan *s, uint64_t root,
@@ -206,30 +182,73 @@ static unsigned rate(const struct jemalloc *je, const struct jemalloc_extent *x,
 	return free == x->nfree && (word >> 48 & 0xff) == x->szind ? 16 : 1;
 }
 
-/** A pointer at @at may be one of the root's, to a leaf at @leaf. */
-static struct mw_error *try_pointer(struct root_scan *s, uint64_t at,
-				    uint64_t leaf)
+/** The page that entry @index of a leaf is for, if it leads to @x; or 0. */
+static uint64_t page_of(const struct jemalloc_extent *x, uint64_t index)
+{
+	uint64_t va = mw_align_down(x->start, UINT64_C(1)
+						      << JEMALLOC_ROOT_SHIFT) +
+		      index * MW_PAGE_BYTES;
+
+	// An extent may lie across the border of two leaves.
+	if (va < x->start)
+		va += UINT64_C(1) << JEMALLOC_ROOT_SHIFT;
+	return va >= x->start && va < x->start + x->bytes ? va : 0;
+}
+
+/** Entry @index of a leaf to which a pointer at @at may lead is @word. */
+static struct mw_error *try_entry(struct root_scan *s, uint64_t at,
+				  uint64_t index, uint64_t word)
 {
 	struct jemalloc *je = s->je;
-	uint64_t index = 0, word = first_entry(je->target, leaf, &index);
 	struct mw_error *error = NULL;
 
-	for (unsigned l = 0; !error && word && l < MW_COUNT(layouts); l++) {
+	for (unsigned l = 0; !error && l < MW_COUNT(layouts); l++) {
 		struct jemalloc_extent x;
 		uint64_t va;
 
 		je->layout = &layouts[l];
 		if (!jemalloc_read_extent(je, jemalloc_entry(je, word), &x))
 			continue;
-		va = mw_align_down(x.start, UINT64_C(1)
-						    << JEMALLOC_ROOT_SHIFT) +
-		     index * MW_PAGE_BYTES;
-		// An extent may lie across the border of two leaves.
-		if (va < x.start)
-			va += UINT64_C(1) << JEMALLOC_ROOT_SHIFT;
-		if (va >= x.start && va < x.start + x.bytes)
+		va = page_of(&x, index);
+		if (va)
 			error = vote(s, at - 8 * (va >> JEMALLOC_ROOT_SHIFT),
 				     l, rate(je, &x, word));
+	}
+	return error;
+}
+
+/**
+ * A pointer at @at may be one of the root's, to a leaf at @leaf: some of its
+ * entries tell. One alone may be about to change.
+ */
+static struct mw_error *try_pointer(struct root_scan *s, uint64_t at,
+				    uint64_t leaf)
+{
+	struct mw_target *target = s->je->target;
+	uint64_t end = leaf + JEMALLOC_TREE_BYTES, last = 0;
+	uint64_t words[MW_PAGE_BYTES / 8];
+	struct mw_error *error = NULL;
+	unsigned tried = 0;
+
+	for (uint64_t va = leaf, stop; va < end && tried < ENOUGH_ENTRIES;
+	     va = stop) {
+		stop = mw_min(end, mw_align_down(va, MW_PAGE_BYTES) +
+					   MW_PAGE_BYTES);
+		if (!(mw_pages_state(mw_target_pages(target), va) &
+		      MW_PAGE_PRESENT))
+			continue;
+		if (!mw_target_search(target, va, words, stop - va))
+			return NULL;
+		for (size_t i = 0; !error && i < (stop - va) / 8 &&
+				   tried < ENOUGH_ENTRIES;
+		     i++) {
+			// All pages of a slab have the same entry.
+			if (!words[i] || words[i] == last)
+				continue;
+			last = words[i];
+			tried++;
+			error = try_entry(s, at, (va - leaf) / 8 + i, last);
+		}
 	}
 	return error;
 }

@@ -33,10 +33,14 @@ def test_a_core(start, allocator, tmp_path):
 
 @pytest.mark.parametrize("allocator", PRELOADED)
 def test_a_heap_that_never_rests(start, allocator):
+    """It is recognised at each look, whatever its threads are at."""
     target = blocks(start, allocator, "churn")
+    wait_for(lambda: ledger(target).below(f"malloc/{allocator}") > 1 << 20,
+             "threads to be at work")
     for mode in MODES * 5:
         result = ledger(target, mode)
         assert result.audit["overlaps"] == 0
+        assert result.below(f"malloc/{allocator}") > 1 << 20
         if mode == "--stop":
             assert result.audit["balanced"] is True
 
