@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd_findings.h"
 #include "mw_guard.h"
 
 void cmd_figures_free(struct cmd_figures *figures)
@@ -15,8 +16,12 @@ void cmd_figures_free(struct cmd_figures *figures)
 	for (size_t i = 0; i < figures->list.n; i++)
 		mw_free(figures->list.v[i].account);
 	mw_vec_free(&figures->list);
+	mw_vec_free(&figures->findings);
+	mw_findings_free(&figures->found);
+	json_decref(figures->json);
+	mw_free(figures->comm);
 	mw_free(figures->title);
-	figures->title = NULL;
+	*figures = (struct cmd_figures){ 0 };
 }
 
 static struct mw_error *add(struct cmd_figures *figures, const char *account,
@@ -30,7 +35,20 @@ static struct mw_error *add(struct cmd_figures *figures, const char *account,
 	return figure->account ? NULL : mw_error_nomem();
 }
 
+static struct mw_error *add_finding(struct cmd_figures *figures,
+				    const struct mw_finding *finding)
+{
+	struct mw_finding *place = mw_vec_push(&figures->findings);
+
+	if (!place)
+		return mw_error_nomem();
+	*place = *finding;
+	return NULL;
+}
+
 struct mw_error *cmd_figures_of_books(const struct cmd_books *books,
+				      const struct mw_findings *found,
+				      const char *file,
 				      struct cmd_figures *figures)
 {
 	const struct mw_target_info *info = mw_target_info(books->target);
@@ -39,17 +57,50 @@ struct mw_error *cmd_figures_of_books(const struct cmd_books *books,
 	const struct mw_ledger_account *accounts =
 		mw_ledger_accounts(books->ledger, &count);
 
-	figures->title = mw_format("%s (%d)", info->comm, info->pid);
-	if (!figures->title)
+	figures->title = mw_format("%s (%d)%s%s", info->comm, info->pid,
+				   file ? " of " : "", file ? file : "");
+	figures->comm = mw_strdup(info->comm);
+	if (!figures->title || !figures->comm)
 		return mw_error_nomem();
 	for (size_t i = 0; !error && i < count; i++)
 		error = add(figures, accounts[i].name, &accounts[i].tally);
+	for (size_t i = 0; !error && i < found->list.n; i++)
+		error = add_finding(figures, &found->list.v[i]);
 	return error;
+}
+
+static struct mw_error *of_target(const struct cmd_call *call,
+				  const char *name,
+				  struct cmd_figures *figures)
+{
+	MW_CLEANUP(cmd_books_free) struct cmd_books books = { 0 };
+	MW_CLEANUP(cmd_findings_free) struct cmd_findings findings = { 0 };
+	struct cmd_call one = *call;
+	struct mw_error *error;
+
+	one.target = name;
+	error = cmd_books_take(&one, CMD_BOOKS_HOLD, &books);
+	if (!error)
+		error = cmd_findings_take(&books, &findings);
+	if (books.target)
+		mw_target_release(books.target);
+	if (error)
+		return error;
+	cmd_print_notes(books.target);
+	figures->found = findings.found;
+	findings.found = (struct mw_findings){ 0 };
+	return cmd_figures_of_books(&books, &figures->found,
+				    mw_target_info(books.target)->kind ==
+						    MW_TARGET_CORE
+					    ? name
+					    : NULL,
+				    figures);
 }
 
 /* JSON */
 
-bool cmd_is_json(const char *path)
+/** Whether the file at @path begins as a JSON object does. */
+static bool is_json(const char *path)
 {
 	MW_CLEANUP(mw_closep) int fd =
 		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -86,29 +137,26 @@ static struct mw_error *not_a_ledger(const char *path, const char *why)
 			    "--format=json` wrote: %s", path, why);
 }
 
-struct mw_error *cmd_figures_of_json(const char *path,
-				     struct cmd_figures *figures)
+static struct mw_error *check_schema(const char *path, const json_t *root)
 {
-	json_error_t why;
-	MW_CLEANUP(json_decrefp) json_t *root = json_load_file(path, 0, &why);
-	const json_t *accounts, *target;
-	const char *schema, *comm;
+	const char *schema =
+		json_string_value(json_object_get(root, "schema"));
+	MW_CLEANUP(mw_freep) char *why = NULL;
+
+	if (schema && strcmp(schema, "memwhy.ledger/1") == 0)
+		return NULL;
+	why = schema ? mw_format("its schema is %.40s, not memwhy.ledger/1",
+				 schema)
+		     : mw_strdup("it has no schema");
+	return why ? not_a_ledger(path, why) : mw_error_nomem();
+}
+
+static struct mw_error *read_accounts(const char *path, const json_t *root,
+				      struct cmd_figures *figures)
+{
+	const json_t *accounts = json_object_get(root, "accounts");
 	struct mw_error *error = NULL;
 
-	if (!root)
-		return not_a_ledger(path, why.text);
-	schema = json_string_value(json_object_get(root, "schema"));
-	if (!schema || strcmp(schema, "memwhy.ledger/1") != 0)
-		return not_a_ledger(path, "its schema is another one");
-	target = json_object_get(root, "target");
-	comm = json_string_value(json_object_get(target, "comm"));
-	figures->title = mw_format("%s (%lld) of %s", comm ? comm : "?",
-				   (long long)json_integer_value(
-					   json_object_get(target, "pid")),
-				   path);
-	if (!figures->title)
-		return mw_error_nomem();
-	accounts = json_object_get(root, "accounts");
 	if (!json_is_array(accounts))
 		return not_a_ledger(path, "it has no accounts");
 	for (size_t i = 0; !error && i < json_array_size(accounts); i++) {
@@ -124,144 +172,86 @@ struct mw_error *cmd_figures_of_json(const char *path,
 	return error;
 }
 
-/* Comparing */
-
-static int by_name(const void *a, const void *b)
+/** A text of a finding; it lives as long as @finding. */
+static bool get_text(const json_t *finding, const char *key, char **ret)
 {
-	const struct cmd_figure *x = a, *y = b;
+	const json_t *value = json_object_get(finding, key);
 
-	return strcmp(x->account, y->account);
+	// Nobody writes to it; struct mw_finding owns its texts elsewhere.
+	*ret = (char *)(uintptr_t)json_string_value(value);
+	return *ret != NULL;
 }
 
-static void sort(struct cmd_figures *figures)
+static struct mw_error *read_findings(const char *path, const json_t *root,
+				      struct cmd_figures *figures)
 {
-	if (figures->list.n)
-		qsort(figures->list.v, figures->list.n,
-		      sizeof(*figures->list.v), by_name);
-}
+	const json_t *findings = json_object_get(root, "findings");
+	struct mw_error *error = NULL;
 
-static void add_up(struct mw_tally *to, const struct mw_tally *tally)
-{
-	to->vsz_bytes += tally->vsz_bytes;
-	to->rss_bytes += tally->rss_bytes;
-	to->swap_bytes += tally->swap_bytes;
-}
+	for (size_t i = 0; !error && i < json_array_size(findings); i++) {
+		const json_t *f = json_array_get(findings, i);
+		struct mw_finding finding = { 0 };
+		char *id;
 
-struct mw_error *cmd_compare(struct cmd_figures *before,
-			     struct cmd_figures *after, bool all,
-			     struct cmd_changes *ret)
-{
-	size_t b = 0, a = 0;
-
-	sort(before);
-	sort(after);
-	ret->total.account = "total";
-	while (b < before->list.n || a < after->list.n) {
-		const struct cmd_figure *x =
-			b < before->list.n ? &before->list.v[b] : NULL;
-		const struct cmd_figure *y =
-			a < after->list.n ? &after->list.v[a] : NULL;
-		int order = !x ? 1 : !y ? -1 : by_name(x, y);
-		struct cmd_change change = {
-			.account = order <= 0 ? x->account : y->account,
-		};
-		struct cmd_change *place;
-
-		if (order <= 0) {
-			change.before = x->tally;
-			b++;
-		}
-		if (order >= 0) {
-			change.after = y->tally;
-			a++;
-		}
-		add_up(&ret->total.before, &change.before);
-		add_up(&ret->total.after, &change.after);
-		if (!all && memcmp(&change.before, &change.after,
-				   sizeof(change.before)) == 0)
-			continue;
-		place = mw_vec_push(&ret->list);
-		if (!place)
-			return mw_error_nomem();
-		*place = change;
+		if (!get_text(f, "id", &id) ||
+		    !get_text(f, "summary", &finding.summary) ||
+		    !get_text(f, "evidence", &finding.evidence) ||
+		    !get_text(f, "advice", &finding.advice) ||
+		    !get_bytes(f, "bytes", &finding.bytes))
+			return not_a_ledger(path, "a finding is damaged");
+		finding.id = id;
+		error = add_finding(figures, &finding);
 	}
-	return NULL;
+	return error;
 }
 
-void cmd_changes_free(struct cmd_changes *changes)
+static struct mw_error *of_json(const char *path, struct cmd_figures *figures)
 {
-	mw_vec_free(&changes->list);
-}
+	json_error_t why;
+	json_t *root = json_load_file(path, 0, &why);
+	const json_t *target;
+	const char *comm;
+	struct mw_error *error;
 
-/* The table */
-
-const struct mw_column cmd_change_columns[] = {
-	{ "account", "ACCOUNT", MW_UNIT_TEXT, "name of the account" },
-	{ "rss_bytes", "RSS", MW_UNIT_BYTES, "resident, after" },
-	{ "delta_rss_bytes", "CHANGE", MW_UNIT_DELTA,
-	  "how much more, or less, is resident than before" },
-	{ "vsz_bytes", "VSZ", MW_UNIT_BYTES, "address space, after" },
-	{ "delta_vsz_bytes", "CHANGE", MW_UNIT_DELTA, "change of it" },
-	{ "swap_bytes", "SWAP", MW_UNIT_BYTES, "in swap, after" },
-	{ "delta_swap_bytes", "CHANGE", MW_UNIT_DELTA, "change of it" },
-};
-const size_t cmd_change_column_count = MW_COUNT(cmd_change_columns);
-
-static uint64_t field_of(const struct mw_tally *tally, size_t field)
-{
-	uint64_t value;
-
-	memcpy(&value, (const char *)tally + field, sizeof(value));
-	return value;
-}
-
-static uint64_t distance(const struct cmd_change *c, size_t field)
-{
-	uint64_t before = field_of(&c->before, field);
-	uint64_t after = field_of(&c->after, field);
-
-	return before > after ? before - after : after - before;
-}
-
-static int by_distance(const void *a, const void *b, void *field)
-{
-	uint64_t x = distance(a, *(size_t *)field);
-	uint64_t y = distance(b, *(size_t *)field);
-
-	return x < y ? 1 : -(x > y);
-}
-
-static bool fill(struct mw_table *table, const struct cmd_change *c)
-{
-	static const size_t fields[] = {
-		offsetof(struct mw_tally, rss_bytes),
-		offsetof(struct mw_tally, vsz_bytes),
-		offsetof(struct mw_tally, swap_bytes),
-	};
-	struct mw_cell *cells = mw_table_add(table);
-
-	if (!cells)
-		return false;
-	for (size_t i = 0; i < MW_COUNT(fields); i++) {
-		uint64_t now = field_of(&c->after, fields[i]);
-
-		mw_cell_value(&cells[1 + 2 * i], now);
-		mw_cell_value(&cells[2 + 2 * i],
-			      now - field_of(&c->before, fields[i]));
-	}
-	return mw_cell_text(&cells[0], c->account);
-}
-
-struct mw_error *cmd_fill_changes(struct mw_table *table,
-				  struct cmd_changes *changes, size_t field)
-{
-	if (changes->list.n)
-		qsort_r(changes->list.v, changes->list.n,
-			sizeof(*changes->list.v), by_distance, &field);
-	if (!fill(table, &changes->total))
+	if (!root)
+		return not_a_ledger(path, why.text);
+	figures->json = root;
+	error = check_schema(path, root);
+	if (error)
+		return error;
+	target = json_object_get(root, "target");
+	comm = json_string_value(json_object_get(target, "comm"));
+	figures->comm = mw_strdup(comm ? comm : "?");
+	figures->title = mw_format("%s (%lld) of %s", comm ? comm : "?",
+				   (long long)json_integer_value(
+					   json_object_get(target, "pid")),
+				   path);
+	if (!figures->title || !figures->comm)
 		return mw_error_nomem();
-	for (size_t i = 0; i < changes->list.n; i++)
-		if (!fill(table, &changes->list.v[i]))
-			return mw_error_nomem();
-	return NULL;
+	error = read_accounts(path, root, figures);
+	if (!error)
+		error = read_findings(path, root, figures);
+	return error;
+}
+
+struct mw_error *cmd_figures_take(const struct cmd_call *call,
+				  const char *name,
+				  struct cmd_figures *figures)
+{
+	struct mw_error *error;
+
+	if (is_json(name))
+		return of_json(name, figures);
+	error = of_target(call, name, figures);
+	// Of a file that is neither, what would be one.
+	if (error && error->code == MW_E_FORMAT && strchr(name, '/')) {
+		struct mw_error *better = mw_error_new(
+			MW_E_FORMAT, "%s; give a PID, a core file, a snapshot, "
+			"or what `memwhy ledger --format=json` wrote",
+			error->message);
+
+		mw_error_free(error);
+		return better;
+	}
+	return error;
 }

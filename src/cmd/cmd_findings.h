@@ -2,7 +2,7 @@
 #ifndef CMD_FINDINGS_H
 #define CMD_FINDINGS_H
 
-#include "cmd_books.h"
+#include "cmd_figures.h"
 #include "mw_findings.h"
 #include "mw_go_goroutines.h"
 #include "mw_kernel.h"
@@ -31,7 +31,9 @@ MW_MUST_USE struct mw_error *cmd_findings_take(const struct cmd_books *books,
 					       struct cmd_findings *ret);
 void cmd_findings_free(struct cmd_findings *findings);
 
+/** @changes since another capture are told; empty for none. */
 void cmd_findings_print(const struct cmd_findings *findings,
+			const struct cmd_changes *changes,
 			const struct cmd_call *call);
 void cmd_findings_json(struct mw_json *json,
 		       const struct cmd_findings *findings);

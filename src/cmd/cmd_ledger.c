@@ -15,7 +15,7 @@ enum domain {
 
 static unsigned domain = DOMAIN_RSS;
 static bool with_pss, explain;
-static const char *baseline;
+static const char *baseline_name;
 
 /** Bytes in the domain that was asked for. */
 static uint64_t in_domain(const struct mw_tally *tally)
@@ -168,7 +168,7 @@ static uint64_t total_pss(const struct cmd_books *books)
 
 static void print_json(const struct cmd_books *books,
 		       const struct cmd_findings *findings,
-		       const struct mw_table *changes,
+		       const struct cmd_baseline *baseline,
 		       const struct cmd_call *call)
 {
 	struct mw_tally totals = mw_ledger_totals(books->ledger);
@@ -188,14 +188,8 @@ static void print_json(const struct cmd_books *books,
 	json_accounts(&json, books);
 	cmd_cgroup_json(&json, &findings->situation);
 	cmd_findings_json(&json, findings);
-	if (baseline) {
-		mw_json_key(&json, "baseline");
-		mw_json_object(&json);
-		mw_json_key(&json, "file");
-		mw_json_text(&json, baseline);
-		mw_json_table(&json, changes);
-		mw_json_end(&json);
-	}
+	if (baseline_name)
+		cmd_baseline_json(&json, baseline);
 	if (books->audit.overlaps)
 		json_overlaps(&json, books->ledger);
 	if (call->verbose)
@@ -417,51 +411,9 @@ static void print_explanations(const struct text *text,
 	}
 }
 
-/** What has changed since --baseline. */
-static struct mw_error *fill_baseline(const struct cmd_books *books,
-				      struct mw_table *table)
-{
-	static const size_t fields[] = {
-		[DOMAIN_RSS] = offsetof(struct mw_tally, rss_bytes),
-		[DOMAIN_VSZ] = offsetof(struct mw_tally, vsz_bytes),
-		[DOMAIN_SWAP] = offsetof(struct mw_tally, swap_bytes),
-	};
-	MW_CLEANUP(cmd_figures_free) struct cmd_figures before = { 0 };
-	MW_CLEANUP(cmd_figures_free) struct cmd_figures after = { 0 };
-	MW_CLEANUP(cmd_changes_free) struct cmd_changes changes = { 0 };
-	struct mw_error *error = cmd_figures_of_json(baseline, &before);
-
-	mw_table_init(table, cmd_change_columns, cmd_change_column_count);
-	if (!error)
-		error = cmd_figures_of_books(books, &after);
-	if (!error)
-		error = cmd_compare(&before, &after, false, &changes);
-	return error ? error : cmd_fill_changes(table, &changes,
-						fields[domain]);
-}
-
-/** The largest changes; all of them with --verbose. */
-static void print_baseline(const struct mw_table *table,
-			   const struct cmd_call *call)
-{
-	enum { MOST_ROWS = 16 };
-	struct mw_table shown = *table;
-	size_t rows = mw_table_rows(table);
-
-	if (!call->verbose && rows > MOST_ROWS)
-		shown.cells.n = MOST_ROWS * table->column_count;
-	fputs("\nSince ", stdout);
-	mw_print_escaped(stdout, baseline);
-	fputs(":\n", stdout);
-	mw_table_emit_text(&shown, stdout, &call->style);
-	if (mw_table_rows(&shown) < rows)
-		printf("and %zu smaller ones; --verbose lists them\n",
-		       rows - mw_table_rows(&shown));
-}
-
 static struct mw_error *print_text(const struct cmd_books *books,
 				   const struct cmd_findings *findings,
-				   const struct mw_table *changes,
+				   const struct cmd_baseline *baseline,
 				   const struct cmd_call *call)
 {
 	static const char *const headings[] = { "RSS", "VSZ", "swap" };
@@ -487,20 +439,25 @@ static struct mw_error *print_text(const struct cmd_books *books,
 		print_explanations(&text, call);
 	if (call->verbose)
 		print_ranges(books, call);
-	if (baseline)
-		print_baseline(changes, call);
+	if (baseline_name)
+		cmd_baseline_print(baseline, call);
 	cmd_cgroup_print(&findings->situation, call);
 	print_audit(books);
-	cmd_findings_print(findings, call);
+	cmd_findings_print(findings, &baseline->changes, call);
 	print_overlaps(books->ledger);
 	return NULL;
 }
 
 static struct mw_error *run(const struct cmd_call *call)
 {
+	static const size_t fields[] = {
+		[DOMAIN_RSS] = offsetof(struct mw_tally, rss_bytes),
+		[DOMAIN_VSZ] = offsetof(struct mw_tally, vsz_bytes),
+		[DOMAIN_SWAP] = offsetof(struct mw_tally, swap_bytes),
+	};
 	MW_CLEANUP(cmd_books_free) struct cmd_books books = { 0 };
 	MW_CLEANUP(cmd_findings_free) struct cmd_findings findings = { 0 };
-	MW_CLEANUP(mw_table_deinit) struct mw_table changes = { 0 };
+	MW_CLEANUP(cmd_baseline_free) struct cmd_baseline baseline = { 0 };
 	uint64_t begun = mw_kernel_now();
 	struct mw_error *error = cmd_books_take(
 		call, CMD_BOOKS_HOLD | (with_pss ? CMD_BOOKS_PSS : 0), &books);
@@ -510,15 +467,17 @@ static struct mw_error *run(const struct cmd_call *call)
 	if (books.target)
 		books.stopped_ns = mw_target_release(books.target);
 	books.wall_ns = mw_kernel_now() - begun;
-	if (!error && baseline)
-		error = fill_baseline(&books, &changes);
+	if (!error && baseline_name)
+		error = cmd_baseline_take(call, baseline_name, &books,
+					  &findings.found, fields[domain],
+					  &baseline);
 	if (error)
 		return error;
 	cmd_print_notes(books.target);
 	if (call->format == MW_FORMAT_JSON)
-		print_json(&books, &findings, &changes, call);
+		print_json(&books, &findings, &baseline, call);
 	else
-		error = print_text(&books, &findings, &changes, call);
+		error = print_text(&books, &findings, &baseline, call);
 	return error;
 }
 
@@ -530,9 +489,9 @@ static const struct cmd_option options[] = {
 	{ .name = "pss", .flag = &with_pss,
 	  .help = "add PSS: shared pages divided by the number of their\n"
 		  "users (reads smaps, which can delay the target's mmap)" },
-	{ .name = "baseline", .argument = "FILE", .text = &baseline,
-	  .help = "what has changed since FILE, which an earlier\n"
-		  "`ledger --format=json` wrote" },
+	{ .name = "baseline", .argument = "FILE", .text = &baseline_name,
+	  .help = "what has changed since FILE: an earlier\n"
+		  "`ledger --format=json`, a snapshot or a core" },
 	{ .name = "explain", .flag = &explain,
 	  .help = "a sentence for each account" },
 	{ 0 },

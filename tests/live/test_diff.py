@@ -4,8 +4,14 @@
 import csv
 import io
 import json
+import subprocess
 
-from conftest import Frozen, c_program, go_program, is_idle, run, wait_for
+import pytest
+
+from conftest import (Frozen, c_program, go_program, is_idle, need, run,
+                      wait_for)
+
+MIB = 1 << 20
 
 
 def rows_of(*arguments):
@@ -59,6 +65,130 @@ def test_baseline(start, tmp_path):
     assert f"Since {file}:" in text
 
 
+@pytest.fixture
+def pair(start, tmp_path):
+    """Two programs of one kind, one with 32 MiB more, each as a process, a
+    snapshot, a core and the JSON of a ledger."""
+    program = c_program("remarkable", flags=["-pthread"])
+    forms = []
+    for name, case in ("a", "none"), ("b", "anonymous"):
+        target = start(program, case)
+        wait_for(lambda pid=target.pid: is_idle(pid), "the target to rest")
+        with Frozen(target.pid):
+            snapshot = tmp_path / f"{name}.snapshot"
+            assert run("snapshot", "-o", snapshot,
+                       target.pid).returncode == 0
+            core = tmp_path / f"{name}.core"
+            subprocess.run(["gcore", "-o", core, str(target.pid)],
+                           check=True, capture_output=True,
+                           stdin=subprocess.DEVNULL)
+            core = core.with_name(f"{core.name}.{target.pid}")
+            json_file = tmp_path / f"{name}.json"
+            json_file.write_text(
+                run("ledger", "--format=json", target.pid).stdout)
+        forms.append({"process": target.pid, "snapshot": snapshot,
+                      "core": core, "json": json_file})
+    return forms
+
+
+def test_all_combinations(pair):
+    """Whatever the two are given as, the same has grown, and is found."""
+    need("gcore")
+    kinds = list(pair[0])
+    for before in kinds:
+        for after in kinds:
+            done = run("diff", "--format=json", pair[0][before],
+                       pair[1][after])
+            assert done.returncode == 0, done.stderr
+            answer = json.loads(done.stdout)
+            first, second = answer["rows"][:2]
+            assert first["account"] == "total"
+            assert second["account"] == "anonymous/private"
+            # A core does not tell which pages were resident.
+            assert abs(second["delta_rss_bytes"] - 32 * MIB) <= 65536
+            found = answer["findings"][0]
+            assert found["id"] == "anonymous-mappings"
+            assert found["is_new"] is True
+            assert found["bytes"] == found["delta_bytes"]
+            assert 32 * MIB <= found["bytes"] < 33 * MIB
+            # What has gone explains nothing.
+            done = run("diff", "--format=json", pair[1][after],
+                       pair[0][before])
+            assert json.loads(done.stdout)["findings"] == []
+
+
+def test_files_are_named(pair):
+    text = run("diff", pair[0]["snapshot"], pair[1]["json"]).stdout
+    assert f" of {pair[0]['snapshot']}\n" in text
+    assert f" of {pair[1]['json']}\n" in text
+    assert "findings that are new or have grown:\n 1. 32.0 MiB" in text
+    assert "(new)" in text
+
+
+def test_baseline_of_any_kind(pair):
+    for kind, what in pair[0].items():
+        if kind == "process":
+            continue
+        answer = json.loads(run("ledger", "--format=json",
+                                f"--baseline={what}",
+                                pair[1]["process"]).stdout)
+        rows = answer["baseline"]["rows"]
+        assert rows[1]["account"] == "anonymous/private"
+        found = answer["baseline"]["findings"]
+        assert [f["id"] for f in found] == ["anonymous-mappings"]
+        text = run("ledger", f"--baseline={what}", pair[1]["process"]).stdout
+        assert "[anonymous-mappings] (new)" in " ".join(text.split())
+
+
+def test_a_finding_that_has_grown(pair, tmp_path):
+    """Of one that was there before, only what is more counts."""
+    before = json.loads(pair[1]["json"].read_text())
+    bytes_ = before["findings"][0]["bytes"]
+    before["findings"][0]["bytes"] = 12 * MIB
+    file = tmp_path / "less.json"
+    file.write_text(json.dumps(before))
+    found = json.loads(run("diff", "--format=json", file,
+                           pair[1]["process"]).stdout)["findings"]
+    assert [f["delta_bytes"] for f in found] == [bytes_ - 12 * MIB]
+    assert found[0]["is_new"] is False
+    assert "(+20." in run("diff", file, pair[1]["process"]).stdout
+    # A little more is no news.
+    before["findings"][0]["bytes"] = bytes_ - MIB + 4096
+    file.write_text(json.dumps(before))
+    assert "findings" not in run("diff", file, pair[1]["process"]).stdout
+
+
+def test_two_programs(start):
+    """They can be compared, with a word of warning."""
+    one = start(c_program("churn", flags=["-pthread"]))
+    other = start(c_program("remarkable", flags=["-pthread"]), "none")
+    done = run("diff", one.pid, other.pid)
+    assert done.returncode == 0
+    assert "different programs" in done.stderr
+    assert f"({one.pid})" in done.stderr and f"({other.pid})" in done.stderr
+    assert run("diff", one.pid, one.pid).stderr == ""
+
+
+def test_what_cannot_be_compared(start, tmp_path):
+    target = start(c_program("churn", flags=["-pthread"]))
+    text = tmp_path / "x.txt"
+    text.write_text("hello\n")
+    maps = tmp_path / "maps.json"
+    maps.write_text(run("maps", "--format=json", target.pid).stdout)
+    for file, status, words in (
+            (text, 1, "give a PID, a core file, a snapshot, or"),
+            (maps, 1, "its schema is memwhy.maps/1"),
+            (tmp_path / "none", 1, "No such file"),
+            ("/bin/sh", 2, "looks at processes and core files")):
+        for command in (("diff", file, target.pid),
+                        ("diff", target.pid, file),
+                        ("ledger", f"--baseline={file}", target.pid)):
+            done = run(*command)
+            assert (done.returncode, done.stdout) == (status, "")
+            assert words in done.stderr
+            assert str(file) in done.stderr
+
+
 def test_forms(start, tmp_path):
     file = tmp_path / "file"
     file.write_bytes(bytes(16 * 4096))
@@ -78,6 +208,8 @@ def test_what_is_not_a_ledger(start, tmp_path):
     for content in ("{", "{}", '{"schema": "memwhy.ledger/1"}',
                     '{"schema": "memwhy.maps/1", "accounts": []}',
                     '{"schema": "memwhy.ledger/1", "accounts": [3]}',
+                    '{"schema": "memwhy.ledger/1", "accounts": [], '
+                    '"findings": [{"id": "x"}]}',
                     '{"schema": "memwhy.ledger/1", "accounts": '
                     '[{"account": "a", "rss_bytes": -1}]}'):
         file.write_text(content)
