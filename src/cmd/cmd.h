@@ -143,8 +143,15 @@ MW_MUST_USE struct mw_error *cmd_no_go(const struct cmd_call *call,
 /** Open the regular file at @path to read it; the caller closes it. */
 MW_MUST_USE struct mw_error *cmd_open_regular(const char *path, int *ret_fd);
 
-/** Whether @name is its soname, its path, or the last part of that. */
-bool cmd_image_is_called(const struct mw_image *image, const char *name);
+/**
+ * Whether the @bytes at @name are its soname, its path, or the last part of
+ * that, perhaps without its ".so" and what follows: "libc".
+ */
+bool cmd_image_is_called(const struct mw_image *image, const char *name,
+			 size_t bytes);
+/** The error for a @name (NULL: the executable) that no image has. */
+MW_MUST_USE struct mw_error *cmd_no_image(const struct mw_target *target,
+					  const char *name);
 
 /** Print the notes of a target to standard error. */
 void cmd_print_notes(const struct mw_target *target);

@@ -28,8 +28,8 @@ static const struct cmd_option options[] = {
 	  .help = "of a Go program: version, modules, build settings, and what\n"
 		  "each package takes in the file" },
 	{ .name = "image", .argument = "NAME", .text = &image_name,
-	  .help = "of a process: this shared object (or vdso) instead of\n"
-		  "the executable" },
+	  .help = "of a process or core: this image: a shared object (libc),\n"
+		  "the executable, vdso" },
 	{ 0 },
 };
 

@@ -16,14 +16,13 @@ static struct mw_error *find_image(const struct mw_target *target,
 	const struct mw_image *images = mw_target_images(target, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (name ? cmd_image_is_called(&images[i], name)
+		if (name ? cmd_image_is_called(&images[i], name,
+					      strlen(name))
 			 : images[i].kind == MW_IMAGE_EXECUTABLE) {
 			*ret = &images[i];
 			return NULL;
 		}
-	return mw_error_new(MW_E_NOT_FOUND, "%s: no image called %s is mapped",
-			    mw_target_info(target)->exe,
-			    name ? name : "as the executable");
+	return cmd_no_image(target, name);
 }
 
 /** What of the image can be read, from its beginning on. */
@@ -43,14 +42,67 @@ static struct mw_error *read_memory(struct cmd_elf *elf, uint64_t start,
 	return NULL;
 }
 
-static struct mw_error *open_memory(struct cmd_elf *elf, uint64_t start,
-				    uint64_t end)
+/** Put what memory has of @segment where it lies in the file. */
+static void read_segment(struct cmd_elf *elf, uint64_t bytes,
+			 const struct mw_elf_segment *segment)
 {
-	uint64_t bytes = 0;
-	struct mw_error *error = read_memory(elf, start, end, &bytes);
+	uint64_t to = segment->offset, end;
 
-	return error ? error
-		     : mw_elf_file_open_memory(elf->memory, bytes, &elf->file);
+	if (segment->type != PT_LOAD ||
+	    !mw_end(to, segment->filesz, &end) || end > bytes)
+		return;
+	while (to < end) {
+		uint64_t va = elf->image->bias + segment->vaddr +
+			      (to - segment->offset);
+		uint64_t part = mw_min(end - to,
+				       MW_PAGE_BYTES - va % MW_PAGE_BYTES);
+
+		// What cannot be read remains zeros.
+		if (!mw_target_read(elf->target, va, elf->memory + to, part))
+			memset(elf->memory + to, 0, part);
+		to += part;
+	}
+}
+
+/**
+ * Make addresses of the process into those of the file again, where the
+ * dynamic loader has put the former.
+ */
+static void unmove_dynamic(struct cmd_elf *elf, uint64_t bytes,
+			   const struct mw_elf_segment *segment)
+{
+	const struct mw_image *image = elf->image;
+	Elf64_Dyn *entries = (Elf64_Dyn *)(elf->memory + segment->offset);
+
+	if (segment->type != PT_DYNAMIC || !image->elf->is_64 ||
+	    segment->offset % sizeof(uint64_t) != 0 ||
+	    segment->offset > bytes || segment->filesz > bytes - segment->offset)
+		return;
+	for (size_t i = 0; i < segment->filesz / sizeof(*entries); i++)
+		if (entries[i].d_un.d_ptr >= image->start &&
+		    entries[i].d_un.d_ptr < image->end)
+			entries[i].d_un.d_ptr -= image->bias;
+}
+
+/** The file as far as its segments have it: no section headers. */
+static struct mw_error *open_memory(struct cmd_elf *elf)
+{
+	const struct mw_elf *tables = elf->image->elf;
+	uint64_t bytes = 0, end;
+
+	for (size_t i = 0; tables && i < tables->segments.n; i++)
+		if (tables->segments.v[i].type == PT_LOAD &&
+		    mw_end(tables->segments.v[i].offset,
+			   tables->segments.v[i].filesz, &end))
+			bytes = mw_max(bytes, mw_min(end, MOST_MEMORY));
+	elf->memory = mw_calloc(mw_max(bytes, 1), 1);
+	if (!elf->memory)
+		return mw_error_nomem();
+	for (size_t i = 0; tables && i < tables->segments.n; i++)
+		read_segment(elf, bytes, &tables->segments.v[i]);
+	for (size_t i = 0; tables && i < tables->segments.n; i++)
+		unmove_dynamic(elf, bytes, &tables->segments.v[i]);
+	return mw_elf_file_open_memory(elf->memory, bytes, &elf->file);
 }
 
 /** Which pages of the image others map; a target that cannot tell is fine. */
@@ -142,20 +194,14 @@ static struct mw_error *open_vdso(struct cmd_elf *elf)
 	return mw_error_new(MW_E_NOT_FOUND, "no vdso is mapped");
 }
 
-static struct mw_error *open_process(const char *image, pid_t pid,
-				     struct cmd_elf *elf)
+/** The image that is called @name, of a process or core. */
+static struct mw_error *open_image(const char *name, struct cmd_elf *elf)
 {
-	struct mw_target_options capture = elf->call->capture;
 	struct mw_error *error;
 
-	capture.file_pages = true;
-	error = mw_target_open(pid, &capture, &elf->target);
-	if (error)
-		return error;
-	if (image && (strcmp(image, "vdso") == 0 ||
-		      strcmp(image, "[vdso]") == 0))
+	if (name && (strcmp(name, "vdso") == 0 || strcmp(name, "[vdso]") == 0))
 		return open_vdso(elf);
-	error = find_image(elf->target, image, &elf->image);
+	error = find_image(elf->target, name, &elf->image);
 	if (error)
 		return error;
 	elf->path = elf->image->path;
@@ -168,7 +214,38 @@ static struct mw_error *open_process(const char *image, pid_t pid,
 	mw_target_note(elf->target, "%s: %s; what memory has of it is shown",
 		       elf->path, error->message);
 	mw_error_free(error);
-	return open_memory(elf, elf->image->start, elf->image->end);
+	return open_memory(elf);
+}
+
+static struct mw_error *open_process(const char *image, pid_t pid,
+				     struct cmd_elf *elf)
+{
+	struct mw_target_options capture = elf->call->capture;
+	struct mw_error *error;
+
+	capture.file_pages = true;
+	error = mw_target_open(pid, &capture, &elf->target);
+	return error ? error : open_image(image, elf);
+}
+
+/** An image in a core; without @image a file as it stands, a core, too. */
+static struct mw_error *open_file(const char *image, struct cmd_elf *elf)
+{
+	const char *path = elf->call->target;
+	struct mw_error *error;
+
+	if (!image) {
+		elf->path = path;
+		error = cmd_open_regular(path, &elf->fd);
+		return error ? error : mw_elf_file_open(elf->fd, &elf->file);
+	}
+	error = cmd_open_target(elf->call, &elf->target);
+	if (error)
+		return error;
+	if (mw_target_info(elf->target)->kind == MW_TARGET_FILE)
+		return mw_error_new(MW_E_USAGE, "--image is for processes and "
+				    "cores; %s is a file", path);
+	return open_image(image, elf);
 }
 
 struct mw_error *cmd_elf_open(const struct cmd_call *call, const char *image,
@@ -183,18 +260,7 @@ struct mw_error *cmd_elf_open(const struct cmd_call *call, const char *image,
 	error = cmd_find_target(call, &pid);
 	if (error)
 		return error;
-	if (pid) {
-		error = open_process(image, pid, elf);
-	} else if (image) {
-		return mw_error_new(MW_E_USAGE, "--image is for processes; %s "
-				    "is a file", call->target);
-	} else {
-		elf->path = call->target;
-		error = cmd_open_regular(elf->path, &elf->fd);
-		if (error)
-			return error;
-		error = mw_elf_file_open(elf->fd, &elf->file);
-	}
+	error = pid ? open_process(image, pid, elf) : open_file(image, elf);
 	if (error)
 		return elf->path ? mw_error_prefix(error, "%s", elf->path)
 				 : error;

@@ -96,8 +96,10 @@ bool cmd_elf_fill_pages(const struct cmd_elf *elf, uint64_t vaddr,
 	pages = mw_target_pages(elf->target);
 	mw_cell_value(&cells[CMD_ELF_RESIDENT],
 		      count_pages(pages, start, end, mw_state_is_rss));
-	mw_cell_value(&cells[CMD_ELF_DIRTY],
-		      count_pages(pages, start, end, is_dirty));
+	// A core does not tell which pages were still those of the file.
+	if (mw_target_info(elf->target)->kind == MW_TARGET_PROCESS)
+		mw_cell_value(&cells[CMD_ELF_DIRTY],
+			      count_pages(pages, start, end, is_dirty));
 	if (elf->has_shared)
 		mw_cell_value(&cells[CMD_ELF_SHARED],
 			      count_shared(elf, start, end));

@@ -202,25 +202,16 @@ static struct mw_error *choose_all(const struct mw_target *target,
 static const struct mw_image *choose_image(const struct mw_target *target,
 					   const char **name)
 {
-	size_t count;
+	const char *colon = strrchr(*name, ':');
+	size_t count, bytes = colon ? (size_t)(colon - *name) : 0;
 	const struct mw_image *images = mw_target_images(target, &count);
 	const struct mw_image *executable = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t length = strlen(images[i].name);
-		const char *path = images[i].path;
-		size_t path_length = path ? strlen(path) : 0;
-
 		if (images[i].kind == MW_IMAGE_EXECUTABLE && !executable)
 			executable = &images[i];
-		if (strncmp(*name, images[i].name, length) == 0 &&
-		    (*name)[length] == ':') {
-			*name += length + 1;
-			return &images[i];
-		}
-		if (path && strncmp(*name, path, path_length) == 0 &&
-		    (*name)[path_length] == ':') {
-			*name += path_length + 1;
+		if (cmd_image_is_called(&images[i], *name, bytes)) {
+			*name = colon + 1;
 			return &images[i];
 		}
 	}

@@ -89,16 +89,15 @@ static struct mw_error *add_images(struct syms *syms, const char *name)
 	const struct mw_image *images = mw_target_images(syms->target, &count);
 
 	for (size_t i = 0; !error && i < count; i++) {
-		if (!all && !(name ? cmd_image_is_called(&images[i], name)
+		if (!all && !(name ? cmd_image_is_called(&images[i], name,
+					      strlen(name))
 				   : images[i].kind == MW_IMAGE_EXECUTABLE))
 			continue;
 		found = true;
 		error = add_loaded(syms, &images[i]);
 	}
 	if (!error && !found)
-		error = mw_error_new(MW_E_NOT_FOUND, "no image called %s is "
-				     "mapped", name ? name : "as the "
-				     "executable");
+		error = cmd_no_image(syms->target, name);
 	return error;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "mw_gort.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
+#include "mw_text.h"
 
 /**
  * Open the file that @call names: one that has a '/' in its name, or that is
@@ -97,13 +99,41 @@ struct mw_error *cmd_open_regular(const char *path, int *ret_fd)
 	return NULL;
 }
 
-bool cmd_image_is_called(const struct mw_image *image, const char *name)
+/** libc is short for libc.so.6, and for the libc-2.31.so of older systems. */
+static bool is_called(const char *file, const char *name, size_t bytes)
+{
+	if (strncmp(file, name, bytes) != 0)
+		return false;
+	file += bytes;
+	return *file == '\0' || strncmp(file, ".so", 3) == 0 ||
+	       (*file == '-' && isdigit((unsigned char)file[1]));
+}
+
+bool cmd_image_is_called(const struct mw_image *image, const char *name,
+			 size_t bytes)
 {
 	const char *slash = strrchr(image->path, '/');
 
-	return strcmp(image->name, name) == 0 ||
-	       strcmp(image->path, name) == 0 ||
-	       (slash && strcmp(slash + 1, name) == 0);
+	return bytes > 0 && (is_called(image->name, name, bytes) ||
+			     is_called(image->path, name, bytes) ||
+			     (slash && is_called(slash + 1, name, bytes)));
+}
+
+struct mw_error *cmd_no_image(const struct mw_target *target, const char *name)
+{
+	struct mw_text names = { .limit = 1024 };
+	struct mw_error *error;
+	size_t count;
+	const struct mw_image *images = mw_target_images(target, &count);
+
+	for (size_t i = 0; i < count; i++)
+		mw_text_add(&names, "%s%s", i ? ", " : "; there are ",
+			    images[i].name);
+	error = mw_error_new(MW_E_NOT_FOUND, "no image called %s is mapped%s",
+			     name ? name : "as the executable",
+			     names.v ? names.v : "");
+	mw_text_free(&names);
+	return error;
 }
 
 static void json_go(struct mw_json *json, const struct mw_go *go)

@@ -582,8 +582,8 @@ def kinds(start, tmp_path):
 
 
 @needs_root
-@pytest.mark.parametrize("image", [None, "libc.so.6",
-                                   "ld-linux-x86-64.so.2"])
+@pytest.mark.parametrize("image", [None, "libc", "libc.so.6",
+                                   "ld-linux-x86-64"])
 def test_a_process(kinds, image):
     target = kinds
     answer = elf(target, *([f"--image={image}"] if image else []))
@@ -631,3 +631,43 @@ def test_images_that_are_not_there(kinds):
     done = run("elf", "--image=libnone.so", kinds.pid)
     assert done.returncode == 1 and "libnone.so" in done.stderr
     assert run("elf", "--image=libc.so.6", "/usr/bin/ls").returncode == 2
+
+
+def test_an_image_in_a_core(start, tmp_path):
+    """From its file, and when that is gone from the pages in the core."""
+    program = tmp_path / "program"
+    shutil.copy(c_program("kinds", flags=["-pthread"]), program)
+    data = tmp_path / "mapped"
+    data.write_bytes(b"x" * 65536)
+    target = start(program, data)
+    core = tmp_path / "core"
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+    file = elf(program)
+    assert elf(core)["header"]["type"].startswith("CORE")
+    for name in ("program", "libc"):
+        answer = elf(core, f"--image={name}")
+        want = file if name == "program" else elf(answer["image"])
+        for part in ("header", "dynamic", "notes", "layout"):
+            assert answer[part] == want[part]
+        text = next(r for r in answer["sections"]["rows"]
+                    if r["name"] == ".text")
+        assert text["mapping"].endswith("r-xp")
+        assert 0 < text["resident_pages"] <= text["pages"]
+
+    program.unlink()
+    done = run("elf", "--image=program", "--format=json", core)
+    assert "section headers" in done.stderr  # those are in no segment
+    answer = json.loads(done.stdout)
+    # The loader sets DEBUG for debuggers.
+    assert [r for r in answer["dynamic"]["rows"] if r["name"] != "DEBUG"] == \
+        [r for r in file["dynamic"]["rows"] if r["name"] != "DEBUG"]
+    assert {**answer["header"], "file_bytes": 0} == \
+        {**file["header"], "file_bytes": 0}
+    for row, want in zip(answer["segments"]["rows"],
+                         file["segments"]["rows"], strict=True):
+        assert {**row, "sections": ""}.items() >= \
+            {**want, "sections": ""}.items()
+    assert [r["description"] for r in answer["notes"]["rows"]] == \
+        [r["description"] for r in file["notes"]["rows"]]
+    done = run("elf", "--image=none", core)
+    assert done.returncode == 1 and "libc.so.6" in done.stderr
