@@ -142,3 +142,10 @@ bool mw_go_func_table_bytes(const struct mw_go_funcs *funcs,
 	*ret = sum;
 	return true;
 }
+
+bool mw_go_func_data(const struct mw_go_funcs *funcs,
+		     const struct mw_go_func *func, unsigned which,
+		     uint64_t *ret)
+{
+	return go_func_data(funcs, func, which, ret);
+}

@@ -41,4 +41,9 @@ bool mw_go_func_table_bytes(const struct mw_go_funcs *funcs,
 			    const struct mw_go_func *func,
 			    struct mw_map64 *seen, uint64_t *ret);
 
+/** The address of funcdata @which of @func; false if there is none. */
+bool mw_go_func_data(const struct mw_go_funcs *funcs,
+		     const struct mw_go_func *func, unsigned which,
+		     uint64_t *ret);
+
 #endif

@@ -125,22 +125,23 @@ def test_what_is_no_go_program():
 
 # Packages
 
-def nm_text(path):
-    """Bytes of functions by package path, as go tool nm tells them."""
-    done = subprocess.run(["go", "tool", "nm", "-size", path],
-                          capture_output=True, text=True, check=True)
+def nm_sums(path, kinds):
+    """Bytes of symbols by package path, and their count, as nm tells them."""
+    done = subprocess.run(["nm", "-S", path], capture_output=True, text=True,
+                          check=True)
     sums = {}
     for line in done.stdout.splitlines():
         fields = line.split(None, 3)
-        if len(fields) == 4 and fields[2] in "tT" and \
-                int(fields[1]) > 0:
+        if len(fields) == 4 and fields[2] in kinds and \
+                int(fields[1], 16) > 0:
             name = fields[3]
             head, slash, tail = name.partition("[")[0].rpartition("/")
             package = head + slash + tail.split(".")[0]
-            if ":" in package.split(".")[0] or "(" in package:
+            if ":" in package.split(".")[0] or "(" in package or \
+                    name == "runtime.pclntab":
                 continue
             entry = sums.setdefault(package, [0, 0])
-            entry[0] += int(fields[1])
+            entry[0] += int(fields[1], 16)
             entry[1] += 1
     return sums
 
@@ -153,7 +154,7 @@ def test_packages(version):
     assert sum(r["file_bytes"] for r in rows) == \
         answer["summary"]["file_bytes"]
     ours = {r["package"]: r for r in rows if r["kind"] == "package"}
-    wanted = nm_text(go_program("objects", version, "symtab"))
+    wanted = nm_sums(go_program("objects", version, "symtab"), "tT")
     for package in ("runtime", "os", "main", "sync", "reflect", "time"):
         if package not in wanted or package not in ours:
             continue
@@ -163,8 +164,21 @@ def test_packages(version):
         assert ours[package]["text_bytes"] <= size + 32 * count + 4096
     assert ours["runtime"]["functions"] > 500
     # Nearly all code is of packages.
-    text = [r for r in rows if r["package"] == ".text"]
-    assert sum(r["file_bytes"] for r in text) < 4096
+    left = {r["package"]: r["file_bytes"] for r in rows
+            if r["kind"] == "section"}
+    assert left.get(".text", 0) < 4096
+    # And the most of what the function table points to.
+    sections = elf(go_program("objects", version, "symtab"),
+                   "--sections")["sections"]["rows"]
+    table = [s["size_bytes"] for s in sections if s["name"] == ".gopclntab"]
+    assert left.get(".gopclntab", 0) < table[0] / 8
+    for kinds, column in (("dD", "data_bytes"), ("bB", "bss_bytes"),
+                          ("rR", "rodata_bytes")):
+        wanted = nm_sums(go_program("objects", version, "symtab"), kinds)
+        for package in ("runtime", "os", "main", "syscall", "time"):
+            if package in ours:
+                assert ours[package][column] == \
+                    wanted.get(package, [0])[0], (package, column)
 
 
 @pytest.mark.parametrize("version", ["1.10.8", "1.15.15", "1.26.8"])
@@ -174,7 +188,8 @@ def test_sizes_add_up(version, variant):
     rows = answer["go_packages"]["rows"]
     assert sum(r["file_bytes"] for r in rows) == \
         answer["summary"]["file_bytes"]
-    assert all(r["file_bytes"] == r["text_bytes"] + r["pclntab_bytes"]
+    assert all(r["file_bytes"] == r["text_bytes"] + r["pclntab_bytes"] +
+               r["rodata_bytes"] + r["data_bytes"]
                for r in rows if r["kind"] == "package")
     data = answer["go"]["moduledata"]
     text = [s for s in elf(go_program("objects", version, variant),

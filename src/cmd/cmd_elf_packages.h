@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_ELF_PACKAGES_H
+#define CMD_ELF_PACKAGES_H
+
+#include "cmd_elf.h"
+
+/* What each package of a Go program takes, counted for `elf --go`. */
+
+struct package {
+	char *name;
+	uint64_t functions;
+	/* Bytes in the file: of code, of the function table, of sections that
+	   cannot be written to, of those that can. */
+	uint64_t text, table, rodata, data;
+	uint64_t bss; /* in memory only */
+};
+
+static inline uint64_t package_bytes(const struct package *package)
+{
+	return package->text + package->table + package->rodata +
+	       package->data;
+}
+
+/** One of a function's tables of funcdata. */
+struct package_funcdata {
+	uint64_t va;
+	size_t package; /* place in packages.list */
+};
+
+struct packages {
+	const struct cmd_elf *elf;
+	struct mw_target *target;
+	const struct mw_image *image;
+	struct mw_go_funcs *funcs;
+	MW_VEC(struct package) list;
+	MW_VEC(struct package_funcdata) funcdata;
+	struct mw_elf_symbols symbols;
+	struct mw_map64 by_name; /* hash of the name -> 1 + place in list */
+	struct mw_map64 seen;
+	uint64_t *taken; /* of each piece of the layout, by packages */
+	size_t table_piece; /* the one with the function table; SIZE_MAX */
+	uint64_t text_end; /* code below this has been told */
+};
+
+/**
+ * Count for the program's packages what p->elf, whose Go image is loaded, has
+ * of them. @p must be zeroed; free it also after an error.
+ */
+MW_MUST_USE struct mw_error *packages_count(const struct cmd_elf *elf,
+					    struct packages *p);
+void packages_free(struct packages *p);
+
+#endif
