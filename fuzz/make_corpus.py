@@ -4,9 +4,9 @@
 
     fuzz/make_corpus.py [FOLDER]
 
-The same files each time, but for those of a C compiler (dwarf/gcc-*, vars/*),
-which are left alone where there is none. What fuzzers found lies in the same folders
-and is left alone too.
+The same files each time, but for those of a C compiler (dwarf/gcc-*, vars/*,
+locals/*), which are left alone where there is none. What fuzzers found lies in
+the same folders and is left alone too.
 
 The /proc files are typed after what kernels from 2.6 to 6.18 print; addresses
 and names are invented. ELF files are packed here, field by field, so that each
@@ -1171,22 +1171,54 @@ local_var++; }
 """
 
 
+LOCALS = """
+typedef unsigned char uint8; struct pair { long a, b; };
+struct text { const uint8 *str; long len; };
+volatile long sink; long *volatile where; struct text given;
+__attribute__((noinline)) long use(long n) { sink = n; return sink; }
+static inline long inner(struct pair p, long k) { long t = p.a * k;
+  use(t); return t + p.b; }
+static inline long outer(long n) { struct pair p = { n, n + 1 };
+  long r = inner(p, 3); return r + use(p.b); }
+__attribute__((noinline)) long calls(long n, struct text s, double d, int x) {
+  long array[4] = { n, 2 }; int i; where = array;
+  for (i = 0; i < x; i++) { long n = outer(i) + s.len; use(n); }
+  { struct text t = s; t.len += use(7); given = t; }
+  return array[i & 3] + (long)d + n; }
+__attribute__((noinline)) long recurse(int depth, struct pair p) {
+  const long five = 5; long kept = p.a + five;
+  return depth ? recurse(depth - 1, p) + kept : use(p.b); }
+int start(void) { struct pair p = { 1, 2 }; struct text s = { (uint8 *)"t", 1 };
+  return calls(1, s, 2.5, 3) + recurse(4, p); }
+"""
+
+
+def compile_c(text, flags, source="-"):
+    """A program; @source is what its unit is called, - for nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "main").write_text(text)
+        subprocess.run(
+            ["gcc", *flags, f"-fdebug-prefix-map={folder}=.", "-nostdlib",
+             "-static", "-Wl,-N,-e0,--build-id=none", "-ox", "-xc", source],
+            check=True, text=True, cwd=folder, input=text)
+        return (pathlib.Path(folder) / "x").read_bytes()
+
+
 def make_variables():
     if not shutil.which("gcc"):
-        print("no gcc: vars/* are left as they are", file=sys.stderr)
+        print("no gcc: vars/* and locals/* are left as they are",
+              file=sys.stderr)
         return
+    for title, flags in {"1-4": ["-O1", "-gdwarf-4"],
+                         "2-4": ["-O2", "-gdwarf-4"],
+                         "2-5": ["-O2", "-gdwarf-5"],
+                         "0-5": ["-O0", "-gdwarf-5"]}.items():
+        save("locals", f"gcc-{title}", compile_c(LOCALS, flags))
     for title, flags in {"2": ["-gdwarf-2", "-gstrict-dwarf"],
                          "4": ["-gdwarf-4"], "5": ["-gdwarf-5"],
                          "go": ["-gdwarf-4"]}.items():
-        with tempfile.TemporaryDirectory() as folder:
-            source = "-" if title != "go" else "main"
-            (pathlib.Path(folder) / "main").write_text(VARIABLES)
-            subprocess.run(
-                ["gcc", *flags, f"-fdebug-prefix-map={folder}=.", "-nostdlib",
-                 "-static", "-Wl,-N,-e0,--build-id=none", "-ox", "-xc",
-                 source], check=True, text=True, cwd=folder, input=VARIABLES)
-            save("vars", f"gcc-{title}",
-                 (pathlib.Path(folder) / "x").read_bytes())
+        save("vars", f"gcc-{title}",
+             compile_c(VARIABLES, flags, "-" if title != "go" else "main"))
 
 
 def main():

@@ -222,3 +222,23 @@ void mw_pages_tally(const struct mw_pages *pages, size_t *hint, uint64_t start,
 	}
 	*hint = at;
 }
+
+/* Threads */
+
+void mw_thread_take_registers(struct mw_thread *thread,
+			      const uint64_t general[27])
+{
+	enum { R15, R14, R13, R12, RBP, RBX, R11, R10, R9, R8, RAX, RCX, RDX,
+	       RSI, RDI, ORIG_RAX, RIP, CS, EFLAGS, RSP, SS, FS_BASE };
+	static const uint8_t order[MW_REGISTERS] = {
+		RAX, RDX, RCX, RBX, RSI, RDI, RBP, RSP, R8,
+		R9,  R10, R11, R12, R13, R14, R15, RIP,
+	};
+
+	for (size_t i = 0; i < MW_REGISTERS; i++)
+		thread->registers[i] = general[order[i]];
+	thread->has_registers = thread->has_sp = thread->has_fs = true;
+	thread->sp = general[RSP];
+	thread->pc = general[RIP];
+	thread->fs_base = general[FS_BASE];
+}

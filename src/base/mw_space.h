@@ -187,6 +187,11 @@ void mw_pages_tally(const struct mw_pages *pages, size_t *hint, uint64_t start,
 /* Threads */
 
 #define MW_NO_NATIVE_STACK UINT64_MAX
+/*
+ * The registers of x86-64 as DWARF numbers them: rax, rdx, rcx, rbx, rsi, rdi,
+ * rbp, rsp, r8 to r15, rip.
+ */
+#define MW_REGISTERS 17
 
 struct mw_thread {
 	int32_t tid;
@@ -203,7 +208,14 @@ struct mw_thread {
 	 * when all its stacks are a runtime's.
 	 */
 	uint64_t native_sp;
+	/* Of one that was halted: sp and pc among them. */
+	bool has_registers;
+	uint64_t registers[MW_REGISTERS];
 };
+
+/** What struct user_regs_struct of the kernel has of @thread's registers. */
+void mw_thread_take_registers(struct mw_thread *thread,
+			      const uint64_t general[27]);
 
 /**
  * What the kernel remembers of a process's start, from /proc/PID/stat. 0 when

@@ -34,6 +34,7 @@ void mw_vars_close(struct mw_vars *vars)
 {
 	if (!vars)
 		return;
+	vars_locals_free(vars->locals);
 	dwarf_end(vars->dw);
 	mw_free(vars);
 }
@@ -153,9 +154,12 @@ static bool is_named(const struct search *s, Dwarf_Die *unit)
 	return any;
 }
 
-static bool is_go(Dwarf_Die *unit)
+bool vars_is_go(Dwarf_Die *die)
 {
-	return dwarf_srclang(unit) == DW_LANG_Go;
+	Dwarf_Die unit;
+
+	return dwarf_diecu(die, &unit, NULL, NULL) &&
+	       dwarf_srclang(&unit) == DW_LANG_Go;
 }
 
 /** Search the units that @wanted wants. */
@@ -184,7 +188,7 @@ static bool any_unit(const struct search *s, Dwarf_Die *unit)
 static bool deep_unit(const struct search *s, Dwarf_Die *unit)
 {
 	(void)s;
-	return !is_go(unit);
+	return !vars_is_go(unit);
 }
 
 void mw_vars_find(struct mw_vars *vars, struct mw_var *list, size_t count)

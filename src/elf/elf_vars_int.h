@@ -6,9 +6,14 @@
 
 #include "mw_vars.h"
 
+struct vars_locals;
+
 struct mw_vars {
 	Dwarf *dw;
+	struct vars_locals *locals; /* NULL until they are asked for */
 };
+
+void vars_locals_free(struct vars_locals *locals);
 
 /** How deep types may be nested. */
 #define VARS_MAX_DEPTH 32
@@ -17,6 +22,8 @@ struct mw_vars {
 bool vars_type_of(Dwarf_Die *die, Dwarf_Die *ret);
 /** Go through typedefs, const and the like to the type itself. */
 bool vars_peel(Dwarf_Die *type);
+/** Whether the unit of @die was written in Go. */
+bool vars_is_go(Dwarf_Die *die);
 /** Bytes of an object of @type; false when not known. */
 bool vars_bytes(Dwarf_Die *type, uint64_t *ret);
 /** How many elements an array has in its outermost dimension. */

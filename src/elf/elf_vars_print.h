@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ELF_VARS_PRINT_H
+#define ELF_VARS_PRINT_H
+
+#include "elf_vars_int.h"
+
+/* What the files that write values share. */
+
+struct mw_local;
+
+struct printer {
+	const struct mw_vars_memory *memory;
+	/* Whose pieces are what is read at VARS_PIECES_VA; NULL: none */
+	const struct mw_local *local;
+	struct mw_text *to;
+};
+
+/** Where nothing of a program is: not a canonical address. */
+#define VARS_PIECES_VA UINT64_C(0xf000000000000000)
+
+/** Copy @bytes at @va; false, and @to undefined, when it cannot. */
+bool vars_read(const struct printer *p, uint64_t va, void *to, size_t bytes);
+bool vars_read_word(const struct printer *p, uint64_t va, uint64_t *ret);
+/** Say why what is at @va cannot be read. */
+void vars_add_unreadable(const struct printer *p, uint64_t va);
+
+/** The same of the variable that is in pieces, by the offset in it. */
+bool vars_read_pieces(const struct printer *p, uint64_t offset, void *to,
+		      size_t bytes);
+const char *vars_why_unreadable(const struct printer *p, uint64_t offset);
+
+void vars_add_value(const struct printer *p, Dwarf_Die *type, uint64_t va,
+		    int depth);
+/** @count values of @type, one behind the other. */
+void vars_add_elements(const struct printer *p, Dwarf_Die *type, uint64_t va,
+		       uint64_t count, int depth);
+/** @bytes of text, cut where it is long. */
+void vars_add_string(const struct printer *p, uint64_t va, uint64_t bytes);
+
+/* Numbers */
+
+void vars_add_base(const struct printer *p, Dwarf_Die *type, uint64_t va);
+void vars_add_enum(const struct printer *p, Dwarf_Die *type, uint64_t va);
+/** The value of a bit-field of the struct at @va; false when it is none. */
+bool vars_add_bits(const struct printer *p, Dwarf_Die *member, uint64_t va);
+
+/* Go's own types */
+
+bool vars_is_go_byte(Dwarf_Die *type);
+/** A string, slice or interface; false when the struct @type is none. */
+bool vars_add_go(const struct printer *p, Dwarf_Die *type, uint64_t va,
+		 int depth);
+/** How much is in the map or channel at @value; false when it is none. */
+bool vars_add_counted(const struct printer *p, const char *type,
+		      uint64_t value);
+
+#endif
