@@ -6,7 +6,8 @@
 #include "mw_kernel.h"
 
 static unsigned by;
-static bool backtrace, all;
+static bool backtrace, all, locals;
+static uint64_t only;
 
 /** Figures of all goroutines together. */
 struct sums {
@@ -74,6 +75,20 @@ static void json_sums(struct mw_json *json, const struct goroutines *g)
 	mw_json_end(json);
 }
 
+static struct mw_error *json_locals(struct mw_json *json, struct goroutines *g)
+{
+	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
+	struct mw_error *error = goroutines_fill_locals(g, &table);
+
+	if (error)
+		return error;
+	mw_json_key(json, "locals");
+	mw_json_object(json);
+	mw_json_table(json, &table);
+	mw_json_end(json);
+	return NULL;
+}
+
 static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
 			     struct mw_target *target, uint64_t stopped_ns,
 			     uint64_t begun_ns)
@@ -86,11 +101,16 @@ static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
 		print_sums(g, &call->style);
 	if (call->format == MW_FORMAT_TEXT && backtrace &&
 	    (by == BY_GOROUTINE || by == BY_STACK))
-		return goroutines_dump(g, all, call->verbose, by == BY_STACK);
-	goroutines_columns(by, &table, backtrace);
-	error = by == BY_GOROUTINE
-			? goroutines_fill(g, all, backtrace, &table)
-			: goroutines_fill_groups(g, by, all, backtrace, &table);
+		return goroutines_dump(g, call->verbose, by == BY_STACK);
+	if (call->format == MW_FORMAT_CSV && locals) {
+		error = goroutines_fill_locals(g, &table);
+	} else {
+		goroutines_columns(by, &table, backtrace);
+		error = by == BY_GOROUTINE
+				? goroutines_fill(g, backtrace, &table)
+				: goroutines_fill_groups(g, by, backtrace,
+							 &table);
+	}
 	if (error)
 		return error;
 	if (call->format != MW_FORMAT_JSON) {
@@ -101,8 +121,10 @@ static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
 		       mw_kernel_now() - begun_ns);
 	json_sums(&json, g);
 	mw_json_table(&json, &table);
+	if (locals)
+		error = json_locals(&json, g);
 	cmd_json_end(&json, target);
-	return NULL;
+	return error;
 }
 
 static struct mw_error *read_all(const struct cmd_call *call,
@@ -122,6 +144,8 @@ static struct mw_error *read_all(const struct cmd_call *call,
 				    "not be read",
 				    call->target ? call->target : "it");
 	error = mw_go_goroutines_read(g->go, &g->all);
+	if (!error && locals)
+		error = goroutines_read_locals(g, target);
 	if (!error && g->all.torn)
 		mw_target_note(target, "%zu goroutines came or changed while "
 			       "they were read and are left out; --stop gives "
@@ -130,13 +154,27 @@ static struct mw_error *read_all(const struct cmd_call *call,
 	return error;
 }
 
+static struct mw_error *take_options(struct goroutines *g)
+{
+	if (locals && by != BY_GOROUTINE)
+		return mw_error_new(MW_E_USAGE, "--locals are those of each "
+				    "goroutine: leave out --by");
+	backtrace |= locals;
+	g->everyone = all;
+	g->id = only;
+	g->only_one = only > 0;
+	return NULL;
+}
+
 static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(mw_target_closep) struct mw_target *target = NULL;
 	MW_CLEANUP(goroutines_free) struct goroutines g = { 0 };
 	uint64_t begun_ns = mw_kernel_now(), stopped_ns = 0;
-	struct mw_error *error = cmd_open_target(call, &target);
+	struct mw_error *error = take_options(&g);
 
+	if (!error)
+		error = cmd_open_target(call, &target);
 	if (!error)
 		error = read_all(call, &g, target);
 	// What is looked up later lies in the program's file.
@@ -146,6 +184,13 @@ static struct mw_error *run(const struct cmd_call *call)
 		return error;
 	cmd_print_notes(target);
 	return emit(call, &g, target, stopped_ns, begun_ns);
+}
+
+static void help(FILE *out)
+{
+	goroutines_help(out);
+	fputs("\nColumns of --locals, in JSON a table of its own:\n", out);
+	goroutines_locals_help(out);
 }
 
 static const char *const ways[] = { "goroutine", "state", "creator",
@@ -161,6 +206,11 @@ static const struct cmd_option options[] = {
 	{ .name = "backtrace", .flag = &backtrace,
 	  .help = "the backtraces, too; in text as Go prints them, which\n"
 		  "leaves out the runtime's inner frames but with --verbose" },
+	{ .name = "locals", .flag = &locals,
+	  .help = "with each line of a backtrace its arguments, results and\n"
+		  "variables and what they hold; needs debug information" },
+	{ .name = "id", .argument = "N", .number = &only,
+	  .help = "only the goroutine with this number" },
 	{ .name = "all", .flag = &all,
 	  .help = "also the runtime's own goroutines and dead ones, whose\n"
 		  "stacks are kept for the next" },
@@ -174,5 +224,5 @@ const struct cmd_command cmd_go_goroutines = {
 	.shared = CMD_FORMAT | CMD_CSV | CMD_CAPTURE | CMD_VERBOSE,
 	.options = options,
 	.run = run,
-	.help = goroutines_help,
+	.help = help,
 };

@@ -205,15 +205,16 @@ static struct mw_error *fill_heap(struct profile *p)
 struct goroutine_sample {
 	struct profile *profile;
 	int64_t value;
-	const uint64_t *pc;
+	const uint64_t *pcs;
 };
 
-static bool add_goroutine_line(const struct mw_go_line *line, void *ctx)
+static bool add_goroutine_line(const struct mw_go_line *line, size_t frame,
+			       void *ctx)
 {
 	struct goroutine_sample *s = ctx;
 
 	if (strcmp(line->function, "runtime.goexit") != 0)
-		profile_line(s->profile, line, *s->pc, &s->value);
+		profile_line(s->profile, line, s->pcs[frame], &s->value);
 	return !s->profile->failed;
 }
 
@@ -223,20 +224,12 @@ static struct mw_error *add_trace(struct profile *p,
 				  const struct mw_go_trace *trace,
 				  int64_t count)
 {
-	struct mw_error *error = NULL;
+	struct goroutine_sample s = { p, count, &all->pcs.v[trace->first] };
+	struct mw_error *error;
 
 	profile_sample(p);
-	for (uint32_t i = 0; i < trace->count && !error; i++) {
-		struct mw_go_trace one = *trace;
-		struct goroutine_sample s = {
-			p, count, &all->pcs.v[trace->first + i]
-		};
-
-		one.first += i;
-		one.count = 1;
-		error = mw_go_trace_lines(p->go->go, all, &one,
-					  add_goroutine_line, &s);
-	}
+	error = mw_go_trace_lines(p->go->go, all, trace, add_goroutine_line,
+				  &s);
 	profile_end(p, &count, NULL, 0);
 	return error;
 }

@@ -106,14 +106,14 @@ static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
 	return fill_trace(g, one->trace, backtrace, cells);
 }
 
-struct mw_error *goroutines_fill(struct goroutines *g, bool all,
-				 bool backtrace, struct mw_table *table)
+struct mw_error *goroutines_fill(struct goroutines *g, bool backtrace,
+				 struct mw_table *table)
 {
 	for (size_t i = 0; i < g->all.list.n; i++) {
 		const struct mw_go_goroutine *one = &g->all.list.v[i];
 		struct mw_cell *cells;
 
-		if (!goroutines_wanted(one, all))
+		if (!goroutines_wanted(g, one))
 			continue;
 		cells = mw_table_add(table);
 		if (!cells || !fill_row(g, one, backtrace, cells))
@@ -304,8 +304,8 @@ static bool fill_group(struct goroutines *g, enum goroutines_by by,
 }
 
 struct mw_error *goroutines_fill_groups(struct goroutines *g,
-					enum goroutines_by by, bool all,
-					bool backtrace, struct mw_table *table)
+					enum goroutines_by by, bool backtrace,
+					struct mw_table *table)
 {
 	MW_VEC(struct group) groups = { 0 };
 	struct mw_map64 numbers = { 0 };
@@ -317,7 +317,7 @@ struct mw_error *goroutines_fill_groups(struct goroutines *g,
 		uint64_t key = key_of(one, by), *number;
 		struct group *group;
 
-		if (!goroutines_wanted(one, all))
+		if (!goroutines_wanted(g, one))
 			continue;
 		number = mw_map64_at(&numbers, key);
 		if (number && !*number) {

@@ -8,6 +8,7 @@
 
 void goroutines_free(struct goroutines *g)
 {
+	goroutines_free_locals(g);
 	for (size_t i = 0; g->texts && i < g->all.traces.n; i++)
 		mw_free(g->texts[i]);
 	mw_free(g->texts);
@@ -20,9 +21,12 @@ void goroutines_free(struct goroutines *g)
 	mw_go_close(g->go);
 }
 
-bool goroutines_wanted(const struct mw_go_goroutine *g, bool all)
+bool goroutines_wanted(const struct goroutines *g,
+		       const struct mw_go_goroutine *one)
 {
-	return all || (!g->is_dead && !g->is_system);
+	if (g->only_one)
+		return one->id == g->id && !one->is_dead;
+	return g->everyone || (!one->is_dead && !one->is_system);
 }
 
 bool goroutines_waited(const struct goroutines *g,
@@ -107,14 +111,16 @@ static bool append_line(const struct mw_go_line *line, void *ctx)
 	return !t->failed;
 }
 
-static bool is_goexit(const char *function)
+bool goroutines_is_hidden(const char *function)
 {
 	return strcmp(function, "runtime.goexit") == 0;
 }
 
-static bool append_shown(const struct mw_go_line *line, void *ctx)
+static bool append_shown(const struct mw_go_line *line, size_t frame,
+			 void *ctx)
 {
-	return is_goexit(line->function) || append_line(line, ctx);
+	(void)frame;
+	return goroutines_is_hidden(line->function) || append_line(line, ctx);
 }
 
 const char *goroutines_text(struct goroutines *g, uint32_t trace)
@@ -142,10 +148,11 @@ struct top {
 	const char *first, *outside;
 };
 
-static bool note_top(const struct mw_go_line *line, void *ctx)
+static bool note_top(const struct mw_go_line *line, size_t frame, void *ctx)
 {
 	struct top *top = ctx;
 
+	(void)frame;
 	if (!top->first)
 		top->first = line->function;
 	if (strncmp(line->function, "runtime.", 8) == 0)
@@ -209,31 +216,69 @@ static bool is_shown(const char *name, bool is_first)
 }
 
 struct dump {
+	const struct goroutines *g;
 	bool whole; /* print all frames */
 	unsigned printed;
+	uint32_t line; /* that comes next */
+	size_t goroutine; /* whose variables to print; SIZE_MAX: nobody's */
+	size_t local;	  /* in g->locals: the first not printed yet */
 };
 
-static bool print_line(const struct mw_go_line *line, void *ctx)
+static void print_local(const struct goroutines_local *local)
+{
+	printf("\t\t%s ", goroutines_kind(local->kind));
+	mw_print_escaped(stdout, local->name);
+	putchar(' ');
+	mw_print_escaped(stdout, local->type);
+	fputs(" = ", stdout);
+	mw_print_escaped(stdout, local->value);
+	putchar('\n');
+}
+
+/** Print those of the line, or skip them. */
+static void print_locals(struct dump *dump, uint32_t line, bool is_shown)
+{
+	const struct goroutines *g = dump->g;
+
+	for (; dump->local < g->locals.n; dump->local++) {
+		const struct goroutines_local *local =
+			&g->locals.v[dump->local];
+
+		if (local->goroutine != dump->goroutine || local->line > line)
+			break;
+		// What is not known is of interest only of arguments.
+		if (is_shown && (dump->whole || local->is_there ||
+				 local->kind == MW_LOCAL_ARGUMENT))
+			print_local(local);
+	}
+}
+
+static bool print_line(const struct mw_go_line *line, size_t frame, void *ctx)
 {
 	struct dump *dump = ctx;
 	const char *name = line->function;
 
-	if (is_goexit(name) ||
-	    !(dump->whole || is_shown(name, dump->printed == 0)))
+	(void)frame;
+	if (goroutines_is_hidden(name))
 		return true;
+	dump->line++;
+	if (!dump->whole && !is_shown(name, dump->printed == 0)) {
+		print_locals(dump, dump->line - 1, false);
+		return true;
+	}
 	dump->printed++;
 	mw_print_escaped(stdout,
 			 strcmp(name, "runtime.gopanic") == 0 ? "panic" : name);
 	fputs("(...)\n\t", stdout);
 	mw_print_escaped(stdout, line->file);
 	printf(":%u\n", line->line);
+	print_locals(dump, dump->line - 1, true);
 	return true;
 }
 
 static struct mw_error *print_trace(struct goroutines *g, uint32_t number,
-				    bool whole)
+				    struct dump *dump)
 {
-	struct dump dump = { .whole = whole };
 	const struct mw_go_trace *trace;
 	struct mw_error *error;
 
@@ -242,7 +287,7 @@ static struct mw_error *print_trace(struct goroutines *g, uint32_t number,
 		return NULL;
 	}
 	trace = &g->all.traces.v[number];
-	error = mw_go_trace_lines(g->go, &g->all, trace, print_line, &dump);
+	error = mw_go_trace_lines(g->go, &g->all, trace, print_line, dump);
 	if (!error && !trace->is_whole)
 		printf("\t(%s)\n", trace->end);
 	return error;
@@ -284,53 +329,55 @@ static void print_state(const struct goroutines *g,
 		fputs(", locked to thread", stdout);
 }
 
-static struct mw_error *dump_each(struct goroutines *g, bool all,
-				  bool whole)
+static struct mw_error *dump_each(struct goroutines *g, bool whole)
 {
 	struct mw_error *error = NULL;
+	struct dump dump = { .g = g };
 
 	for (size_t i = 0; i < g->all.list.n && !error; i++) {
 		const struct mw_go_goroutine *one = &g->all.list.v[i];
 
-		if (!goroutines_wanted(one, all) || one->is_dead)
+		if (!goroutines_wanted(g, one) || one->is_dead)
 			continue;
+		dump.whole = whole || one->is_system;
+		dump.printed = dump.line = 0;
+		dump.goroutine = i;
 		printf("goroutine %" PRIu64 " [", one->id);
 		print_state(g, one);
 		puts("]:");
-		error = print_trace(g, one->trace, whole || one->is_system);
+		error = print_trace(g, one->trace, &dump);
 		if (!error)
-			error = print_creator(g, one, whole || one->is_system);
+			error = print_creator(g, one, dump.whole);
 		putchar('\n');
 	}
 	return error;
 }
 
-static struct mw_error *dump_stacks(struct goroutines *g, bool all,
-				    bool whole)
+static struct mw_error *dump_stacks(struct goroutines *g, bool whole)
 {
 	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
 	struct mw_error *error;
 
 	// The order of the table, most goroutines first.
 	goroutines_columns(BY_STACK, &table, false);
-	error = goroutines_fill_groups(g, BY_STACK, all, false, &table);
+	error = goroutines_fill_groups(g, BY_STACK, false, &table);
 	for (size_t at = 0; at < table.cells.n && !error;
 	     at += table.column_count) {
 		const struct mw_cell *row = &table.cells.v[at];
+		struct dump dump = { g, .whole = whole, .goroutine = SIZE_MAX };
 
 		printf("%" PRIu64 " goroutine%s:\n", row[1].value,
 		       row[1].value == 1 ? "" : "s");
 		error = print_trace(g, row[0].empty ? MW_GO_NO_TRACE
 						    : (uint32_t)row[0].value,
-				    whole);
+				    &dump);
 		putchar('\n');
 	}
 	return error;
 }
 
-struct mw_error *goroutines_dump(struct goroutines *g, bool all, bool whole,
+struct mw_error *goroutines_dump(struct goroutines *g, bool whole,
 				 bool by_stack)
 {
-	return by_stack ? dump_stacks(g, all, whole)
-			: dump_each(g, all, whole);
+	return by_stack ? dump_stacks(g, whole) : dump_each(g, whole);
 }

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd_names.h"
 #include "cmd_syms.h"
-#include "mw_go_types.h"
+#include "cmd_values.h"
 #include "mw_guard.h"
 #include "mw_vars.h"
 
@@ -21,105 +20,9 @@
 struct reader {
 	struct syms *syms;
 	struct mw_target *memory;
-	struct cmd_names *names;    /* NULL: none */
-	struct mw_go_types *types; /* NULL: none */
+	struct cmd_values known;
 	struct syms_value *values;
 };
-
-static bool read_memory(void *ctx, uint64_t va, void *to, size_t bytes)
-{
-	struct reader *r = ctx;
-
-	return mw_target_read(r->memory, va, to, bytes);
-}
-
-static bool add_name(void *ctx, uint64_t va, struct mw_text *to)
-{
-	struct reader *r = ctx;
-	struct cmd_name name;
-
-	if (!r->names || !cmd_names_at(r->names, va, &name))
-		return false;
-	mw_text_add(to, "%s", name.text);
-	if (va != name.start)
-		mw_text_add(to, "+0x%" PRIx64, va - name.start);
-	return true;
-}
-
-/* Go's interfaces */
-
-static bool add_go_string(struct reader *r, uint64_t header, struct mw_text *to)
-{
-	uint64_t words[2], take;
-	uint8_t text[MOST_GUESS];
-
-	if (!mw_target_read(r->memory, header, words, sizeof(words)))
-		return false;
-	take = mw_min(words[1], sizeof(text));
-	if (take > 0 && !mw_target_read(r->memory, words[0], text, take))
-		return false;
-	mw_text_quote(to, text, take, take < words[1]);
-	return true;
-}
-
-static bool add_number(struct reader *r, const struct mw_go_type *type,
-		       uint64_t va, struct mw_text *to)
-{
-	uint64_t raw = 0;
-	unsigned unused;
-	double value;
-	float single;
-
-	if (type->bytes == 0 || type->bytes > 8 ||
-	    !mw_target_read(r->memory, va, &raw, type->bytes))
-		return false;
-	unused = 64 - 8 * (unsigned)type->bytes;
-	switch (type->kind) {
-	case MW_GO_BOOL:
-		mw_text_add(to, raw ? "true" : "false");
-		return true;
-	case MW_GO_INT:
-	case MW_GO_INT8:
-	case MW_GO_INT16:
-	case MW_GO_INT32:
-	case MW_GO_INT64:
-		mw_text_add(to, "%" PRId64, (int64_t)(raw << unused) >> unused);
-		return true;
-	case MW_GO_FLOAT32:
-		memcpy(&single, &raw, sizeof(single));
-		mw_text_add(to, "%.9g", (double)single);
-		return true;
-	case MW_GO_FLOAT64:
-		memcpy(&value, &raw, sizeof(value));
-		mw_text_add(to, "%.17g", value);
-		return true;
-	default:
-		mw_text_add(to, "%" PRIu64, raw);
-		return type->kind >= MW_GO_UINT && type->kind <= MW_GO_UINTPTR;
-	}
-}
-
-static bool add_dynamic(void *ctx, uint64_t descriptor, uint64_t data,
-			struct mw_text *to)
-{
-	struct reader *r = ctx;
-	struct mw_go_type type;
-	bool done = false;
-
-	if (!r->types || !mw_go_type_at(r->types, descriptor, &type))
-		return false;
-	mw_text_add(to, "%s(", type.name);
-	if (mw_go_type_is_direct(r->types, &type)) {
-		mw_text_add(to, data ? "0x%" PRIx64 : "nil", data);
-		done = true;
-	} else if (type.kind == MW_GO_STRING) {
-		done = add_go_string(r, data, to);
-	} else if (type.kind <= MW_GO_FLOAT64) {
-		done = add_number(r, &type, data, to);
-	}
-	mw_text_add(to, done ? ")" : "at 0x%" PRIx64 ")", data);
-	return true;
-}
 
 /* Without a type */
 
@@ -162,12 +65,12 @@ static const char *guess_go(struct reader *r, const uint64_t *words,
 	uint64_t type;
 
 	if (bytes == 16) {
-		if (add_dynamic(r, words[0], words[1], to))
+		if (cmd_values_dynamic(&r->known, words[0], words[1], to))
 			return "interface?";
-		if (r->types && mw_target_read_u64(r->memory, words[0] + 8,
-						   &type) &&
-		    mw_go_types_has(r->types, type) &&
-		    add_dynamic(r, type, words[1], to))
+		if (r->known.types &&
+		    mw_target_read_u64(r->memory, words[0] + 8, &type) &&
+		    mw_go_types_has(r->known.types, type) &&
+		    cmd_values_dynamic(&r->known, type, words[1], to))
 			return "interface?";
 		if (guess_string(r, words, to))
 			return "string?";
@@ -222,7 +125,7 @@ static const char *guess(struct reader *r, const struct syms_row *row,
 	mw_text_add(to, "0x%" PRIx64, words[0]);
 	if (row->bytes == 8 && words[0] >= MW_PAGE_BYTES) {
 		mw_text_add(to, " ");
-		if (!add_name(r, words[0], to))
+		if (!cmd_values_name(&r->known, words[0], to))
 			to->v[--to->n] = '\0';
 	}
 	return NULL;
@@ -251,12 +154,7 @@ static bool keep(struct syms_value *value, struct mw_text *text,
 static bool take_typed(struct reader *r, struct mw_vars *vars,
 		       const struct mw_var *var)
 {
-	const struct mw_vars_memory memory = {
-		.read = read_memory,
-		.name = add_name,
-		.dynamic = add_dynamic,
-		.ctx = r,
-	};
+	const struct mw_vars_memory memory = cmd_values_memory(&r->known);
 	MW_CLEANUP(mw_text_free) struct mw_text type = { .limit = MOST_VALUE };
 	MW_CLEANUP(mw_text_free) struct mw_text text = { .limit = MOST_VALUE };
 	const struct syms_row *row = &r->syms->rows.v[var->place];
@@ -319,15 +217,6 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 	return ok ? NULL : mw_error_nomem();
 }
 
-static struct mw_error *open_types(struct reader *r)
-{
-	struct mw_error *error = cmd_names_open(r->memory, &r->names);
-
-	if (!error)
-		error = mw_go_types_open(r->memory, &r->types);
-	return error;
-}
-
 uint64_t syms_variables(const struct syms *syms)
 {
 	uint64_t count = 0;
@@ -346,11 +235,10 @@ struct mw_error *syms_values(struct syms *syms, struct syms_value **ret)
 	if (!r.values)
 		return mw_error_nomem();
 	if (r.memory)
-		error = open_types(&r);
+		error = cmd_values_open(r.memory, &r.known);
 	for (size_t i = 0; r.memory && !error && i < syms->images.n; i++)
 		error = read_image(&r, (uint32_t)i);
-	mw_go_types_close(r.types);
-	cmd_names_close(r.names);
+	cmd_values_close(&r.known);
 	if (error)
 		syms_values_free(r.values, syms->rows.n);
 	else

@@ -13,8 +13,7 @@
  * NT_PRSTATUS, of each thread (struct elf_prstatus)
  *	12	u16 signal that ended the process
  *	32	i32 tid
- *	112	u64 general registers [27] (struct user_regs_struct):
- *		[16] rip, [19] rsp, [21] fs_base
+ *	112	u64 general registers [27] (struct user_regs_struct)
  * NT_PRPSINFO (struct elf_prpsinfo)
  *	1	char state		16	u32 uid
  *	24	i32 pid			40	char fname[16]
@@ -36,9 +35,6 @@
 #define STATUS_SIGNAL 12
 #define STATUS_TID 32
 #define STATUS_REGISTERS 112
-#define REGISTER_RIP 16
-#define REGISTER_RSP 19
-#define REGISTER_FS_BASE 21
 #define INFO_BYTES 136
 #define INFO_UID 16
 #define INFO_PID 24
@@ -64,7 +60,7 @@ static struct mw_error *take_status(struct mw_core *core,
 {
 	struct mw_thread *thread;
 	uint8_t status[STATUS_BYTES];
-	const uint8_t *registers = status + STATUS_REGISTERS;
+	uint64_t general[27];
 
 	*ret_ok = mw_core_read(note->fd, note->offset, status,
 			       mw_min(note->bytes, sizeof(status))) ==
@@ -80,12 +76,10 @@ static struct mw_error *take_status(struct mw_core *core,
 		return mw_error_nomem();
 	*thread = (struct mw_thread){
 		.tid = (int32_t)mw_u32(status + STATUS_TID),
-		.has_sp = true,
-		.has_fs = true,
-		.pc = mw_u64(registers + 8 * REGISTER_RIP),
-		.sp = mw_u64(registers + 8 * REGISTER_RSP),
-		.fs_base = mw_u64(registers + 8 * REGISTER_FS_BASE),
 	};
+	for (size_t i = 0; i < MW_COUNT(general); i++)
+		general[i] = mw_u64(status + STATUS_REGISTERS + 8 * i);
+	mw_thread_take_registers(thread, general);
 	return NULL;
 }
 

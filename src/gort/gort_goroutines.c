@@ -53,10 +53,12 @@ static bool runs_user_code(const char *name)
 	       strcmp(name, "runtime.runCleanups") == 0;
 }
 
-static bool is_user_line(const struct mw_go_line *line, void *ctx)
+static bool is_user_line(const struct mw_go_line *line, size_t frame,
+			 void *ctx)
 {
 	bool *found = ctx;
 
+	(void)frame;
 	*found = !is_runtime(line->function) &&
 		 strncmp(line->function, "internal/", 9) != 0;
 	return !*found;
@@ -114,7 +116,13 @@ static bool start_at(const struct mw_thread *thread, uint64_t g,
 {
 	if (!thread)
 		return false;
-	*ret = (struct mw_go_start){ thread->pc, thread->sp, g, true };
+	*ret = (struct mw_go_start){
+		.pc = thread->pc,
+		.sp = thread->sp,
+		.g = g,
+		.is_interrupted = true,
+		.registers = thread->has_registers ? thread->registers : NULL,
+	};
 	return true;
 }
 

@@ -216,7 +216,8 @@ struct mw_go {
 	uint64_t itab_table, poll_cache;
 	uint64_t buckets[3]; /* memory, block, mutex */
 	uint64_t buckhash;
-	uint64_t wait_reasons; /* when goroutines were asked for */
+	uint64_t wait_reasons; /* when goroutines were asked for; 0: none */
+	bool wait_reasons_sought;
 	struct go_stat_vars stat_vars;
 
 	/* The heap */

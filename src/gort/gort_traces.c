@@ -187,7 +187,8 @@ static bool is_panic(const char *name)
 struct mw_error *
 mw_go_trace_lines(struct mw_go *go, const struct mw_go_goroutines *all,
 		  const struct mw_go_trace *trace,
-		  bool (*visit)(const struct mw_go_line *line, void *ctx),
+		  bool (*visit)(const struct mw_go_line *line, size_t frame,
+				void *ctx),
 		  void *ctx)
 {
 	struct mw_error *error = go_open_funcs(go);
@@ -206,7 +207,7 @@ mw_go_trace_lines(struct mw_go *go, const struct mw_go_goroutines *all,
 				    !is_panic(callee);
 
 			callee = lines[at].function;
-			if (!hide && !visit(&lines[at], ctx))
+			if (!hide && !visit(&lines[at], i, ctx))
 				return NULL;
 		}
 	}

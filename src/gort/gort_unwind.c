@@ -17,8 +17,10 @@
  *
  * sigtramp returns to sigreturn, with a ucontext above the return address
  * (Linux, arch/x86/include/uapi/asm/sigcontext.h):
+ *	40	r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx
  *	160	rsp	168	rip
  */
+#define UCONTEXT_REGISTERS 40
 #define UCONTEXT_RSP 160
 #define UCONTEXT_RIP 168
 #define MAX_SWITCHES 64
@@ -122,6 +124,8 @@ struct walk {
 	bool has_crossed; /* to another stack, with this frame */
 	unsigned switches;
 	uint64_t max;
+	const uint64_t *registers; /* at pc; NULL: not known */
+	uint64_t interrupted[MW_REGISTERS];
 	bool (*visit)(const struct mw_go_frame *frame, void *ctx);
 	void *ctx;
 };
@@ -156,6 +160,26 @@ static bool leave_system_stack(struct walk *w, bool with_pc)
 	return true;
 }
 
+/** Those of the ucontext at @va, which are a user's. */
+static void take_registers(struct walk *w, uint64_t va)
+{
+	enum { R8, R9, R10, R11, R12, R13, R14, R15, RDI, RSI, RBP, RBX, RDX,
+	       RAX, RCX, RSP, RIP };
+	static const uint8_t order[MW_REGISTERS] = {
+		RAX, RDX, RCX, RBX, RSI, RDI, RBP, RSP, R8,
+		R9,  R10, R11, R12, R13, R14, R15, RIP,
+	};
+	uint64_t saved[MW_REGISTERS];
+
+	w->registers = NULL;
+	if (!mw_target_search(w->go->target, va + UCONTEXT_REGISTERS, saved,
+			      sizeof(saved)))
+		return;
+	for (size_t i = 0; i < MW_REGISTERS; i++)
+		w->interrupted[i] = saved[order[i]];
+	w->registers = w->interrupted;
+}
+
 /** At sigreturn: sp points to the ucontext of what was interrupted. */
 static bool leave_signal(struct walk *w)
 {
@@ -166,6 +190,7 @@ static bool leave_signal(struct walk *w)
 	    !mw_target_read_u64(w->go->target, w->sp + UCONTEXT_RSP, &sp) ||
 	    !mw_target_read_u64(w->go->target, w->sp + UCONTEXT_RIP, &pc))
 		return false;
+	take_registers(w, w->sp);
 	w->sp = sp;
 	w->pc = pc;
 	w->is_trap = true;
@@ -261,6 +286,7 @@ static bool step(struct walk *w, enum mw_go_end *ret)
 		.sp = w->sp,
 		.bytes = known->frame_bytes + 8,
 		.g = w->g,
+		.registers = w->has_crossed ? NULL : w->registers,
 	};
 	enum role role = known->role;
 	bool top = is_top(w, known), unsure = is_unsure(w, known);
@@ -279,6 +305,7 @@ static bool step(struct walk *w, enum mw_go_end *ret)
 	w->sp = frame.sp + frame.bytes;
 	w->is_trap = role == ROLE_INJECTED;
 	w->is_innermost = false;
+	w->registers = NULL;
 	// A zero is where a stack begins that has no outermost function.
 	*ret = MW_GO_END_TOP;
 	return caller == 0;
@@ -298,6 +325,7 @@ struct mw_error *mw_go_unwind(struct mw_go *go, const struct mw_go_start *start,
 		.sp = start->sp,
 		.g = start->g,
 		.is_trap = start->is_interrupted,
+		.registers = start->registers,
 		.is_innermost = true,
 		.visit = visit,
 		.ctx = ctx,
@@ -313,6 +341,7 @@ struct mw_error *mw_go_unwind(struct mw_go *go, const struct mw_go_start *start,
 		}
 		w.sp += 8;
 		w.is_trap = false;
+		w.registers = NULL;
 	}
 	// Each step goes up one stack, or to another, which is counted.
 	while (max-- > 0 && !step(&w, &end))

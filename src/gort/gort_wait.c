@@ -53,6 +53,9 @@ void go_find_wait_reasons(struct mw_go *go)
 {
 	struct search s = { .target = go->target };
 
+	if (go->wait_reasons_sought)
+		return;
+	go->wait_reasons_sought = true;
 	search_range(&s, &go->module.data);
 	if (!s.found)
 		search_range(&s, &go->module.noptrdata);

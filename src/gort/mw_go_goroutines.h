@@ -72,13 +72,14 @@ const char *mw_go_state_name(uint8_t status);
 
 /**
  * Call @visit for each line of a stack, inlined ones too, innermost first,
- * without the wrappers that the compiler made, as the runtime prints it; until
- * it returns false.
+ * without the wrappers that the compiler made, as the runtime prints it, with
+ * the number of its frame in @trace; until it returns false.
  */
 MW_MUST_USE struct mw_error *
 mw_go_trace_lines(struct mw_go *go, const struct mw_go_goroutines *all,
 		  const struct mw_go_trace *trace,
-		  bool (*visit)(const struct mw_go_line *line, void *ctx),
+		  bool (*visit)(const struct mw_go_line *line, size_t frame,
+				void *ctx),
 		  void *ctx);
 
 #endif

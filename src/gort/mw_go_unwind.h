@@ -19,6 +19,8 @@ struct mw_go_start {
 	 * a return address, as where a goroutine was left.
 	 */
 	bool is_interrupted;
+	/* MW_REGISTERS of them, as they are at pc; NULL: not known */
+	const uint64_t *registers;
 };
 
 /** A frame that is there in memory; inlined ones are in its lines. */
@@ -28,6 +30,12 @@ struct mw_go_frame {
 	uint64_t line_pc; /* what to ask mw_go_lines() for */
 	uint64_t sp, bytes; /* [sp, sp + bytes), with the return address */
 	uint64_t g;    /* whose stack it lies on, 0 if not known */
+	/*
+	 * As they are at pc, of the innermost frame and of one that a signal
+	 * interrupted; NULL when not known, as of all that have called. Good
+	 * until the visit ends.
+	 */
+	const uint64_t *registers;
 };
 
 /** Why a walk ended. */

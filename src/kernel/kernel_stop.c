@@ -175,7 +175,7 @@ struct mw_error *mw_stop_threads(struct mw_stop *stop,
 	for (size_t i = 0; i < stop->tracees.n; i++) {
 		pid_t tid = stop->tracees.v[i].tid;
 		struct mw_thread *thread = mw_vec_push(&threads.list);
-		struct user_regs_struct regs;
+		uint64_t general[sizeof(struct user_regs_struct) / 8];
 
 		if (!thread) {
 			mw_threads_free(&threads);
@@ -186,12 +186,8 @@ struct mw_error *mw_stop_threads(struct mw_stop *stop,
 			.state = mw_kernel_thread_state(process, tid),
 			.robust_list = mw_kernel_robust_list(tid),
 		};
-		if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) == 0) {
-			thread->has_sp = thread->has_fs = true;
-			thread->sp = regs.rsp;
-			thread->pc = regs.rip;
-			thread->fs_base = regs.fs_base;
-		}
+		if (ptrace(PTRACE_GETREGS, tid, NULL, general) == 0)
+			mw_thread_take_registers(thread, general);
 	}
 	*ret = threads;
 	return NULL;

@@ -236,6 +236,21 @@ static struct mw_error *load_pages(struct mw_target *target, struct reader *r)
 	return NULL;
 }
 
+/** The note has no registers but those that all targets tell. */
+static void find_registers(const struct mw_core *core, struct mw_thread *thread)
+{
+	for (size_t i = 0; i < core->threads.n; i++) {
+		const struct mw_thread *same = &core->threads.v[i];
+
+		if (same->tid != thread->tid || !same->has_registers)
+			continue;
+		thread->has_registers = true;
+		memcpy(thread->registers, same->registers,
+		       sizeof(thread->registers));
+		return;
+	}
+}
+
 static struct mw_error *load_threads(struct mw_target *target,
 				     struct reader *r)
 {
@@ -262,6 +277,9 @@ static struct mw_error *load_threads(struct mw_target *target,
 			.fs_base = w[4],
 			.robust_list = w[5],
 		};
+		// Without contents they have been cleared.
+		if (!target->info.no_contents)
+			find_registers(target->of.core->core, thread);
 	}
 	return NULL;
 }
