@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../tests/unit/fake_heap.h"
 #include "fuzz.h"
+#include "mw_alloc_classes.h"
+#include "mw_alloc_contents.h"
+#include "mw_guard.h"
 #include "mw_num.h"
 
 /*
@@ -53,7 +56,23 @@ static void patch(struct fake_heap *heap, const uint8_t *bytes)
 struct sums {
 	uint64_t in_use, in_use_blocks, free, free_blocks, cached;
 	uint64_t end; /* of the last block */
+	struct mw_target *target;
+	struct mw_alloc_contents *contents;
 };
+
+static void check_content(const struct sums *sums,
+			  const struct mw_alloc_block *block)
+{
+	struct mw_block_content content;
+
+	mw_alloc_content(sums->contents, block, &content);
+	CHECK(content.kind < MW_CONTENTS);
+	CHECK(content.count <= block->user_bytes);
+	CHECK(!content.bytes == (content.kind == MW_CONTENT_UNREADABLE));
+	if (content.kind == MW_CONTENT_OBJECT)
+		mw_free(mw_alloc_class_name(sums->target,
+					    content.pointer));
+}
 
 static struct mw_error *add_block(void *ctx, const struct mw_alloc_block *b)
 {
@@ -66,6 +85,7 @@ static struct mw_error *add_block(void *ctx, const struct mw_alloc_block *b)
 	case MW_ALLOC_IN_USE:
 		sums->in_use += b->bytes;
 		sums->in_use_blocks++;
+		check_content(sums, b);
 		break;
 	case MW_ALLOC_FREE:
 		sums->free += b->bytes;
@@ -80,16 +100,68 @@ static struct mw_error *add_block(void *ctx, const struct mw_alloc_block *b)
 	return NULL;
 }
 
-static struct mw_error *check_blocks(struct mw_alloc *alloc)
+static struct mw_error *sum_up(struct mw_alloc *alloc, struct sums *sums)
 {
-	struct sums sums = { 0 };
+	MW_CLEANUP(mw_alloc_contents_closep)
+	struct mw_alloc_contents *contents = NULL;
+	struct mw_error *error = mw_alloc_contents_open(sums->target,
+							alloc, &contents);
+
+	sums->contents = contents;
+	return error ? error
+		     : mw_alloc_blocks(alloc, MW_ALLOC_IN_USE | MW_ALLOC_FREE |
+						      MW_ALLOC_CACHED,
+				       add_block, sums);
+}
+
+/** What classes and bins tell is what single blocks tell. */
+static struct mw_error *check_lists(struct mw_alloc *alloc,
+				    const struct sums *sums)
+{
+	MW_CLEANUP(mw_alloc_classes_free) struct mw_alloc_classes all = { 0 };
+	MW_CLEANUP(mw_alloc_bins_free) struct mw_alloc_bins bins = { 0 };
+	struct sums left = *sums;
+	uint64_t free = sums->free_blocks;
+	struct mw_error *error = mw_alloc_classes(alloc, &all);
+
+	if (!error)
+		error = mw_alloc_bins(alloc, &bins);
+	if (error)
+		return error;
+	for (size_t i = 0; i < all.list.n; i++) {
+		const struct mw_alloc_class *c = &all.list.v[i];
+
+		CHECK(c->least_bytes <= c->most_bytes);
+		left.in_use -= c->in_use.bytes;
+		left.in_use_blocks -= c->in_use.blocks;
+		left.free -= c->free.bytes;
+		left.free_blocks -= c->free.blocks;
+		left.cached -= c->cached.bytes;
+	}
+	CHECK(!left.in_use && !left.in_use_blocks && !left.free &&
+	      !left.free_blocks && !left.cached);
+	for (size_t i = 0; i < bins.list.n; i++) {
+		const struct mw_alloc_bin *b = &bins.list.v[i];
+
+		CHECK(b->count.blocks && b->least_bytes <= b->most_bytes);
+		if (strcmp(b->kind, "tcache") != 0)
+			free -= b->count.blocks;
+	}
+	CHECK(free == 0);
+	return NULL;
+}
+
+static struct mw_error *check_blocks(struct mw_target *target,
+				     struct mw_alloc *alloc)
+{
+	struct sums sums = { .target = target };
 	size_t count;
 	const struct mw_alloc_arena *const *arenas =
 		mw_alloc_arenas(alloc, &count);
-	struct mw_error *error = mw_alloc_blocks(
-		alloc, MW_ALLOC_IN_USE | MW_ALLOC_FREE | MW_ALLOC_CACHED,
-		add_block, &sums);
+	struct mw_error *error = sum_up(alloc, &sums);
 
+	if (!error)
+		error = check_lists(alloc, &sums);
 	if (error)
 		return error;
 	for (size_t i = 0; i < count; i++) {
@@ -146,7 +218,7 @@ static void run(void *ctx)
 			      va - block.start < block.bytes);
 	}
 	if (!error)
-		error = check_blocks(alloc);
+		error = check_blocks(in->heap.target, alloc);
 	mw_error_free(error);
 	mw_alloc_free(alloc);
 	fake_sink_deinit(&sink);

@@ -95,21 +95,28 @@ static enum mw_content judge_image(struct mw_alloc_contents *c, uint64_t va)
 	return kind;
 }
 
+static bool is_printable(uint8_t c)
+{
+	return (c >= 0x20 && c < 0x7f) || (c && strchr("\t\n\r\f\x1b", c));
+}
+
 /** Whether @bytes begin with text that a NUL, or their end, ends. */
 static bool is_text(const uint8_t *bytes, size_t count)
 {
-	const uint8_t *end = memchr(bytes, '\0', count);
-	size_t left = end ? (size_t)(end - bytes) : count, n = 0;
+	const uint8_t *at = bytes, *end = bytes + count;
+	size_t n = 0;
 
-	for (size_t step; left > 0; bytes += step, left -= step, n++) {
-		step = mw_utf8_bytes(bytes, left);
+	for (size_t step; at < end && *at; at += step, n++) {
+		step = 1;
+		if (is_printable(*at))
+			continue;
+		step = *at < 0x80 ? 0 : mw_utf8_bytes(at, (size_t)(end - at));
+		if (step > 0)
+			continue;
 		// The last character may be cut off.
-		if (step == 0)
-			return !end && left < 4 && bytes[0] >= 0xc2 &&
-			       n >= MW_CONTENT_TEXT_LEAST;
-		if ((bytes[0] < 0x20 && !strchr("\t\n\r\f\x1b", bytes[0])) ||
-		    bytes[0] == 0x7f)
+		if (*at < 0xc2 || end - at >= 4)
 			return false;
+		break;
 	}
 	return n >= MW_CONTENT_TEXT_LEAST;
 }
