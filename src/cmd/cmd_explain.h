@@ -24,6 +24,7 @@ void explain_account(struct explain *e);
 /** Where it lies in the ELF file that was loaded there, if any. */
 void explain_image(struct explain *e);
 void explain_thread_stack(struct explain *e);
+/** The block of a native allocator (cmd_explain_block.c). */
 MW_MUST_USE struct mw_error *explain_malloc(struct explain *e);
 /** What Go has there. */
 MW_MUST_USE struct mw_error *explain_go(struct explain *e);

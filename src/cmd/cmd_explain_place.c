@@ -291,7 +291,7 @@ void explain_image(struct explain *e)
 	explain_symbol(e);
 }
 
-/* Stacks and blocks of native code */
+/* Stacks of native code */
 
 void explain_thread_stack(struct explain *e)
 {
@@ -329,52 +329,4 @@ void explain_thread_stack(struct explain *e)
 		cmd_fact_address(&e->levels, "sp", s.sp);
 	else
 		cmd_fact_none(&e->levels, "sp");
-}
-
-static void say_block(struct explain *e, const struct mw_alloc_block *block)
-{
-	struct mw_alloc_block b = *block;
-	bool is_in_use = b.holder == MW_ALLOC_IN_USE;
-	char text[32];
-
-	cmd_level(&e->levels, "malloc");
-	cmd_say(&e->levels, "%s, arena %s: %s, 0x%" PRIx64 "-0x%" PRIx64
-		" (%s)", b.allocator, b.arena->name, b.state, b.start,
-		b.start + b.bytes, mw_format_bytes(text, b.bytes, true));
-	if (b.user) {
-		cmd_say(&e->levels, "; malloc() %s 0x%" PRIx64 ", room for "
-			"%" PRIu64 " bytes", is_in_use ? "returned"
-						 : "would return",
-			b.user, b.user_bytes);
-		if (e->va >= b.user)
-			cmd_say(&e->levels, "; byte %" PRIu64 " of these",
-				e->va - b.user);
-		else
-			cmd_say(&e->levels, "; this is its head");
-	}
-	cmd_fact_text(&e->levels, "allocator", b.allocator);
-	cmd_fact_text(&e->levels, "arena", b.arena->name);
-	cmd_fact_text(&e->levels, "state", b.state);
-	cmd_fact_bool(&e->levels, "is_in_use", is_in_use);
-	cmd_fact_address(&e->levels, "start", b.start);
-	cmd_fact_count(&e->levels, "bytes", b.bytes);
-	if (b.user) {
-		cmd_fact_address(&e->levels, "user", b.user);
-		cmd_fact_count(&e->levels, "user_bytes", b.user_bytes);
-	} else {
-		cmd_fact_none(&e->levels, "user");
-		cmd_fact_none(&e->levels, "user_bytes");
-	}
-}
-
-struct mw_error *explain_malloc(struct explain *e)
-{
-	struct mw_alloc_block block;
-	bool found = false;
-	struct mw_error *error = mw_alloc_block_at(e->books.alloc, e->va,
-						   &block, &found);
-
-	if (!error && found)
-		say_block(e, &block);
-	return error;
 }

@@ -231,6 +231,12 @@ def test_contents(start, flags):
     largest = rows(target, "--largest", "--limit=1")[0]
     assert largest["address"] == hex(target.figures["large"])
     assert largest["type"] == '"the largest block"'
+    for row in table:
+        block = json.loads(run("explain", "--format=json", target.pid,
+                               row["example"]).stdout)["malloc"]
+        assert block["user"] == row["example"]
+        assert (block["content"], block["type"]) == \
+            (row["content"], row["type"])
 
 
 def test_contents_with_another_malloc(start):
