@@ -9,7 +9,7 @@
  * with the segment's address, and all segments have the same below that.
  */
 #define SEGMENT_ALIGN MW_MIB(32)
-#define MAX_ENTRIES 1025
+#define FULL_SLICES (SEGMENT_ALIGN / MIMALLOC_SLICE_BYTES)
 #define CAPACITY 10
 #define RESERVED 12
 #define HEAD_BYTES 512 /* of a segment: up to its slices */
@@ -127,6 +127,20 @@ static bool spans_fill(struct mimalloc *mi, const struct segment *s)
 	return index == s->slices || index == s->slices - 1;
 }
 
+/**
+ * A segment is full, or has the slices of a huge block, which is larger than
+ * half of one (MI_LARGE_OBJ_SIZE_MAX). All are described that a full segment
+ * has, a guard perhaps not.
+ */
+static bool sizes_fit(const struct segment *s)
+{
+	return s->info > 0 && s->info <= s->entries &&
+	       s->slices >= FULL_SLICES / 2 &&
+	       s->entries <= mw_min(s->slices, 2 * FULL_SLICES) &&
+	       s->entries + 1 >= mw_min(s->slices, FULL_SLICES) &&
+	       s->slices <= UINT64_MAX / MIMALLOC_SLICE_BYTES;
+}
+
 static bool read_segment(struct mimalloc *mi, uint64_t va,
 			 const struct layout *l, struct segment *ret)
 {
@@ -143,9 +157,7 @@ static bool read_segment(struct mimalloc *mi, uint64_t va,
 		.entries = mw_u64(bytes + l->entries),
 		.layout = l,
 	};
-	if (ret->info == 0 || ret->info > ret->entries ||
-	    ret->entries > MAX_ENTRIES || ret->slices < ret->info ||
-	    ret->slices > UINT64_MAX / MIMALLOC_SLICE_BYTES ||
+	if (!sizes_fit(ret) ||
 	    !alloc_book_fits(&mi->book, va,
 			     ret->slices * MIMALLOC_SLICE_BYTES))
 		return false;
