@@ -294,3 +294,22 @@ def test_one_table_at_a_time(start):
     done = run("malloc", "--bins", "--contents", os.getpid())
     assert done.returncode == 2
     assert "one table" in done.stderr
+
+
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+def test_a_heap_that_never_rests(start, allocator, tmp_path):
+    target = start_with(start, allocator, "blocks", "churn")
+    for view in "--classes", "--bins", "--largest", "--contents":
+        for mode in "--live", "--stop":
+            table = rows(target, view, mode)
+            assert len(table) > 0 or (view == "--bins" and
+                                      allocator != "glibc")
+    # What stands still adds up, in whatever state it was caught.
+    done = run("snapshot", target.pid, "--output", tmp_path / "core")
+    assert done.returncode == 0, done.stderr
+    arenas = rows(tmp_path / "core")
+    for view, column in ("--classes", "in_use_"), ("--contents", ""):
+        table = rows(tmp_path / "core", view)
+        for what in "bytes", "blocks":
+            assert total(table, column + what) == \
+                total(arenas, f"in_use_{what}")
