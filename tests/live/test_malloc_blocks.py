@@ -239,6 +239,17 @@ def test_contents(start, flags):
             (row["content"], row["type"])
 
 
+def test_classes_without_rtti(start):
+    """They are told by the symbols of their vtables."""
+    target = start(cc_program("classes", ["-fno-rtti"]))
+    table = [r for r in rows(target, "--contents", "--stop")
+             if r["content"] == "module"]
+    said = {re.sub(r"vtable for (.*)\+0x\w+", r"\1", r["type"]): r["blocks"]
+            for r in table}
+    for name, key in CLASSES.items():
+        assert said[name] == target.figures[key]
+
+
 def test_contents_with_another_malloc(start):
     target = start_with(start, "jemalloc", "sizes")
     table = rows(target, "--contents")

@@ -50,7 +50,11 @@ void fake_heap_init(struct fake_heap *heap)
 	};
 	p->elf.segments.v = &p->segment;
 	p->elf.segments.n = 1;
-	p->image = (struct mw_image){ .elf = &p->elf };
+	p->image = (struct mw_image){
+		.start = FAKE_LIBC,
+		.end = FAKE_LIBC + FAKE_LIBC_BYTES,
+		.elf = &p->elf,
+	};
 	t->images = &p->image;
 	t->image_count = 1;
 

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "mw_demangle.h"
 #include "mw_test.h"
 
@@ -8,15 +6,14 @@ static void is(const char *mangled, enum mw_mangled kind, const char *wanted)
 {
 	struct mw_text text = { .limit = 200 };
 
-	assert_int_equal(mw_demangle(mangled, kind, &text), wanted != NULL);
-	assert_string_equal(text.v ? text.v : "", wanted ? wanted : "");
+	ASSERT_EQ(wanted != NULL, mw_demangle(mangled, kind, &text));
+	ASSERT_TEXT(wanted ? wanted : "", text.v ? text.v : "");
 	mw_text_free(&text);
 }
 
 /* As c++filt(1) of binutils 2.40 has them, with -t those of types. */
-static void test_names(void **state)
+TEST(names)
 {
-	(void)state;
 	is("_ZN3foo3barEv", MW_MANGLED_SYMBOL, "foo::bar()");
 	is("_ZTVN3foo3barE", MW_MANGLED_SYMBOL, "vtable for foo::bar");
 	is("N3foo3barE", MW_MANGLED_TYPE, "foo::bar");
@@ -30,9 +27,8 @@ static void test_names(void **state)
 	is("_RNvCs1234_7mycrate3bar", MW_MANGLED_SYMBOL, "mycrate::bar");
 }
 
-static void test_others(void **state)
+TEST(others)
 {
-	(void)state;
 	is("", MW_MANGLED_SYMBOL, NULL);
 	is("", MW_MANGLED_TYPE, NULL);
 	is("main", MW_MANGLED_SYMBOL, NULL);
@@ -42,13 +38,12 @@ static void test_others(void **state)
 }
 
 /** Each type has the one before twice: the text would have 2^21 names. */
-static void test_too_much(void **state)
+TEST(too_much)
 {
 	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQ";
 	struct mw_text text = { .limit = 200 };
 	char name[256] = "_Z1f1AIiiE";
 
-	(void)state;
 	// S_ is A, S0_ is A<int, int>, S1_ is A<S0_, S0_>, …
 	for (int i = 0; i < 21; i++) {
 		char type[16];
@@ -59,6 +54,7 @@ static void test_too_much(void **state)
 	}
 	assert_true(mw_demangle(name, MW_MANGLED_SYMBOL, &text));
 	assert_true(text.is_full);
+	// With the ellipsis.
 	assert_true(text.n <= 203);
 	mw_text_free(&text);
 }
@@ -66,9 +62,9 @@ static void test_too_much(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_others),
-		cmocka_unit_test(test_too_much),
+		CASE(names),
+		CASE(others),
+		CASE(too_much),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
