@@ -22,9 +22,11 @@ static void help(FILE *out)
 	cmd_print_columns(out, columns, FIGURE_COLUMNS);
 	fputs("\nMemStats is told as ReadMemStats would tell it now: it first "
 	      "has each P give back\nwhat it keeps for itself; "
-	      "runtime/metrics does not. In text, pauses and size classes\n"
-	      "are shown with --verbose. In JSON, \"memstats\" is the whole "
-	      "struct as Go writes it.\n", out);
+	      "runtime/metrics does not. In text, pauses, size\n"
+	      "classes and the buckets of histograms are shown with --verbose: "
+	      "metric[FROM,BELOW).\nIn JSON, \"memstats\" is the whole struct "
+	      "as Go writes it, and \"histograms\" has the\nbuckets that hold "
+	      "samples.\n", out);
 }
 
 static bool add_element(struct mw_table *table, const char *format, size_t i,
@@ -65,6 +67,29 @@ static bool add_arrays(struct mw_table *table, const struct mw_go_memstats *m)
 	return good;
 }
 
+/** A histogram's buckets, as a row for each that holds samples. */
+static bool add_buckets(struct mw_table *table, const struct mw_go_memstats *m,
+			const struct mw_go_figure *f)
+{
+	for (size_t i = 0; i < f->bucket_count; i++) {
+		const struct mw_go_bucket *b = &m->buckets.v[f->first_bucket +
+							     i];
+		char name[128], from[32], below[32];
+
+		snprintf(name, sizeof(name), "%s[%s,%s)", f->name,
+			 mw_format_real(from, b->from),
+			 mw_format_real(below, b->below));
+		if (!cmd_add_figure(table, &(struct mw_go_figure){
+			    .name = name,
+			    .unit = MW_GO_UNIT_COUNT,
+			    .is_known = true,
+			    .value = b->count,
+		    }))
+			return false;
+	}
+	return true;
+}
+
 static bool fill(struct mw_table *table, const struct mw_go_memstats *m,
 		 bool arrays)
 {
@@ -75,7 +100,8 @@ static bool fill(struct mw_table *table, const struct mw_go_memstats *m,
 	if (good && arrays)
 		good = add_arrays(table, m);
 	for (size_t i = 0; good && i < m->metrics.n; i++)
-		good = cmd_add_figure(table, &m->metrics.v[i]);
+		good = cmd_add_figure(table, &m->metrics.v[i]) &&
+		       (!arrays || add_buckets(table, m, &m->metrics.v[i]));
 	return good;
 }
 
@@ -131,6 +157,37 @@ static void json_memstats(struct mw_json *json, const struct mw_go_memstats *m)
 	mw_json_end(json);
 }
 
+/** {metric: [{from, below, count}]}; a bound is null where there is none. */
+static void json_histograms(struct mw_json *json,
+			    const struct mw_go_memstats *m)
+{
+	mw_json_key(json, "histograms");
+	mw_json_object(json);
+	for (size_t i = 0; i < m->metrics.n; i++) {
+		const struct mw_go_figure *f = &m->metrics.v[i];
+
+		if (!f->is_histogram)
+			continue;
+		mw_json_key(json, f->name);
+		mw_json_array(json);
+		for (size_t k = 0; k < f->bucket_count; k++) {
+			const struct mw_go_bucket *b =
+				&m->buckets.v[f->first_bucket + k];
+
+			mw_json_object(json);
+			mw_json_key(json, "from");
+			mw_json_real(json, b->from);
+			mw_json_key(json, "below");
+			mw_json_real(json, b->below);
+			mw_json_key(json, "count");
+			mw_json_u64(json, b->count);
+			mw_json_end(json);
+		}
+		mw_json_end(json);
+	}
+	mw_json_end(json);
+}
+
 static void emit_json(const struct cmd_call *call, const struct mw_table *table,
 		      const struct cmd_books *books,
 		      const struct reconciliation *r)
@@ -143,6 +200,7 @@ static void emit_json(const struct cmd_call *call, const struct mw_table *table,
 	mw_json_bool(&json, books->memstats->is_consistent);
 	mw_json_table(&json, table);
 	json_memstats(&json, books->memstats);
+	json_histograms(&json, books->memstats);
 	reconciliation_json(r, &json);
 	cmd_json_end(&json, books->target);
 }

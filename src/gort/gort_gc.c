@@ -174,33 +174,20 @@ static uint64_t heap_marked(const struct builder *b)
 		       : go_controller(b->go, b->c, GO_gcController_heapMarked);
 }
 
-/**
- * Up to 1.16 GOGC is a variable by itself, which nothing leads to. But the goal
- * follows from it: heap_marked * (1 + GOGC / 100), or 4 MiB * GOGC / 100 where
- * that is more.
- */
+/** GOGC, up to 1.16, is a variable by itself; what it makes of it is the goal. */
 static void add_old_percent(struct builder *b)
 {
-	uint64_t goal = b->pace.goal, marked = b->marked, percent;
-	struct mw_go_figure *f;
+	bool is_off = b->pace.goal == UINT64_MAX;
+	int32_t percent;
 
-	if (goal == UINT64_MAX) {
+	if (!go_old_percent(b->go, &percent) ||
+	    (b->has_pace && is_off != (percent < 0)))
+		add_unknown(b, "gogc", COUNT,
+			    "not found in the code that uses it");
+	else if (percent < 0)
 		add_text(b, "gogc", "off");
-		return;
-	}
-	if (!b->has_pace || goal > UINT64_C(1) << 50 || goal < marked) {
-		add_unknown(b, "gogc", COUNT, "kept apart in this release");
-		return;
-	}
-	percent = marked ? ((goal - marked) * 100 + marked - 1) / marked : 0;
-	f = add(b, "gogc", COUNT, percent);
-	f->note = "worked out from the goal";
-	if (!marked || marked + marked * percent / 100 != goal) {
-		f->value = (goal * 100 + MW_MIB(4) - 1) / MW_MIB(4);
-		f->is_known = MW_MIB(4) * f->value / 100 == goal;
-		if (!f->is_known)
-			f->note = "kept apart in this release";
-	}
+	else
+		add(b, "gogc", COUNT, (uint64_t)percent);
 }
 
 static void add_limits(struct builder *b)

@@ -228,4 +228,5 @@ struct mw_error *mw_go_memstats_read(struct mw_go *go,
 void mw_go_memstats_free(struct mw_go_memstats *stats)
 {
 	mw_vec_free(&stats->metrics);
+	mw_vec_free(&stats->buckets);
 }

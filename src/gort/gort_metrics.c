@@ -13,6 +13,10 @@ struct source {
 	struct mw_go *go;
 	const struct go_counters *c;
 	struct go_heap_totals totals;
+	bool has_sched;
+	struct go_sched_stats sched;
+	struct mw_go_memstats *stats; /* for the buckets of histograms */
+	struct mw_error **error;
 };
 
 /** Fill in the value; false when it cannot be told. */
@@ -167,100 +171,86 @@ CPU_METRIC(cpu_idle, IDLE)
 CPU_METRIC(cpu_user, USER)
 CPU_METRIC(cpu_total, TOTAL)
 
-/* Histograms: how many samples they hold */
+/* Histograms */
 
-#define SAMPLES "a histogram: this is the number of its samples"
-
-static uint64_t sum_classes(const struct source *s, const uint64_t *counts,
-			    uint64_t large)
+static bool by_size(const struct source *s, const uint64_t *counts,
+		    uint64_t large, struct mw_go_figure *f)
 {
-	for (size_t i = 1; i < s->go->stat_vars.classes; i++)
-		large += counts[i];
-	return large;
+	*s->error = go_size_histogram(s->go, counts, large, s->stats, f);
+	return f->is_known;
 }
 
 static bool allocs_by_size(const struct source *s, struct mw_go_figure *f)
 {
-	f->value = sum_classes(s, SUMS.allocs, SUMS.large_alloc_count);
-	f->note = SAMPLES;
-	return true;
+	return by_size(s, SUMS.allocs, SUMS.large_alloc_count, f);
 }
 
 static bool frees_by_size(const struct source *s, struct mw_go_figure *f)
 {
-	f->value = sum_classes(s, SUMS.frees, SUMS.large_free_count);
-	f->note = SAMPLES;
-	return true;
+	return by_size(s, SUMS.frees, SUMS.large_free_count, f);
 }
 
-/** Samples in the timeHistogram at @va. */
-static bool samples(const struct source *s, uint64_t va,
-		    struct mw_go_figure *f)
+/** The timeHistogram that is the member @field of what lies at @base. */
+static bool times(const struct source *s, uint64_t base, enum go_field field,
+		  struct mw_go_figure *f)
 {
-	enum { MAX_COUNTS = 4096 };
-	const struct mw_go *go = s->go;
-	uint64_t bytes = go_size(go, GO_timeHistogram_counts), extra;
-	uint64_t counts[MAX_COUNTS];
-
 	f->note = "the histogram was not found";
-	if (bytes == 0 || bytes > sizeof(counts) ||
-	    !go_read_now(go, va + go_off(go, GO_timeHistogram_counts), counts,
-			 bytes))
-		return false;
-	for (size_t i = 0; i < bytes / 8; i++)
-		f->value += counts[i];
-	if (go_now(go, va, GO_timeHistogram_underflow, &extra))
-		f->value += extra;
-	if (go_now(go, va, GO_timeHistogram_overflow, &extra))
-		f->value += extra;
-	f->note = SAMPLES;
-	return true;
-}
-
-static bool sched_samples(const struct source *s, enum go_field field,
-			  struct mw_go_figure *f)
-{
-	f->note = "sched was not found";
-	return s->go->sched && go_has(s->go, field) &&
-	       samples(s, s->go->sched + go_off(s->go, field), f);
+	if (base && go_has(s->go, field))
+		*s->error = go_time_histogram(
+			s->go, base + go_off(s->go, field), s->stats, f);
+	return f->is_known;
 }
 
 static bool pauses(const struct source *s, struct mw_go_figure *f)
 {
 	if (go_has(s->go, GO_mstats_gcPauseDist))
-		return samples(s, s->go->stat_vars.memstats +
-					  go_off(s->go, GO_mstats_gcPauseDist),
-			       f);
-	return sched_samples(s, GO_schedt_stwTotalTimeGC, f);
+		return times(s, s->go->stat_vars.memstats,
+			     GO_mstats_gcPauseDist, f);
+	return times(s, s->go->sched, GO_schedt_stwTotalTimeGC, f);
 }
 
-#define SCHED_SAMPLES(name, field)                                        \
+#define SCHED_TIMES(name, field)                                          \
 	static bool name(const struct source *s, struct mw_go_figure *f)  \
 	{                                                                 \
-		return sched_samples(s, field, f);                        \
+		return times(s, s->go->sched, field, f);                  \
 	}
 
-SCHED_SAMPLES(latencies, GO_schedt_timeToRun)
-SCHED_SAMPLES(total_gc, GO_schedt_stwTotalTimeGC)
-SCHED_SAMPLES(total_other, GO_schedt_stwTotalTimeOther)
-SCHED_SAMPLES(stopping_gc, GO_schedt_stwStoppingTimeGC)
-SCHED_SAMPLES(stopping_other, GO_schedt_stwStoppingTimeOther)
+SCHED_TIMES(latencies, GO_schedt_timeToRun)
+SCHED_TIMES(total_gc, GO_schedt_stwTotalTimeGC)
+SCHED_TIMES(total_other, GO_schedt_stwTotalTimeOther)
+SCHED_TIMES(stopping_gc, GO_schedt_stwStoppingTimeGC)
+SCHED_TIMES(stopping_other, GO_schedt_stwStoppingTimeOther)
 
 /* sched */
 
+#define SCHED_METRIC(name, expression)                                    \
+	static bool name(const struct source *s, struct mw_go_figure *f)  \
+	{                                                                 \
+		f->note = "sched was not found, or changed meanwhile";    \
+		if (!s->has_sched)                                        \
+			return false;                                     \
+		f->note = NULL;                                           \
+		f->value = (uint64_t)(expression);                        \
+		return true;                                              \
+	}
+
+SCHED_METRIC(created, s->sched.created)
+SCHED_METRIC(running, s->sched.running)
+SCHED_METRIC(runnable, s->sched.runnable)
+SCHED_METRIC(waiting, s->sched.waiting)
+SCHED_METRIC(not_in_go, s->sched.not_in_go)
+SCHED_METRIC(threads, s->sched.threads)
+
 static bool goroutines(const struct source *s, struct mw_go_figure *f)
 {
-	uint64_t system;
-
 	f->note = "the list of goroutines was not found";
 	if (!s->go->info.has_goroutines)
 		return false;
 	f->note = NULL;
 	f->value = s->go->info.goroutines;
 	// Since 1.26, with those of the runtime itself.
-	if (go_has(s->go, GO_schedt_goroutinesCreated) &&
-	    go_read(s->go, s->go->sched, GO_schedt_ngsys, &system))
-		f->value += system;
+	if (s->has_sched && go_has(s->go, GO_schedt_goroutinesCreated))
+		f->value = s->sched.all;
 	return true;
 }
 
@@ -276,25 +266,33 @@ static bool gomaxprocs(const struct source *s, struct mw_go_figure *f)
 	return true;
 }
 
-static bool created(const struct source *s, struct mw_go_figure *f)
+static bool lock_wait(const struct source *s, struct mw_go_figure *f)
 {
-	enum { MAX_PS = 65536 };
-	struct go_slice ps;
-	uint64_t sum;
-
-	f->note = "sched was not found";
-	if (!s->go->sched || !go_read_ps(s->go, &ps) ||
-	    !go_now(s->go, s->go->sched, GO_schedt_goroutinesCreated, &sum))
+	f->note = "sched was not found, or changed meanwhile";
+	if (!s->has_sched || !go_has(s->go, GO_schedt_totalMutexWaitTime))
 		return false;
-	for (uint64_t i = 0; i < mw_min(ps.len, MAX_PS); i++) {
-		uint64_t p, count;
-
-		if (go_read_now(s->go, ps.ptr + 8 * i, &p, sizeof(p)) &&
-		    go_now(s->go, p, GO_p_goroutinesCreated, &count))
-			sum += count;
-	}
 	f->note = NULL;
-	f->value = sum;
+	f->real = (double)s->sched.lock_wait_ns / 1e9;
+	return true;
+}
+
+static bool go_to_c(const struct source *s, struct mw_go_figure *f)
+{
+	f->note = "threads have ended, whose calls are counted in a variable "
+		  "that has nothing to be found by";
+	if (!s->has_sched || s->sched.threads_ended)
+		return false;
+	f->note = NULL;
+	f->value = s->sched.go_to_c;
+	return true;
+}
+
+static bool starting_stack(const struct source *s, struct mw_go_figure *f)
+{
+	f->note = "its variable was not found in the code that uses it";
+	if (!go_starting_stack(s->go, &f->value))
+		return false;
+	f->note = NULL;
 	return true;
 }
 
@@ -302,14 +300,6 @@ static bool not_found(const struct source *s, struct mw_go_figure *f)
 {
 	(void)s;
 	f->note = "its variable has nothing to be found by without symbols";
-	return false;
-}
-
-static bool of_the_moment(const struct source *s, struct mw_go_figure *f)
-{
-	(void)s;
-	f->note = "of a moment while the program asks for it; `go goroutines` "
-		  "and `go sched` tell states";
 	return false;
 }
 
@@ -326,7 +316,7 @@ static const struct {
 #define CPU "/cpu/classes/"
 #define HEAP "/memory/classes/heap/"
 #define META "/memory/classes/metadata/"
-	{ "/cgo/go-to-c-calls:calls", 19, COUNT, not_found },
+	{ "/cgo/go-to-c-calls:calls", 19, COUNT, go_to_c },
 	{ CPU "gc/mark/assist:cpu-seconds", 20, REAL, cpu_gc_assist },
 	{ CPU "gc/mark/dedicated:cpu-seconds", 20, REAL, cpu_gc_dedicated },
 	{ CPU "gc/mark/idle:cpu-seconds", 20, REAL, cpu_gc_idle },
@@ -364,7 +354,7 @@ static const struct {
 	{ "/gc/scan/heap:bytes", 21, BYTES, scan_heap },
 	{ "/gc/scan/stack:bytes", 21, BYTES, scan_stack },
 	{ "/gc/scan/total:bytes", 21, BYTES, scan_total },
-	{ "/gc/stack/starting-size:bytes", 19, BYTES, not_found },
+	{ "/gc/stack/starting-size:bytes", 19, BYTES, starting_stack },
 	{ HEAP "free:bytes", 16, BYTES, heap_free },
 	{ HEAP "objects:bytes", 16, BYTES, heap_objects },
 	{ HEAP "released:bytes", 16, BYTES, heap_released },
@@ -381,26 +371,34 @@ static const struct {
 	{ "/memory/classes/total:bytes", 16, BYTES, total },
 	{ "/sched/gomaxprocs:threads", 19, COUNT, gomaxprocs },
 	{ "/sched/goroutines-created:goroutines", 26, COUNT, created },
-	{ "/sched/goroutines/not-in-go:goroutines", 26, COUNT, of_the_moment },
-	{ "/sched/goroutines/runnable:goroutines", 26, COUNT, of_the_moment },
-	{ "/sched/goroutines/running:goroutines", 26, COUNT, of_the_moment },
-	{ "/sched/goroutines/waiting:goroutines", 26, COUNT, of_the_moment },
+	{ "/sched/goroutines/not-in-go:goroutines", 26, COUNT, not_in_go },
+	{ "/sched/goroutines/runnable:goroutines", 26, COUNT, runnable },
+	{ "/sched/goroutines/running:goroutines", 26, COUNT, running },
+	{ "/sched/goroutines/waiting:goroutines", 26, COUNT, waiting },
 	{ "/sched/goroutines:goroutines", 16, COUNT, goroutines },
 	{ "/sched/latencies:seconds", 17, COUNT, latencies },
 	{ "/sched/pauses/stopping/gc:seconds", 22, COUNT, stopping_gc },
 	{ "/sched/pauses/stopping/other:seconds", 22, COUNT, stopping_other },
 	{ "/sched/pauses/total/gc:seconds", 22, COUNT, total_gc },
 	{ "/sched/pauses/total/other:seconds", 22, COUNT, total_other },
-	{ "/sched/threads/total:threads", 26, COUNT, of_the_moment },
-	{ "/sync/mutex/wait/total:seconds", 20, REAL, not_found },
+	{ "/sched/threads/total:threads", 26, COUNT, threads },
+	{ "/sync/mutex/wait/total:seconds", 20, REAL, lock_wait },
 };
 
 struct mw_error *go_add_metrics(struct mw_go *go, const struct go_counters *c,
 				struct mw_go_memstats *stats)
 {
-	struct source s = { go, c, go_heap_totals(go, &c->sums) };
+	struct mw_error *error = NULL;
+	struct source s = {
+		.go = go,
+		.c = c,
+		.totals = go_heap_totals(go, &c->sums),
+		.stats = stats,
+		.error = &error,
+	};
 
-	for (size_t i = 0; i < MW_COUNT(all); i++) {
+	s.has_sched = go_read_sched_stats(go, &s.sched);
+	for (size_t i = 0; i < MW_COUNT(all) && !error; i++) {
 		struct mw_go_figure *figure;
 
 		if (go_release(go) < all[i].since)
@@ -414,5 +412,5 @@ struct mw_error *go_add_metrics(struct mw_go *go, const struct go_counters *c,
 		};
 		figure->is_known = all[i].fill(&s, figure);
 	}
-	return NULL;
+	return error;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "gort_funcs_int.h"
-#include "gort_int.h"
+#include "gort_stats.h"
 #include "mw_go_profile.h"
 #include "mw_go_unwind.h"
 
@@ -173,76 +173,6 @@ static void take_figures(struct buckets *b)
 	}
 }
 
-/* The rate */
-
-static bool is_in(const struct go_range *range, uint64_t va)
-{
-	return va >= range->start && va < range->end;
-}
-
-/**
- * Where the code of @func loads or compares a variable that is no pointer, as
- *
- *	REX.W 8b /r disp32		mov	reg, [rip + disp32]
- *	REX.W 83 /7 disp32 imm8		cmp	[rip + disp32], imm8
- *	REX.W 39 or 3b /r disp32	cmp with a register
- *
- * the first one that has a value from the start, as most releases give it one,
- * otherwise the last one; 0 when there is none.
- */
-static uint64_t first_variable(const struct mw_go *go,
-			       const struct mw_go_func *func)
-{
-	enum { CODE = 512, INSN = 8 };
-	uint8_t code[CODE];
-	uint64_t last = 0;
-	size_t size = mw_min(func->end - func->entry, CODE);
-
-	if (!mw_target_read(go->target, func->entry, code, size))
-		return 0;
-	for (size_t i = 0; i + INSN <= size; i++) {
-		const uint8_t *c = code + i;
-		unsigned immediate = c[1] == 0x83;
-		uint64_t va = func->entry + i + 7 + immediate +
-			      (uint64_t)(int64_t)(int32_t)mw_u32(c + 3);
-
-		// Any register; the memory operand is relative to the pc.
-		if ((c[0] & 0xfb) != 0x48 || (c[2] & 0xc7) != 5 ||
-		    (c[1] != 0x8b && c[1] != 0x39 && c[1] != 0x3b &&
-		     !(immediate && (c[2] & 0x38) == 0x38)))
-			continue;
-		if (!mw_is_aligned(va, 8))
-			continue;
-		if (is_in(&go->module.noptrdata, va))
-			return va;
-		// Before it stands mcache0, a pointer that is none to the
-		// collector.
-		if (is_in(&go->module.noptrbss, va))
-			last = va;
-	}
-	return last;
-}
-
-/** runtime.MemProfileRate, by the code of those that use it. */
-static void find_rate(struct mw_go *go, struct mw_go_heap_profile *out)
-{
-	static const char *const users[] = { "runtime.nextSample",
-					     "runtime.profilealloc" };
-
-	for (size_t i = 0; i < MW_COUNT(users) && !out->has_rate; i++) {
-		struct mw_go_func func;
-		uint64_t va;
-
-		if (!mw_go_func_named(go->funcs, users[i], &func))
-			continue;
-		va = first_variable(go, &func);
-		// It is a signed number.
-		out->has_rate = va && mw_target_read_u64(go->target, va,
-							 &out->rate) &&
-				out->rate <= INT64_MAX;
-	}
-}
-
 struct mw_error *mw_go_heap_profile_read(struct mw_go *go,
 					 struct mw_go_heap_profile *ret)
 {
@@ -260,7 +190,7 @@ struct mw_error *mw_go_heap_profile_read(struct mw_go *go,
 		mw_go_heap_profile_free(&profile);
 		return error;
 	}
-	find_rate(go, &profile);
+	profile.has_rate = go_profile_rate(go, &profile.rate);
 	*ret = profile;
 	return NULL;
 }

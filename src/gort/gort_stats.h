@@ -120,6 +120,39 @@ MW_MUST_USE struct mw_error *go_add_metrics(struct mw_go *go,
 					    const struct go_counters *c,
 					    struct mw_go_memstats *stats);
 
+/* Histograms, gort_histograms.c: the figure becomes known, or has a note. */
+MW_MUST_USE struct mw_error *
+go_size_histogram(const struct mw_go *go, const uint64_t *counts,
+		  uint64_t large, struct mw_go_memstats *stats,
+		  struct mw_go_figure *f);
+/** That at @va, a runtime.timeHistogram. */
+MW_MUST_USE struct mw_error *go_time_histogram(const struct mw_go *go,
+					       uint64_t va,
+					       struct mw_go_memstats *stats,
+					       struct mw_go_figure *f);
+
+/* The scheduler's, gort_sched_stats.c */
+
+struct go_sched_stats {
+	/* goroutines, those of the runtime itself included */
+	uint64_t all, created, running, runnable, waiting, not_in_go;
+	uint64_t threads; /* without those that C has brought */
+	uint64_t go_to_c; /* calls, of threads that have not ended */
+	uint64_t lock_wait_ns;
+	bool threads_ended;
+};
+/** False when they cannot be found, or were caught in a change. */
+bool go_read_sched_stats(const struct mw_go *go, struct go_sched_stats *ret);
+
+/* Variables found by the code that uses them, gort_code_vars.c */
+
+/** runtime.MemProfileRate. */
+bool go_profile_rate(struct mw_go *go, uint64_t *ret);
+/** Bytes of a new goroutine's stack, since 1.19. */
+bool go_starting_stack(struct mw_go *go, uint64_t *ret);
+/** GOGC where it is a variable by itself, up to 1.16; -1 when it is off. */
+bool go_old_percent(struct mw_go *go, int32_t *ret);
+
 /** Whether a collection runs just now; false for @ret_known if not known. */
 bool go_gc_runs(const struct mw_go *go, bool *ret_known);
 

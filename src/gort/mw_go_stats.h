@@ -54,6 +54,15 @@ struct mw_go_figure {
 	double real; /* with MW_GO_UNIT_REAL */
 	const char *text; /* with MW_GO_UNIT_TEXT; static */
 	const char *note; /* why it is not known, or how; NULL: nothing to say */
+	/* Of a histogram, the value is the number of samples, and there are: */
+	bool is_histogram;
+	size_t first_bucket, bucket_count; /* in mw_go_memstats.buckets */
+};
+
+/** What of a histogram's samples is at least @from, and less than @below. */
+struct mw_go_bucket {
+	double from, below; /* -INFINITY and INFINITY at the ends */
+	uint64_t count; /* never 0 */
 };
 
 #define MW_GO_PAUSES 256
@@ -72,6 +81,7 @@ struct mw_go_memstats {
 	} by_size[MW_GO_MAX_CLASSES];
 	/* runtime/metrics, those of this release, in alphabetical order */
 	MW_VEC(struct mw_go_figure) metrics;
+	MW_VEC(struct mw_go_bucket) buckets; /* of all histograms in them */
 	bool is_consistent;
 	unsigned tries; /* readings that it took */
 	const char *doubt; /* what contradicts the figures; NULL: nothing */

@@ -62,6 +62,11 @@ const char *mw_format_delta(char text[static 32], int64_t bytes, bool exact);
 const char *mw_format_ns(char text[static 32], uint64_t ns, bool exact);
 
 /**
+ * Write @value with as few digits as read back to the same. Returns @text.
+ */
+const char *mw_format_real(char text[static 32], double value);
+
+/**
  * Write @text so that a terminal shows it and obeys nothing in it: control
  * characters, those that turn the direction of text, and bytes that are not
  * UTF-8 as \xNN.

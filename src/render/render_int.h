@@ -17,11 +17,6 @@ bool mw_utf8_is_control(const uint8_t *c);
  */
 size_t mw_put_text(FILE *out, const char *text, size_t bytes, size_t room);
 
-/**
- * Write @value with as few digits as read back to the same. Returns @text.
- */
-const char *mw_format_real(char text[static 32], double value);
-
 /** Columns of the whole of @text. */
 size_t mw_text_width(const char *text);
 

@@ -5,7 +5,8 @@
 // waits, so that memwhy can read the same. Bytes on standard input:
 //
 //	r  take the figures, keeping those of the time before
-//	p  print both, as lines of JSON: "old", "new", "metrics"
+//	p  print both, as lines of JSON: "old", "new", "metrics",
+//	   their "histograms", and those that are times as of "earlier"
 //	g  collect garbage
 //	a  allocate, and leave garbage
 //	s  allocate a little, of many sizes
@@ -19,6 +20,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"math"
 	"os"
 	_ "os/user" // with cgo enabled, this brings it in
 	"runtime"
@@ -37,6 +39,7 @@ var (
 	buffers  [][]byte
 	old, now runtime.MemStats
 	samples  []metrics.Sample
+	earlier  []metrics.Sample // whose histograms are those of samples
 	sink     interface{}
 	tiny     *byte
 	blocked  = make(chan int)
@@ -71,6 +74,7 @@ func deep(depth int) int {
 
 func take() {
 	old = now
+	copy(earlier, samples)
 	metrics.Read(samples)
 	runtime.ReadMemStats(&now)
 	metrics.Read(samples)
@@ -102,8 +106,30 @@ func line(name string, value interface{}) {
 	os.Stderr.WriteString(name + " " + string(text) + "\n")
 }
 
+// bound is a bucket's, which JSON cannot write when it is infinite.
+func bound(x float64) interface{} {
+	if math.IsInf(x, 0) {
+		return nil
+	}
+	return x
+}
+
+// filled has the buckets of a histogram that hold samples, and how many all do.
+func filled(h *metrics.Float64Histogram) (list []interface{}, sum uint64) {
+	for i, c := range h.Counts {
+		sum += c
+		if c > 0 {
+			list = append(list, map[string]interface{}{
+				"from": bound(h.Buckets[i]),
+				"below": bound(h.Buckets[i+1]), "count": c})
+		}
+	}
+	return
+}
+
 func print() {
 	values := map[string]interface{}{}
+	histograms := map[string]interface{}{}
 	for _, s := range samples {
 		switch s.Value.Kind() {
 		case metrics.KindUint64:
@@ -111,22 +137,28 @@ func print() {
 		case metrics.KindFloat64:
 			values[s.Name] = s.Value.Float64()
 		case metrics.KindFloat64Histogram:
-			var sum uint64
-			for _, c := range s.Value.Float64Histogram().Counts {
-				sum += c
-			}
-			values[s.Name] = sum
+			histograms[s.Name], values[s.Name] =
+				filled(s.Value.Float64Histogram())
 		}
 	}
 	line("old", &old)
 	line("new", &now)
 	line("metrics", values)
+	line("histograms", histograms)
+	times := map[string]float64{}
+	for _, s := range earlier {
+		if s.Value.Kind() == metrics.KindFloat64 {
+			times[s.Name] = s.Value.Float64()
+		}
+	}
+	line("earlier", times)
 }
 
 func main() {
 	for _, d := range metrics.All() {
 		samples = append(samples, metrics.Sample{Name: d.Name})
 	}
+	earlier = make([]metrics.Sample, len(samples))
 	allocate()
 	for i := 0; i < 40; i++ {
 		go deep(i * 10)

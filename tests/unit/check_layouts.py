@@ -79,7 +79,7 @@ FIGURES = {
     (None, 18): """mstats_nlookup mstats_heap_inuse mstats_heap_released
         mstats_stacks_inuse""",
     (None, 24): "finblock_old_alllink finblock_old_cnt schedt_runqsize",
-    (10, None): "m_mstartfn",
+    (10, None): "m_mstartfn schedt_nmfreed",
     (12, None): "work_assistQueue_head work_sweepWaiters_head",
     (14, 18): "mheap_scavengeGoal",
     (15, None): "spanSetBlock_spans",
@@ -110,12 +110,15 @@ FIGURES = {
         gcController_memoryLimit gcController_totalAlloc
         gcController_totalFree mspan_allocCountBeforeCache
         mstats_lastHeapInUse""",
-    (20, None): "m_isextra timeHistogram_overflow work_cpuStats",
-    (22, None): """schedt_stwStoppingTimeGC
+    (20, None): """m_isextra schedt_totalMutexWaitTime timeHistogram_overflow
+        work_cpuStats""",
+    (22, None): """m_lockWaitTime schedt_stwStoppingTimeGC
         schedt_stwStoppingTimeOther
-        schedt_stwTotalTimeGC schedt_stwTotalTimeOther""",
+        schedt_stwTotalTimeGC schedt_stwTotalTimeOther
+        schedt_totalRuntimeLockWaitTime""",
     (25, None): """cleanupBlock finblock_alllink finblock_cnt schedt_runq_size""",
-    (26, None): "m_idleNode_next p_goroutinesCreated schedt_goroutinesCreated",
+    (26, None): """m_idleNode_next p_goroutinesCreated schedt_goroutinesCreated
+        schedt_nGsyscallNoP""",
 }
 
 
