@@ -138,6 +138,8 @@ static struct mw_error *run(const struct cmd_call *call)
 
 	if (!error)
 		error = mw_go_spans_read(go.go, &spans);
+	if (!error)
+		error = mw_go_spans_find_holders(go.go, &spans);
 	if (error)
 		return error;
 	cmd_go_release(&go);

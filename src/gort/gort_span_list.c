@@ -167,7 +167,6 @@ static struct mw_error *hold_mcaches(struct holders *h)
 
 struct reader {
 	struct mw_go *go;
-	struct holders *holders;
 	uint64_t sweepgen;
 	struct mw_go_spans *out;
 };
@@ -175,7 +174,6 @@ struct reader {
 static bool add_span(struct reader *r, uint64_t va, const uint8_t *bytes)
 {
 	const struct mw_go *go = r->go;
-	const uint64_t *holder;
 	struct mw_go_span *to;
 	struct go_span span;
 
@@ -191,7 +189,6 @@ static bool add_span(struct reader *r, uint64_t va, const uint8_t *bytes)
 	to = mw_vec_push(&r->out->list);
 	if (!to)
 		return false;
-	holder = mw_map64_find(&r->holders->of, va);
 	*to = (struct mw_go_span){
 		.address = span.start,
 		.descriptor = va,
@@ -203,8 +200,7 @@ static bool add_span(struct reader *r, uint64_t va, const uint8_t *bytes)
 		.class = span.class >> 1,
 		.is_noscan = span.class & 1,
 		.is_user_arena = span.is_user_arena,
-		.holder = holder ? (uint8_t)*holder : MW_GO_HELD_BY_NONE,
-		.p = holder ? (uint32_t)(*holder >> 8) : 0,
+		.holder = MW_GO_HELD_BY_NONE,
 	};
 	if (go_has(go, GO_mspan_sweepgen)) {
 		int32_t sweep = (int32_t)((uint32_t)go_get(go, bytes,
@@ -246,6 +242,14 @@ static int by_address(const void *a, const void *b)
 	return x->address < y->address ? -1 : x->address > y->address;
 }
 
+static bool is_sorted(const struct mw_go_spans *spans)
+{
+	for (size_t i = 1; i < spans->list.n; i++)
+		if (spans->list.v[i].address < spans->list.v[i - 1].address)
+			return false;
+	return true;
+}
+
 static struct mw_error *read_all(struct reader *r)
 {
 	const struct go_slice *all = &r->go->allspans;
@@ -259,7 +263,8 @@ static struct mw_error *read_all(struct reader *r)
 		else if (!add_batch(r, vas, count))
 			return mw_error_nomem();
 	}
-	if (r->out->list.n > 0)
+	// A heap that has only grown has its spans in order.
+	if (!is_sorted(r->out))
 		qsort(r->out->list.v, r->out->list.n,
 		      sizeof(*r->out->list.v), by_address);
 	return NULL;
@@ -287,17 +292,11 @@ static void tidy(struct mw_go_spans *spans)
 struct mw_error *mw_go_spans_read(struct mw_go *go, struct mw_go_spans *ret)
 {
 	struct mw_go_spans out = { 0 };
-	struct holders holders = { .go = go };
-	struct reader r = { .go = go, .holders = &holders, .out = &out };
+	struct reader r = { .go = go, .out = &out };
 	struct mw_error *error;
 
 	go_read(go, go->mheap, GO_mheap_sweepgen, &r.sweepgen);
-	error = hold_centrals(&holders, r.sweepgen);
-	if (!error)
-		error = hold_mcaches(&holders);
-	if (!error)
-		error = read_all(&r);
-	mw_map64_free(&holders.of);
+	error = read_all(&r);
 	if (error) {
 		mw_go_spans_free(&out);
 		return error;
@@ -305,6 +304,31 @@ struct mw_error *mw_go_spans_read(struct mw_go *go, struct mw_go_spans *ret)
 	tidy(&out);
 	*ret = out;
 	return NULL;
+}
+
+struct mw_error *mw_go_spans_find_holders(struct mw_go *go,
+					  struct mw_go_spans *spans)
+{
+	struct holders holders = { .go = go };
+	uint64_t sweepgen = 0;
+	struct mw_error *error;
+
+	go_read(go, go->mheap, GO_mheap_sweepgen, &sweepgen);
+	error = hold_centrals(&holders, sweepgen);
+	if (!error)
+		error = hold_mcaches(&holders);
+	for (size_t i = 0; !error && i < spans->list.n; i++) {
+		struct mw_go_span *s = &spans->list.v[i];
+		const uint64_t *holder = mw_map64_find(&holders.of,
+						       s->descriptor);
+
+		if (!holder)
+			continue;
+		s->holder = (uint8_t)*holder;
+		s->p = (uint32_t)(*holder >> 8);
+	}
+	mw_map64_free(&holders.of);
+	return error;
 }
 
 void mw_go_spans_free(struct mw_go_spans *spans)

@@ -58,12 +58,15 @@ struct mw_go_spans {
 };
 
 /**
- * Read them.
+ * Read them, without their holders.
  *
  * Cost: 48 bytes of memory a span.
  */
 MW_MUST_USE struct mw_error *mw_go_spans_read(struct mw_go *go,
 					      struct mw_go_spans *ret);
+/** Fill in who holds each: holder and p. */
+MW_MUST_USE struct mw_error *mw_go_spans_find_holders(struct mw_go *go,
+						      struct mw_go_spans *spans);
 void mw_go_spans_free(struct mw_go_spans *spans);
 
 /** Bytes of the span: its pages. */
