@@ -306,6 +306,8 @@ bool go_find_version(struct mw_go *go, unsigned skip);
 bool go_load_areas(struct mw_go *go);
 void go_free_areas(struct mw_go *go);
 bool go_find_mheap(struct mw_go *go);
+/** Forget the members of structs that mheap_ says to have none. */
+void go_drop_empty_structs(struct mw_go *go);
 unsigned go_check_fixallocs(const struct mw_go *go, unsigned *ret_of);
 void go_find_variables(struct mw_go *go);
 void go_find_own_variables(struct mw_go *go);

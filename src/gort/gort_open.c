@@ -47,6 +47,7 @@ static bool fits(struct mw_go *go, bool *ret_complete, unsigned *ret_score)
 	if (!go_make_span_reader(go) || !go_fill_module(go) ||
 	    !go_load_areas(go) || !go_find_mheap(go))
 		return false;
+	go_drop_empty_structs(go);
 	*ret_score = go_check_fixallocs(go, &of);
 	*ret_complete = *ret_score == of;
 	return true;

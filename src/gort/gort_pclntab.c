@@ -198,8 +198,9 @@ static bool is_call(struct mw_go_funcs *funcs, const struct mw_go_func *func,
 }
 
 /**
- * How many calls that were inlined into the first functions are as the format
- * of @p says; -1 when it does not fit at all.
+ * How many calls that were inlined into functions are as the format of @p says;
+ * -1 when it does not fit at all. Some of the whole table are tried: with -race
+ * it begins with some thousand functions of C's, of which little is told.
  */
 static int try_functions(const struct mw_go_funcs *funcs,
 			 const struct go_pcln *p)
@@ -208,6 +209,7 @@ static int try_functions(const struct mw_go_funcs *funcs,
 	// As if it were the only module.
 	struct mw_go_funcs only = { .reader = funcs->reader };
 	uint64_t good = 0, with_data = 0, tried = 0;
+	uint64_t step = mw_max(p->count / SAMPLE, 1);
 	int calls = 0, bad_calls = 0;
 
 	only.modules.v = (struct go_pcln *)p;
@@ -216,7 +218,7 @@ static int try_functions(const struct mw_go_funcs *funcs,
 		struct mw_go_func func;
 		uint64_t tree;
 
-		if (!go_pcln_func(funcs, p, tried, &func) ||
+		if (!go_pcln_func(funcs, p, tried * step, &func) ||
 		    func.funcdata_count > MAX_NFUNCDATA)
 			continue;
 		good++;

@@ -58,7 +58,8 @@ VARIANTS = {
 }
 
 
-def go_program(name, version, variant="stripped", cgo=False, flags=()):
+def go_program(name, version, variant="stripped", cgo=False, flags=(),
+               **environment):
     """Build tests/programs/NAME.go with a Go release; the path."""
     source = PROGRAMS / f"{name}.go"
     flags = [*VARIANTS[variant], *flags]
@@ -67,14 +68,15 @@ def go_program(name, version, variant="stripped", cgo=False, flags=()):
         root = toolchain(version)
         env = dict(os.environ, GOROOT=str(root), GOTOOLCHAIN="local",
                    GOENV="off", GOFLAGS="", GO111MODULE="off",
-                   CGO_ENABLED="1" if cgo else "0")
+                   CGO_ENABLED="1" if cgo else "0", **environment)
         done = subprocess.run(
             [root / "bin" / "go", "build", *flags, "-o", path, source],
             env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
     return cached(f"{name}-go{version}-{variant}",
-                  [source.read_text(), version, flags, cgo], make)
+                  [source.read_text(), version, flags, cgo,
+                   *environment.items()], make)
 
 
 def c_program(name, compiler="gcc", flags=()):

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Go programs that are built in unusual ways: experiments, sanitizers, linkers,
+libraries in C programs, plugins, obfuscated, releases that are not known."""
+
+import os
+import subprocess
+
+import pytest
+
+from conftest import (PROGRAMS, c_program, cached, go_program, ledger, need,
+                      run, toolchain)
+from go_figures import go_command, read_idle
+from test_go_memstats import (check_histograms, check_memstats,
+                              check_reconciliation)
+
+
+def check(target, functions={"runtime.main", "main.deep"}):
+    """All that is told of it agrees with what it says itself."""
+    answer, report = read_idle(target)
+    check_memstats(answer, report)
+    check_histograms(answer, report)
+    assert check_reconciliation(answer)["left_bytes"] == 0
+    result = ledger(target, "--stop")
+    assert result.audit["balanced"] is True
+    assert result.audit["overlaps"] == 0
+    assert result.below("go/heap") > 0
+    rows = go_command("goroutines", target)["rows"]
+    assert len([r for r in rows if r["function"] == "main.deep"]) == 40 or \
+        "main.deep" not in functions
+    assert functions <= {r["function"] for r in rows}
+    for name in ("spans", "classes", "gc", "sched"):
+        assert go_command(name, target)["rows"]
+    return answer
+
+
+def figures(version, cgo=False, flags=(), **environment):
+    return go_program("figures", version, cgo=cgo, flags=flags, **environment)
+
+
+@pytest.mark.parametrize("version, experiment, cgo", [
+    ("1.22.12", "arenas", False),
+    ("1.22.12", "boringcrypto", True),
+    ("1.24.13", "noswissmap", False),
+    ("1.25.8", "noswissmap", False),
+    ("1.25.8", "greenteagc", False),
+    ("1.26.8", "nogreenteagc", False),
+    ("1.26.8", "boringcrypto", True),
+])
+def test_experiments(start, version, experiment, cgo):
+    target = start(figures(version, cgo, GOEXPERIMENT=experiment))
+    # A table of the release itself would be wrong for it.
+    assert check(target)["target"]["go"]["layout"] == "rtype"
+
+
+@pytest.mark.parametrize("version", ["1.16.15", "1.20.14", "1.26.8"])
+def test_race_detector(start, version):
+    """Its table of functions begins with thousands of C's."""
+    check(start(figures(version, True, ["-race"])))
+
+
+def test_address_sanitizer(start):
+    """It makes each object larger."""
+    check(start(figures("1.26.8", True, ["-asan"])))
+
+
+def test_memory_sanitizer(start):
+    need("clang")
+    check(start(figures("1.26.8", True, ["-msan"], CC="clang")))
+
+
+@pytest.mark.parametrize("flags", [
+    ["-ldflags=-s -w -linkmode=external"],
+    ["-buildmode=pie",
+     "-ldflags=-s -w -linkmode=external -extldflags=-static-pie"],
+    ["-ldflags=-s -w -checklinkname=0"],
+    ["-gcflags=all=-N -l"],
+], ids=["external", "static-pie", "checklinkname", "unoptimized"])
+def test_linkers(start, flags):
+    check(start(figures("1.26.8", True, flags)))
+
+
+# Go as a part of something else
+
+def shared_object(version, mode):
+    """figures.go as a library or a plugin, which has Figures()."""
+    sources = [PROGRAMS / "figures.go", PROGRAMS / "hosted.go"]
+
+    def make(path):
+        root = toolchain(version)
+        env = dict(os.environ, GOROOT=str(root), GOTOOLCHAIN="local",
+                   GOENV="off", GOFLAGS="", GO111MODULE="off",
+                   CGO_ENABLED="1")
+        path.mkdir()
+        done = subprocess.run(
+            [root / "bin" / "go", "build", f"-buildmode={mode}",
+             "-ldflags=-s -w", "-o", path / "figures.so", *sources],
+            env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    return cached(f"{mode}-go{version}",
+                  [s.read_text() for s in sources] + [version, mode],
+                  make) / "figures.so"
+
+
+@pytest.mark.parametrize("version", ["1.16.15", "1.22.12", "1.26.8"])
+def test_library_in_a_c_program(start, version):
+    target = start(c_program("host", flags=["-ldl"]),
+                   shared_object(version, "c-shared"))
+    # The goroutine that C called, main.main of which is never run.
+    answer = check(target, {"main.deep"})
+    assert answer["target"]["go"]["version"] == f"go{version}"
+
+
+@pytest.mark.parametrize("version", ["1.22.12", "1.26.8"])
+def test_plugin(start, version):
+    target = start(go_program("plugged", version, cgo=True),
+                   shared_object(version, "plugin"))
+    check(target, {"runtime.main"})
+
+
+# Releases that are not known
+
+def renamed(program, old, new, tmp_path):
+    """A copy that says to be of another release."""
+    assert len(old) == len(new)
+    data = program.read_bytes()
+    assert old in data
+    path = tmp_path / "renamed"
+    path.write_bytes(data.replace(old, new))
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("version, other", [("1.24.13", "1.24.99"),
+                                            ("1.22.12", "1.22.99"),
+                                            ("1.16.15", "1.16.99")])
+def test_unknown_patch_release(start, tmp_path, version, other):
+    """The nearest table, put right by the types in the program."""
+    target = start(renamed(figures(version), f"go{version}".encode(),
+                           f"go{other}".encode(), tmp_path))
+    go = check(target)["target"]["go"]
+    assert go["version"] == f"go{other}"
+    assert go["layout"] == "rtype"
+
+
+def test_unknown_minor_release(start, tmp_path):
+    """Refused, with the kernel's view given all the same."""
+    target = start(renamed(figures("1.22.12"), b"go1.22.12", b"go1.98.11",
+                           tmp_path))
+    for name in ("memstats", "gc", "spans", "goroutines"):
+        done = run("go", name, target.pid)
+        assert done.returncode == 1
+        assert "go1.98.11" in done.stderr and "not know" in done.stderr
+        assert done.stdout == ""
+    result = ledger(target, "--stop")
+    assert result.audit["balanced"] is True
+    assert "go1.98.11" in result.stderr
+    assert result.bytes("anonymous/private") > 0
+    assert result.bytes("binary/.text") > 0
