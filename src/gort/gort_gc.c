@@ -436,6 +436,8 @@ static void add_scavenger(struct builder *b)
 	add(b, "heap_retained", BYTES, retained);
 	add(b, "heap_released", BYTES, s->released);
 	if (!go_now(b->go, b->go->mheap, GO_mheap_scavengeGoal, &goal) &&
+	    !go_now(b->go, b->go->mheap, GO_mheap_scavengeRetainedGoal,
+		    &goal) &&
 	    !retained_goal(b, &goal))
 		goal = UINT64_MAX;
 	if (goal == UINT64_MAX)
@@ -457,13 +459,13 @@ static void add_scavenger(struct builder *b)
 	// It can return no more than is free.
 	ready = retained > s->in_heap ? retained - s->in_heap : 0;
 	if (go_has(b->go, GO_mheap_scavengeGoal) ||
+	    go_has(b->go, GO_mheap_scavengeRetainedGoal) ||
 	    go_has(b->go, GO_mstats_lastHeapInUse))
 		add(b, "scavenger_to_return", BYTES, mw_min(surplus, ready))
 			->note = "in the background, from here on";
-	else
-		add_unknown(b, "scavenger_to_return", BYTES,
-			    "this release goes by how long pages have been "
-			    "free, or by their share");
+	else // up to 1.12 sysmon does it
+		add(b, "scavenger_to_return", BYTES, ready)->note =
+			"as far as it stays unused for five minutes";
 	add(b, "heap_free", BYTES, ready)->note = "free pages that are kept";
 }
 

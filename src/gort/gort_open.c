@@ -179,8 +179,10 @@ static struct mw_error *open_once(struct mw_target *target, struct mw_go **ret)
 	if (!go)
 		return mw_error_nomem();
 	go->target = target;
+	// The runtime of a file that does not run has nothing yet.
 	if (!mw_target_info(target)->can_read ||
-	    !mw_target_info(target)->is_64)
+	    !mw_target_info(target)->is_64 ||
+	    mw_target_info(target)->kind == MW_TARGET_FILE)
 		return NULL;
 	for (size_t i = 0; i < count && !found; i++)
 		found = go_find_module(go, &images[i]);

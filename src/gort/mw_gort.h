@@ -37,8 +37,8 @@ struct mw_go_info {
 };
 
 /**
- * Find a Go runtime in @target. *@ret is NULL when there is none, which is not
- * an error.
+ * Find a Go runtime in @target. *@ret is NULL when there is none, as in a file
+ * that does not run, which is not an error.
  *
  * Errors: MW_E_UNSUPPORTED for a version without a table that fits;
  *         MW_E_FORMAT when its structures are damaged. The target is as

@@ -131,6 +131,15 @@ def test_bytes_of_the_file(start):
         assert file.read(20) == b"a literal whose byte"
 
 
+def test_go_file_that_does_not_run():
+    """It has no heap to be told apart, which is no reason for a note."""
+    program = go_program("places", "1.26.8", "symtab")
+    for words in ([program, "main.main"], ["--size=100", program]):
+        done = run("explain", *words)
+        assert done.returncode == 0
+        assert done.stderr == ""
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_structures(start, version):
     program = go_program("places", version, "dwarf")

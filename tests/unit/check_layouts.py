@@ -81,6 +81,7 @@ FIGURES = {
     (None, 24): "finblock_old_alllink finblock_old_cnt schedt_runqsize",
     (10, None): "m_mstartfn schedt_nmfreed",
     (12, None): "work_assistQueue_head work_sweepWaiters_head",
+    (13, 13): "mheap_scavengeRetainedGoal",
     (14, 18): "mheap_scavengeGoal",
     (15, None): "spanSetBlock_spans",
     (16, 21): "mstats_gcPauseDist",
