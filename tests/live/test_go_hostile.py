@@ -2,13 +2,18 @@
 """Damaged runtime structures: each command of `go` ends soon, with what can be
 told or with a message, and never crashes."""
 
+import functools
+import json
+import os
 import random
 import struct
 import subprocess
+import tempfile
+import threading
 
 import pytest
 
-from conftest import MEMWHY, go_program, needs_root, run
+from conftest import MEMWHY, Target, go_program, needs_root, run
 from go_figures import command, go_command
 from test_bad_input import variable
 
@@ -168,29 +173,103 @@ def test_damage_is_told(start):
     assert "contradict" in answer["stderr"] or "disagree" in answer["stderr"]
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_random_damage(start, tmp_path, seed):
-    """A snapshot whose words of data are replaced at random."""
+# Cores whose words of data are replaced at random
+
+PROGRAMS = {"1.9.7": "oldfigures", "1.15.15": "oldfigures",
+            "1.20.14": "figures", "1.26.8": "figures"}
+# More of them, to look for what a short test does not find.
+SEEDS = range(int(os.environ.get("MEMWHY_SEEDS", 3)))
+MOST_SECONDS = 60
+MOST_BYTES = 2 << 30
+
+
+@functools.lru_cache(maxsize=None)
+def core_of(version):
+    """A snapshot of a program at work, and where in it what can be written to
+    lies: [(first, last offset)], one for each mapping."""
+    name = PROGRAMS[version]
+    target = Target(go_program(name, version))
+    try:
+        for letter in "fs" if name == "figures" else "s":
+            command(target, letter)
+        with tempfile.TemporaryDirectory() as folder:
+            core = f"{folder}/core"
+            done = run("snapshot", "-o", core, target.pid)
+            assert done.returncode == 0, done.stderr
+            with open(core, "rb") as file:
+                data = file.read()
+    finally:
+        target.kill()
+    offset, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<2H", data, 54)
+    segments = []
+    for at in range(offset, offset + count * size, size):
+        kind, flags, start, va, _, stored, _, _ = struct.unpack_from(
+            "<2I6Q", data, at)
+        # PT_LOAD, PF_W
+        if kind == 1 and flags & 2 and stored:
+            segments.append((start, start + stored, va))
+    return data, segments
+
+
+def damaged(version, seed):
+    """Words of each mapping replaced: of a small one, where the runtime's own
+    data lies, as many as of a large one."""
     chance = random.Random(seed)
-    target = start(go_program("figures", "1.26.8", "stripped"))
-    command(target, "f")
-    core = tmp_path / "core"
-    done = subprocess.run([MEMWHY, "snapshot", "-o", core, str(target.pid)],
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    target.kill()
-    data = bytearray(core.read_bytes())
-    # Where an own pointer or a count stood: another one, or an extreme.
-    words = [i for i in range(4096, len(data) - 8, 8)
-             if 0 < int.from_bytes(data[i:i + 8], "little") < 1 << 48]
-    for at in chance.sample(words, len(words) // 200):
+    original, segments = core_of(version)
+    data = bytearray(original)
+    words = []
+    for first, last, _ in segments:
+        used = [i for i in range(first, last - 7, 8)
+                if any(original[i:i + 8])]
+        words += chance.sample(used, min(len(used), chance.choice(
+            [2, 20, 200, 2000])))
+    for at in words:
         value = chance.choice([
             0, 1, 0xff, 1 << 20, 1 << 40, (1 << 64) - 1, 1 << 63,
-            chance.randrange(1 << 48), None])
+            chance.randrange(1 << 48), None, None, None])
         if value is None:
             other = chance.choice(words)
-            data[at:at + 8] = data[other:other + 8]
+            data[at:at + 8] = original[other:other + 8]
         else:
             data[at:at + 8] = value.to_bytes(8, "little")
+    return data, [va for _, _, va in segments], chance
+
+
+def run_bounded(*words):
+    """Ends soon, and without much memory."""
+    with tempfile.TemporaryFile("w+") as out, \
+            tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen([MEMWHY, *words], stdout=out,
+                                   stderr=errors)
+        alarm = threading.Timer(MOST_SECONDS, process.kill)
+        alarm.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        alarm.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        errors.seek(0)
+        said = errors.read()
+        assert process.returncode in (0, 1), (words, said[-3000:])
+        assert "runtime error" not in said, said[-3000:]
+        assert usage.ru_maxrss * 1024 < MOST_BYTES, words
+        if process.returncode == 1:
+            assert said.startswith("memwhy: "), said[-3000:]
+        elif "--format=json" in words:
+            json.loads(out.read())
+
+
+@pytest.mark.parametrize("version", PROGRAMS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_damage(tmp_path, version, seed):
+    data, addresses, chance = damaged(version, seed)
+    core = tmp_path / "core"
     core.write_bytes(data)
-    check_all(core)
+    for words in (["ledger"], ["maps"], ["malloc"],
+                  *(["go", *words] for words in COMMANDS),
+                  ["go", "profile", "heap"], ["go", "profile", "goroutine"],
+                  ["explain", "--size=100"]):
+        run_bounded(*words, "--format=json", str(core))
+    for va in chance.sample(addresses, min(len(addresses), 8)):
+        run_bounded("explain", "--format=json", str(core),
+                    hex(va + chance.randrange(1 << 16)))
