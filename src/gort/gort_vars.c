@@ -251,7 +251,7 @@ static bool has_fixalloc(const struct mw_go *go, const struct fixalloc *f)
 static bool is_new_mheap(const struct mw_go *go, const uint8_t *bytes,
 			 size_t left)
 {
-	enum { LEAST = 4 };
+	enum { LEAST = 3 };
 	uint64_t spans_at = go_off(go, GO_mheap_allspans);
 	unsigned good = 0;
 

@@ -109,6 +109,8 @@ def test_stages(tmp_path, version):
     heap = boot.below("mallocinit", "go/heap/", "go/stacks/") + \
         boot.below("before gcinit", "go/heap/", "go/stacks/")
     assert heap == (64 * MIB if minor(version) > 10 else 1 * MIB)
+    assert boot.below("mallocinit", "anonymous/private") == 0
+    assert boot.below("mallocinit", "go/runtime/") >= 200 << 10
     index = boot.below("mallocinit", "go/runtime/page-alloc")
     assert (index > 500 * MIB) == (minor(version) > 13)
     # The 8 MiB are main's, and it has touched them; a collection may have
