@@ -242,14 +242,6 @@ static int by_address(const void *a, const void *b)
 	return x->address < y->address ? -1 : x->address > y->address;
 }
 
-static bool is_sorted(const struct mw_go_spans *spans)
-{
-	for (size_t i = 1; i < spans->list.n; i++)
-		if (spans->list.v[i].address < spans->list.v[i - 1].address)
-			return false;
-	return true;
-}
-
 static struct mw_error *read_all(struct reader *r)
 {
 	const struct go_slice *all = &r->go->allspans;
@@ -263,8 +255,7 @@ static struct mw_error *read_all(struct reader *r)
 		else if (!add_batch(r, vas, count))
 			return mw_error_nomem();
 	}
-	// A heap that has only grown has its spans in order.
-	if (!is_sorted(r->out))
+	if (r->out->list.n > 0)
 		qsort(r->out->list.v, r->out->list.n,
 		      sizeof(*r->out->list.v), by_address);
 	return NULL;
