@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
-#include "mw_elf.h"
+#include "mw_elf_debuglink.h"
 #include "mw_num.h"
 
 struct input {
@@ -117,12 +117,28 @@ static struct mw_elf *load_memory(const struct input *in)
 	return elf;
 }
 
+/** A file is its own debug file when it has a build id. */
+static void read_debuglink(const struct input *in)
+{
+	struct mw_elf_debuglink link = { 0 };
+	struct mw_error *error = mw_elf_debuglink_read(in->fd, &link);
+
+	fuzz_check_error(error);
+	mw_error_free(error);
+	CHECK(memchr(link.name, 0, sizeof(link.name)) &&
+	      !strchr(link.name, '/'));
+	CHECK(link.build_id_bytes <= sizeof(link.build_id));
+	if (link.build_id_bytes || link.name[0])
+		mw_elf_debuglink_is(&link, in->fd);
+}
+
 static void run(void *ctx)
 {
 	const struct input *in = ctx;
 
 	mw_elf_free(load_file(in));
 	mw_elf_free(load_memory(in));
+	read_debuglink(in);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

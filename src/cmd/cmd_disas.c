@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd_code.h"
+#include "cmd_debug.h"
 #include "cmd_names.h"
 #include "cmd_ranges.h"
 #include "mw_guard.h"
@@ -108,12 +109,22 @@ static struct mw_error *read_code(struct work *work)
 static void open_lines(struct work *work)
 {
 	struct mw_error *error;
+	int debug;
 
 	if (work->is_go || !work->what.image)
 		return;
 	error = mw_target_open_image(work->target, work->what.image, &work->fd);
 	if (!error)
 		error = mw_lines_open(work->fd, &work->lines);
+	if (error && work->fd >= 0) {
+		debug = cmd_open_debug_file(work->what.image->path, work->fd);
+		mw_closep(&work->fd);
+		work->fd = debug;
+		if (debug >= 0) {
+			mw_error_free(error);
+			error = mw_lines_open(debug, &work->lines);
+		}
+	}
 	mw_error_free(error); // without them, there are none
 }
 

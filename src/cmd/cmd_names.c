@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "mw_elf_symbols.h"
+#include "cmd_debug.h"
 #include "mw_guard.h"
 
 /** The symbols of one image. */
@@ -72,9 +72,9 @@ static struct mw_error *load_table(struct cmd_names *names,
 	if (!error)
 		error = mw_elf_file_open(fd, &file);
 	if (!error)
-		error = mw_elf_symbols_load(file, MW_ELF_SYMTAB | MW_ELF_DYNSYM |
-							  MW_ELF_DEBUGDATA,
-					    &table->symbols);
+		error = cmd_load_symbols(file, image->path, fd,
+					 MW_ELF_DYNSYM | MW_ELF_DEBUGDATA,
+					 &table->symbols);
 	if (!error)
 		error = mw_elf_symbols_sort(&table->symbols);
 	mw_elf_file_close(file);

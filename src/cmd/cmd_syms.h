@@ -13,6 +13,7 @@
 struct syms_image {
 	const struct mw_image *image; /* NULL: a file that is not loaded */
 	uint64_t bias;
+	const char *path; /* owned by the target or the command line */
 	int fd;
 	struct mw_elf_file *file;
 	struct mw_elf_symbols symbols;

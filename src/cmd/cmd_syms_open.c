@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "cmd_debug.h"
 #include "cmd_syms.h"
 #include "mw_guard.h"
 
@@ -25,9 +26,8 @@ static struct mw_error *load(struct syms_image *image)
 	const struct mw_elf_symbol *text, *etext;
 
 	if (!error)
-		error = mw_elf_symbols_load(image->file,
-					    MW_ELF_SYMTAB | MW_ELF_DEBUGDATA,
-					    &image->symbols);
+		error = cmd_load_symbols(image->file, image->path, image->fd,
+					 MW_ELF_DEBUGDATA, &image->symbols);
 	if (!error && image->symbols.list.n == 0) {
 		mw_elf_symbols_free(&image->symbols);
 		error = mw_elf_symbols_load(image->file, MW_ELF_DYNSYM,
@@ -59,6 +59,7 @@ static struct mw_error *add_image(struct syms *syms,
 	*image = (struct syms_image){
 		.image = of,
 		.bias = of ? of->bias : 0,
+		.path = of ? of->path : syms->call->target,
 		.fd = fd,
 	};
 	return load(image);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd_debug.h"
 #include "cmd_syms.h"
 #include "cmd_values.h"
 #include "mw_guard.h"
@@ -179,9 +180,25 @@ static int by_vaddr(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
+/** From the file or its debug file, then open as *@debug as long as @ret. */
+static struct mw_error *open_vars(const struct syms_image *image, int *debug,
+				  struct mw_vars **ret)
+{
+	struct mw_error *error = mw_vars_open(image->fd, ret);
+
+	if (!error || error->code == MW_E_NOMEM)
+		return error;
+	*debug = cmd_open_debug_file(image->path, image->fd);
+	if (*debug < 0)
+		return error;
+	mw_error_free(error);
+	return mw_vars_open(*debug, ret);
+}
+
 static struct mw_error *read_image(struct reader *r, uint32_t index)
 {
 	const struct syms *syms = r->syms;
+	MW_CLEANUP(mw_closep) int debug = -1;
 	MW_CLEANUP(mw_vars_closep) struct mw_vars *vars = NULL;
 	MW_CLEANUP(mw_freep) struct mw_var *list =
 		mw_calloc(syms->rows.n, sizeof(*list));
@@ -205,7 +222,7 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 	if (count == 0)
 		return NULL;
 	qsort(list, count, sizeof(*list), by_vaddr);
-	error = mw_vars_open(syms->images.v[index].fd, &vars);
+	error = open_vars(&syms->images.v[index], &debug, &vars);
 	if (error && error->code == MW_E_NOMEM)
 		return error;
 	mw_error_free(error); // without it, by looks

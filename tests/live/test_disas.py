@@ -161,6 +161,19 @@ def test_lines_of_c():
     assert [t[0] for t in told] == expected
 
 
+def test_names_and_lines_from_a_debug_file(tmp_path):
+    whole = c_program("churn", flags=["-pthread"])
+    for command in (["objcopy", "--only-keep-debug", whole,
+                     tmp_path / "some.debug"],
+                    ["strip", "-o", tmp_path / "stripped", whole],
+                    ["objcopy", f"--add-gnu-debuglink={tmp_path}/some.debug",
+                     tmp_path / "stripped"]):
+        subprocess.run(command, check=True)
+    told = [(line, at, code, text.replace("@GLIBC_2.2.5", "")) for
+            line, at, code, text in disas(tmp_path / "stripped", "main")]
+    assert told == disas(whole, "main")
+
+
 def test_assembler_without_sizes():
     told = disas(asm_program("minimal"), "_start")
     expected = objdump(asm_program("minimal"))["_start"]

@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from conftest import asm_program, c_program, go_program, need, run
+from conftest import (MEMWHY, asm_program, c_program, go_program, need,
+                      run)
 
 
 def syms(path, *arguments):
@@ -295,6 +296,67 @@ def test_values_are_as_gdb_has_them(start):
     lines = [line for line in done.stdout.splitlines()
              if re.fullmatch(r"-?[\d.]+", line)]
     assert lines == [told[n][1] for n in names], done.stdout
+
+
+def separate(folder, *link_flags):
+    """A stripped program and its debug file; the same with all in one."""
+    whole = c_program("variables", flags=["-O1", *link_flags])
+    program, debug = folder / "program", folder / "program.debug"
+    for command in (["objcopy", "--only-keep-debug", whole, debug],
+                    ["strip", "-o", program, whole],
+                    ["objcopy", f"--add-gnu-debuglink={debug}", program]):
+        subprocess.run(command, check=True)
+    return whole, program, debug
+
+
+def test_debug_file_beside_the_program(start, tmp_path):
+    whole, program, debug = separate(tmp_path)
+    want = syms(whole)
+    assert syms(program) == want
+    target = start(program)
+    told = values(target, "--match", "_var")
+    assert told["point_var"][0] == "point"
+    assert re.fullmatch(C_VALUES["point_var"][1], told["point_var"][1])
+    (tmp_path / ".debug").mkdir()
+    moved = debug.rename(tmp_path / ".debug" / debug.name)
+    assert syms(program) == want
+    # That of another program is none.
+    other = tmp_path / "other"
+    other.mkdir()
+    separate(other, "-O2")[2].rename(moved)
+    assert syms(program) != want
+    moved.unlink()
+    os.mkfifo(moved)
+    assert len(syms(program)) < len(want)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_debug_file_by_build_id(tmp_path):
+    whole, program, debug = separate(tmp_path)
+    subprocess.run(["objcopy", "--remove-section=.gnu_debuglink", program],
+                   check=True)
+    notes = subprocess.run(["readelf", "-n", program], capture_output=True,
+                           text=True, check=True).stdout
+    build_id = re.search("Build ID: ([0-9a-f]+)", notes)[1]
+    place = tmp_path / "debug" / ".build-id" / build_id[:2]
+    place.mkdir(parents=True)
+    debug.rename(place / f"{build_id[2:]}.debug")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c",
+         f"mount --bind {tmp_path}/debug /usr/lib/debug && "
+         f"exec {MEMWHY} syms --format=csv {program}"],
+        capture_output=True, text=True, check=True)
+    assert list(csv.DictReader(io.StringIO(done.stdout))) == syms(whole)
+    assert len(syms(program)) < len(syms(whole))
+
+
+def test_debug_file_by_checksum(tmp_path):
+    """A program without a build id."""
+    whole, program, debug = separate(tmp_path, "-Wl,--build-id=none")
+    assert syms(program) == syms(whole)
+    with open(debug, "ab") as file:
+        file.write(b"more")
+    assert len(syms(program)) < len(syms(whole))
 
 
 def test_json():

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd_debug.h"
+
+#include <string.h>
+
+#include "cmd.h"
+#include "mw_elf_debuglink.h"
+#include "mw_guard.h"
+
+#define DEBUG_FOLDER "/usr/lib/debug"
+
+/** Open the file at @path, which is freed, if it is that of @link; else -1. */
+static int try(char *path, const struct mw_elf_debuglink *link)
+{
+	int fd = -1;
+
+	if (path)
+		mw_error_free(cmd_open_regular(path, &fd));
+	mw_free(path);
+	if (fd >= 0 && !mw_elf_debuglink_is(link, fd))
+		mw_closep(&fd);
+	return fd;
+}
+
+/** /usr/lib/debug/.build-id/ab/cdef….debug */
+static char *build_id_path(const struct mw_elf_debuglink *link)
+{
+	char digits[2 * sizeof(link->build_id) + 1];
+
+	for (size_t i = 0; i < link->build_id_bytes; i++)
+		snprintf(digits + 2 * i, 3, "%02x", link->build_id[i]);
+	return mw_format(DEBUG_FOLDER "/.build-id/%.2s/%s.debug", digits,
+			 digits + 2);
+}
+
+int cmd_open_debug_file(const char *path, int fd)
+{
+	struct mw_elf_debuglink link = { 0 };
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash - path) : 1, debug = -1;
+
+	mw_error_free(mw_elf_debuglink_read(fd, &link));
+	if (!slash)
+		path = ".";
+	if (link.build_id_bytes > 1)
+		debug = try(build_id_path(&link), &link);
+	if (debug < 0 && link.name[0])
+		debug = try(mw_format("%.*s/%s", folder, path, link.name),
+			    &link);
+	if (debug < 0 && link.name[0])
+		debug = try(mw_format("%.*s/.debug/%s", folder, path,
+				      link.name), &link);
+	if (debug < 0 && link.name[0] && *path == '/')
+		debug = try(mw_format(DEBUG_FOLDER "%.*s/%s", folder, path,
+				      link.name), &link);
+	return debug;
+}
+
+/** Those of the debug file; none when it does not number sections alike. */
+static struct mw_error *load_separate(const struct mw_elf_file *file, int fd,
+				      struct mw_elf_symbols *ret)
+{
+	MW_CLEANUP(mw_elf_file_closep) struct mw_elf_file *debug = NULL;
+	struct mw_error *error = mw_elf_file_open(fd, &debug);
+
+	if (error || !mw_elf_same_sections(file, debug))
+		return error;
+	return mw_elf_symbols_load(debug, MW_ELF_SYMTAB, ret);
+}
+
+struct mw_error *cmd_load_symbols(struct mw_elf_file *file, const char *path,
+				  int fd, unsigned otherwise,
+				  struct mw_elf_symbols *ret)
+{
+	MW_CLEANUP(mw_closep) int debug = -1;
+	struct mw_elf_symbols symbols = { 0 };
+	struct mw_error *error = NULL;
+
+	if (mw_elf_file_section_of_type(file, SHT_SYMTAB))
+		return mw_elf_symbols_load(file, MW_ELF_SYMTAB | otherwise, ret);
+	debug = cmd_open_debug_file(path, fd);
+	if (debug >= 0)
+		error = load_separate(file, debug, &symbols);
+	if (error && error->code == MW_E_NOMEM)
+		return error;
+	mw_error_free(error); // a damaged one is none
+	if (symbols.list.n == 0) {
+		mw_elf_symbols_free(&symbols);
+		return mw_elf_symbols_load(file, otherwise, ret);
+	}
+	*ret = symbols;
+	return NULL;
+}
