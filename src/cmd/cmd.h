@@ -22,6 +22,7 @@ enum cmd_shared {
 	CMD_VERBOSE = 8,  /* --verbose, -v */
 	CMD_FILES = 16,	  /* the target may be an ELF file that does not run */
 	CMD_PROGRAM = 32, /* all behind the first operand belongs to it */
+	CMD_PPROF = 64,	  /* --format=pprof, too */
 };
 
 /**
@@ -47,6 +48,7 @@ struct cmd_call {
 	char **operands;    /* behind the target, @operand_count of them */
 	size_t operand_count;
 	enum mw_format format;
+	bool as_pprof; /* in place of a format */
 	struct mw_style style;
 	struct mw_target_options capture;
 	bool verbose;

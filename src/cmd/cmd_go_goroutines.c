@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "cmd_go_goroutines.h"
+#include "cmd_go_profile.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
 
@@ -89,6 +91,27 @@ static struct mw_error *json_locals(struct mw_json *json, struct goroutines *g)
 	return NULL;
 }
 
+static bool is_wanted(const struct mw_go_goroutine *one, const void *ctx)
+{
+	return goroutines_wanted(ctx, one);
+}
+
+static struct mw_error *write_profile(struct goroutines *g,
+				      struct mw_target *target)
+{
+	MW_CLEANUP(profile_free) struct profile p = { .target = target,
+						      .go = g->go };
+	struct mw_error *error = profile_begin(&p);
+
+	if (!error)
+		error = mw_go_functions(g->go, &p.funcs);
+	if (!error)
+		error = profile_goroutines(&p, &g->all, is_wanted, g);
+	if (!error && p.failed)
+		error = mw_error_nomem();
+	return error ? error : profile_write(&p, STDOUT_FILENO);
+}
+
 static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
 			     struct mw_target *target, uint64_t stopped_ns,
 			     uint64_t begun_ns)
@@ -97,6 +120,8 @@ static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
 	struct mw_error *error;
 	struct mw_json json;
 
+	if (call->as_pprof)
+		return write_profile(g, target);
 	if (call->format == MW_FORMAT_TEXT)
 		print_sums(g, &call->style);
 	if (call->format == MW_FORMAT_TEXT && backtrace &&
@@ -154,8 +179,15 @@ static struct mw_error *read_all(const struct cmd_call *call,
 	return error;
 }
 
-static struct mw_error *take_options(struct goroutines *g)
+static struct mw_error *take_options(const struct cmd_call *call,
+				     struct goroutines *g)
 {
+	if (call->as_pprof && isatty(STDOUT_FILENO))
+		return mw_error_new(MW_E_USAGE, "a profile is no text: send it "
+				    "to a file or a program");
+	if (call->as_pprof && (locals || by != BY_GOROUTINE))
+		return mw_error_new(MW_E_USAGE, "a profile has the stacks of "
+				    "all: leave out --by and --locals");
 	if (locals && by != BY_GOROUTINE)
 		return mw_error_new(MW_E_USAGE, "--locals are those of each "
 				    "goroutine: leave out --by");
@@ -171,7 +203,7 @@ static struct mw_error *run(const struct cmd_call *call)
 	MW_CLEANUP(mw_target_closep) struct mw_target *target = NULL;
 	MW_CLEANUP(goroutines_free) struct goroutines g = { 0 };
 	uint64_t begun_ns = mw_kernel_now(), stopped_ns = 0;
-	struct mw_error *error = take_options(&g);
+	struct mw_error *error = take_options(call, &g);
 
 	if (!error)
 		error = cmd_open_target(call, &target);
@@ -221,7 +253,8 @@ const struct cmd_command cmd_go_goroutines = {
 	.name = "go goroutines",
 	.operands = "TARGET",
 	.summary = "goroutines: state, what they wait for, stacks, backtraces",
-	.shared = CMD_FORMAT | CMD_CSV | CMD_CAPTURE | CMD_VERBOSE,
+	.shared = CMD_FORMAT | CMD_CSV | CMD_PPROF | CMD_CAPTURE |
+		  CMD_VERBOSE,
 	.options = options,
 	.run = run,
 	.help = help,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd_go_profile.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "mw_go_goroutines.h"
+#include "cmd_go_open.h"
 #include "mw_go_profile.h"
 #include "mw_go_unwind.h"
 #include "mw_guard.h"
@@ -97,6 +95,7 @@ static void add_heap_sample(struct profile *p,
 	const uint64_t *pcs = heap->pcs.v + s->first;
 	size_t head = runtime_head(p->funcs, pcs, s->count);
 	struct heap_sample sample = { p, pcs + head, { 0 } };
+	struct mw_pprof_label label = { .key = "bytes" };
 	uint64_t rate = heap->rate;
 
 	mw_go_scale_sample(s->allocs, s->alloc_bytes, rate,
@@ -114,9 +113,9 @@ static void add_heap_sample(struct profile *p,
 		mw_go_stack_lines(p->funcs, pcs, s->count, add_heap_line,
 				  &sample);
 	}
-	profile_end(p, sample.values,
-		    s->allocs && s->alloc_bytes / s->allocs ? "bytes" : NULL,
-		    s->allocs ? (int64_t)(s->alloc_bytes / s->allocs) : 0);
+	if (s->allocs)
+		label.number = (int64_t)(s->alloc_bytes / s->allocs);
+	profile_end(p, sample.values, &label, label.number != 0);
 }
 
 static void describe_heap(struct profile *p, uint64_t rate)
@@ -184,13 +183,13 @@ static struct mw_error *fill_heap(struct profile *p)
 	MW_CLEANUP(mw_go_heap_profile_free) struct mw_go_heap_profile heap = {
 		0
 	};
-	struct mw_error *error = mw_go_heap_profile_read(p->go->go, &heap);
+	struct mw_error *error = mw_go_heap_profile_read(p->go, &heap);
 
 	if (!error)
 		error = no_heap(p, &heap);
 	if (error)
 		return error;
-	note_heap(p->go->target, &heap);
+	note_heap(p->target, &heap);
 	if (!heap.has_rate)
 		heap.rate = 512 << 10;
 	p->values = 4;
@@ -202,80 +201,19 @@ static struct mw_error *fill_heap(struct profile *p)
 
 /* Goroutines */
 
-struct goroutine_sample {
-	struct profile *profile;
-	int64_t value;
-	const uint64_t *pcs;
-};
-
-static bool add_goroutine_line(const struct mw_go_line *line, size_t frame,
-			       void *ctx)
+/** As the program's own profile has it: the runtime's are in none. */
+static bool is_user(const struct mw_go_goroutine *one, const void *ctx)
 {
-	struct goroutine_sample *s = ctx;
-
-	if (strcmp(line->function, "runtime.goexit") != 0)
-		profile_line(s->profile, line, s->pcs[frame], &s->value);
-	return !s->profile->failed;
-}
-
-/** One stack, of @count goroutines. */
-static struct mw_error *add_trace(struct profile *p,
-				  const struct mw_go_goroutines *all,
-				  const struct mw_go_trace *trace,
-				  int64_t count)
-{
-	struct goroutine_sample s = { p, count, &all->pcs.v[trace->first] };
-	struct mw_error *error;
-
-	profile_sample(p);
-	error = mw_go_trace_lines(p->go->go, all, trace, add_goroutine_line,
-				  &s);
-	profile_end(p, &count, NULL, 0);
-	return error;
-}
-
-static struct mw_error *add_goroutines(struct profile *p,
-				       const struct mw_go_goroutines *all)
-{
-	MW_CLEANUP(mw_freep) int64_t *counts =
-		mw_calloc(all->traces.n, sizeof(*counts));
-	struct mw_error *error = NULL;
-	int64_t unknown = 0;
-
-	if (!counts)
-		return mw_error_nomem();
-	// The runtime's own are in no profile.
-	for (size_t i = 0; i < all->list.n; i++) {
-		const struct mw_go_goroutine *g = &all->list.v[i];
-
-		if (g->is_dead || g->is_system)
-			continue;
-		if (g->trace == MW_GO_NO_TRACE)
-			unknown++;
-		else
-			counts[g->trace]++;
-	}
-	for (size_t i = 0; i < all->traces.n && !error && !p->failed; i++)
-		if (counts[i])
-			error = add_trace(p, all, &all->traces.v[i],
-					  counts[i]);
-	if (unknown)
-		mw_target_note(p->go->target, "%" PRId64 " goroutines just run "
-			       "and are left out; --stop gives all", unknown);
-	return error;
+	(void)ctx;
+	return !one->is_system;
 }
 
 static struct mw_error *fill_goroutines(struct profile *p)
 {
 	MW_CLEANUP(mw_go_goroutines_free) struct mw_go_goroutines all = { 0 };
-	struct mw_error *error = mw_go_goroutines_read(p->go->go, &all);
+	struct mw_error *error = mw_go_goroutines_read(p->go, &all);
 
-	if (error)
-		return error;
-	p->values = 1;
-	mw_pprof_period(p->pprof, "goroutine", "count", 1);
-	mw_pprof_sample_type(p->pprof, "goroutine", "count");
-	return add_goroutines(p, &all);
+	return error ? error : profile_goroutines(p, &all, is_user, NULL);
 }
 
 /* Output */
@@ -322,7 +260,8 @@ static struct mw_error *fill_table(struct profile *p, bool is_heap,
 }
 
 static struct mw_error *emit_table(const struct cmd_call *call,
-				   struct profile *p, bool is_heap)
+				   struct profile *p, const struct cmd_go *go,
+				   bool is_heap)
 {
 	MW_CLEANUP(mw_table_deinit) struct mw_table table = { 0 };
 	struct mw_error *error;
@@ -334,8 +273,8 @@ static struct mw_error *emit_table(const struct cmd_call *call,
 			      MW_COUNT(goroutine_columns));
 	error = fill_table(p, is_heap, &table);
 	if (!error)
-		cmd_emit_table(call, &table, p->go->target, p->go->go,
-			       p->go->stopped_ns, p->go->wall_ns);
+		cmd_emit_table(call, &table, go->target, go->go,
+			       go->stopped_ns, go->wall_ns);
 	return error;
 }
 
@@ -345,7 +284,7 @@ static struct mw_error *write_file(struct profile *p)
 	struct mw_error *error = mw_output_open(output, force, &file);
 
 	if (!error)
-		error = mw_pprof_write(p->pprof, mw_output_fd(file));
+		error = profile_write(p, mw_output_fd(file));
 	return error ? error : mw_output_commit(file);
 }
 
@@ -370,7 +309,7 @@ static struct mw_error *take(struct profile *p, bool is_heap)
 	struct mw_error *error = profile_begin(p);
 
 	if (!error)
-		error = mw_go_functions(p->go->go, &p->funcs);
+		error = mw_go_functions(p->go, &p->funcs);
 	if (!error)
 		error = is_heap ? fill_heap(p) : fill_goroutines(p);
 	if (!error && p->failed)
@@ -381,9 +320,8 @@ static struct mw_error *take(struct profile *p, bool is_heap)
 static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(cmd_go_close) struct cmd_go go = { 0 };
-	MW_CLEANUP(profile_free) struct profile p = { .go = &go };
+	MW_CLEANUP(profile_free) struct profile p = { 0 };
 	struct cmd_call own;
-	struct timespec now = { 0 };
 	struct mw_error *error;
 	bool is_heap;
 
@@ -391,6 +329,8 @@ static struct mw_error *run(const struct cmd_call *call)
 		return mw_error_new(MW_E_USAGE, "say which profile: heap or "
 				    "goroutine");
 	error = cmd_go_open(&own, &go);
+	p.target = go.target;
+	p.go = go.go;
 	if (!error)
 		error = take(&p, is_heap);
 	if (go.target)
@@ -398,11 +338,7 @@ static struct mw_error *run(const struct cmd_call *call)
 	if (error)
 		return error;
 	cmd_print_notes(go.target);
-	if (!output)
-		return emit_table(&own, &p, is_heap);
-	clock_gettime(CLOCK_REALTIME, &now);
-	mw_pprof_time(p.pprof, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
-	return write_file(&p);
+	return output ? write_file(&p) : emit_table(&own, &p, &go, is_heap);
 }
 
 static void help(FILE *out)

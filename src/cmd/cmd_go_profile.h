@@ -2,8 +2,9 @@
 #ifndef CMD_GO_PROFILE_H
 #define CMD_GO_PROFILE_H
 
-#include "cmd_go_open.h"
 #include "mw_go_funcs.h"
+#include "mw_go_goroutines.h"
+#include "mw_map64.h"
 #include "mw_pprof.h"
 
 /* A profile on its way to a file or a table. */
@@ -18,7 +19,8 @@ struct profile_function {
 };
 
 struct profile {
-	struct cmd_go *go;
+	struct mw_target *target;
+	struct mw_go *go;
 	struct mw_go_funcs *funcs;
 	size_t values;	 /* of each sample */
 	uint64_t samples;
@@ -45,6 +47,16 @@ void profile_sample(struct profile *profile);
 void profile_line(struct profile *profile, const struct mw_go_line *line,
 		  uint64_t pc, const int64_t *values);
 void profile_end(struct profile *profile, const int64_t *values,
-		 const char *label, int64_t number);
+		 const struct mw_pprof_label *labels, size_t label_count);
+
+/** Write it, as taken now. */
+MW_MUST_USE struct mw_error *profile_write(struct profile *profile, int fd);
+
+/** Add those of @all that are wanted. */
+MW_MUST_USE struct mw_error *
+profile_goroutines(struct profile *profile, const struct mw_go_goroutines *all,
+		   bool (*is_wanted)(const struct mw_go_goroutine *one,
+				     const void *ctx),
+		   const void *ctx);
 
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "mw_guard.h"
 
@@ -27,7 +28,7 @@ static void add_mapping(struct profile *p)
 {
 	size_t count;
 	const struct mw_image *images =
-		mw_target_images(p->go->target, &count);
+		mw_target_images(p->target, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct mw_image *image = &images[i];
@@ -157,12 +158,21 @@ void profile_line(struct profile *p, const struct mw_go_line *line,
 		end_location(p);
 }
 
-void profile_end(struct profile *p, const int64_t *values, const char *label,
-		 int64_t number)
+void profile_end(struct profile *p, const int64_t *values,
+		 const struct mw_pprof_label *labels, size_t label_count)
 {
 	end_location(p);
 	for (size_t i = 0; i < p->values; i++)
 		p->total[i] += values[i];
 	mw_pprof_sample(p->pprof, p->locations.v, p->locations.n, values,
-			p->values, label, number);
+			p->values, labels, label_count);
+}
+
+struct mw_error *profile_write(struct profile *p, int fd)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	mw_pprof_time(p->pprof, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+	return mw_pprof_write(p->pprof, fd);
 }

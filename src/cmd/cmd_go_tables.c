@@ -4,13 +4,16 @@
 
 #include "cmd_go_goroutines.h"
 #include "mw_guard.h"
+#include "mw_text.h"
+
+#define MOST_LABELS_TEXT 4096 /* bytes */
 
 /* A row for each goroutine */
 
 enum column {
 	ID, STATE, WAIT_REASON, WAITED, STACK, USED, FUNCTION, TOP, CREATOR,
 	CREATED_AT, PARENT, LARGEST, LARGEST_BYTES, THREAD, LOCKED, SYSTEM,
-	TRACE, BACKTRACE, COLUMNS,
+	TRACE, LABELS, BACKTRACE, COLUMNS,
 };
 
 static const struct mw_column columns[] = {
@@ -48,6 +51,8 @@ static const struct mw_column columns[] = {
 		     "yes when it is the runtime's own" },
 	[TRACE] = { "stack_id", NULL, MW_UNIT_COUNT,
 		    "the same number: the same backtrace" },
+	[LABELS] = { "labels", NULL, MW_UNIT_TEXT,
+		     "that runtime/pprof.Do gave it: \"key\":\"value\", …" },
 	[BACKTRACE] = { "backtrace", NULL, MW_UNIT_TEXT,
 			"function, file and line of each frame, innermost "
 			"first (--backtrace)" },
@@ -70,6 +75,30 @@ static bool fill_trace(struct goroutines *g, uint32_t number, bool backtrace,
 	if (backtrace)
 		mw_cell_borrow(&cells[BACKTRACE], text);
 	return true;
+}
+
+/** As the debug form of the program's own profile writes them. */
+static bool fill_labels(const struct mw_go_goroutines *all,
+			const struct mw_go_goroutine *one, struct mw_cell *cell)
+{
+	struct mw_text text = { .limit = MOST_LABELS_TEXT };
+	const struct mw_go_label_set *set;
+	bool ok;
+
+	if (one->label_set == MW_GO_NO_LABELS)
+		return true;
+	set = &all->label_sets.v[one->label_set];
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct mw_go_label *label = &all->labels.v[set->first + i];
+
+		mw_text_add(&text, i ? ", " : "");
+		mw_text_quote(&text, label->key, strlen(label->key), false);
+		mw_text_add(&text, ":");
+		mw_text_quote(&text, label->value, strlen(label->value), false);
+	}
+	ok = !text.failed && mw_cell_text(cell, text.v ? text.v : "");
+	mw_text_free(&text);
+	return ok;
 }
 
 /** All texts are those of @g, which outlives the table. */
@@ -103,7 +132,8 @@ static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
 		mw_cell_borrow(&cells[LOCKED], "yes");
 	if (one->is_system)
 		mw_cell_borrow(&cells[SYSTEM], "yes");
-	return fill_trace(g, one->trace, backtrace, cells);
+	return fill_labels(&g->all, one, &cells[LABELS]) &&
+	       fill_trace(g, one->trace, backtrace, cells);
 }
 
 struct mw_error *goroutines_fill(struct goroutines *g, bool backtrace,

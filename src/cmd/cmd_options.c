@@ -125,6 +125,13 @@ static void print_option(FILE *out, const struct cmd_option *o,
 	putc('\n', out);
 }
 
+static const char *format_names(unsigned shared)
+{
+	if (shared & CMD_PPROF)
+		return "text|json|csv|pprof";
+	return shared & CMD_CSV ? "text|json|csv" : "text|json";
+}
+
 static void print_help(FILE *out, const struct cmd_command *command)
 {
 	fprintf(out, "usage: memwhy %s [OPTION…] %s\n\n%s: %s.\n",
@@ -143,9 +150,8 @@ static void print_help(FILE *out, const struct cmd_command *command)
 
 		if (takes(command, o))
 			print_option(out, &o->option,
-				     o->which == FORMAT &&
-						     command->shared & CMD_CSV
-					     ? "text|json|csv"
+				     o->which == FORMAT
+					     ? format_names(command->shared)
 					     : o->option.argument);
 	}
 	if (command->help)
@@ -213,7 +219,10 @@ static int take_shared(enum which which, struct cmd_call *call)
 
 	switch (which) {
 	case FORMAT:
-		choice = choose(optarg, formats);
+		call->as_pprof = call->command->shared & CMD_PPROF &&
+				 strcmp(optarg, "pprof") == 0;
+		choice = call->as_pprof ? MW_FORMAT_TEXT
+					: choose(optarg, formats);
 		if (choice < 0 || (choice == MW_FORMAT_CSV &&
 				   !(call->command->shared & CMD_CSV)))
 			return cmd_usage_error("no such format", optarg);

@@ -23,6 +23,7 @@ struct reading {
 	struct mw_go *go;
 	struct mw_go_goroutines *all;
 	struct go_trace_set set;
+	struct go_known_labels labels;
 	uint8_t bytes[MAX_G_BYTES]; /* of the g being read */
 };
 
@@ -204,6 +205,7 @@ static bool read_g(struct reading *r, uint64_t va, struct mw_go_goroutine *ret)
 	struct mw_go_goroutine g = {
 		.address = va,
 		.trace = MW_GO_NO_TRACE,
+		.label_set = MW_GO_NO_LABELS,
 		.wait_reason = "",
 		.creator = "",
 		.function = "?",
@@ -267,7 +269,9 @@ static struct mw_error *add_g(struct mw_go *go, uint64_t index, uint64_t va,
 	if (!place)
 		return mw_error_nomem();
 	*place = g;
-	return NULL;
+	return g.is_dead ? NULL
+			 : go_labels(r->go, r->all, &r->labels,
+				     get(r, GO_g_labels), &place->label_set);
 }
 
 /* All */
@@ -343,6 +347,7 @@ struct mw_error *mw_go_goroutines_read(struct mw_go *go,
 	r->all = r->set.all = &all;
 	error = read_all(r);
 	go_trace_set_free(&r->set);
+	go_known_labels_free(&r->labels);
 	mw_free(r);
 	if (error) {
 		mw_go_goroutines_free(&all);
@@ -390,4 +395,5 @@ void mw_go_goroutines_free(struct mw_go_goroutines *all)
 	mw_vec_free(&all->list);
 	mw_vec_free(&all->traces);
 	mw_vec_free(&all->pcs);
+	go_labels_free(all);
 }

@@ -25,6 +25,23 @@ void go_find_wait_reasons(struct mw_go *go);
 /** Why the goroutine of @g waits, in the runtime's own words. */
 const char *go_wait_reason(struct mw_go *go, uint64_t g);
 
+/** Labels that have been read. */
+struct go_known_labels {
+	struct mw_map64 by_va;	 /* -> number in all->label_sets */
+	struct mw_map64 by_hash; /* of what they are -> the number + 1 */
+};
+
+/**
+ * The number in @all->label_sets of what g.labels, @va, points to;
+ * MW_GO_NO_LABELS when there are none, or they make no sense.
+ */
+MW_MUST_USE struct mw_error *go_labels(struct mw_go *go,
+				       struct mw_go_goroutines *all,
+				       struct go_known_labels *known,
+				       uint64_t va, uint32_t *ret);
+void go_known_labels_free(struct go_known_labels *known);
+void go_labels_free(struct mw_go_goroutines *all);
+
 /** Stacks that have been seen, by the hash of their pcs. */
 struct go_trace_set {
 	struct mw_go_goroutines *all;

@@ -33,9 +33,22 @@ struct mw_go_goroutine {
 	uint64_t sp; /* of its innermost frame; 0 when it just runs */
 	uint64_t thread; /* kernel's number of the thread that has it, or 0 */
 	uint32_t trace; /* in traces; MW_GO_NO_TRACE when not known */
+	uint32_t label_set; /* in label_sets; MW_GO_NO_LABELS without any */
 };
 
 #define MW_GO_NO_TRACE UINT32_MAX
+#define MW_GO_NO_LABELS UINT32_MAX
+
+/** What runtime/pprof.Do, or SetGoroutineLabels, gave a goroutine. */
+struct mw_go_label {
+	char *key, *value;
+};
+
+/** Those of one goroutine, or of many; ascending by key. */
+struct mw_go_label_set {
+	size_t first; /* in labels */
+	uint32_t count;
+};
 
 /** One stack, of one goroutine or of many. */
 struct mw_go_trace {
@@ -53,6 +66,9 @@ struct mw_go_goroutines {
 	MW_VEC(struct mw_go_goroutine) list; /* ascending by id */
 	MW_VEC(struct mw_go_trace) traces;
 	MW_VEC(uint64_t) pcs;
+	MW_VEC(struct mw_go_label_set) label_sets;
+	MW_VEC(struct mw_go_label) labels;
+	uint64_t label_bytes; /* that they take */
 	uint64_t torn; /* that could not be read or made no sense */
 };
 

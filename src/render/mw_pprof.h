@@ -53,10 +53,16 @@ uint64_t mw_pprof_location(struct mw_pprof *pprof, uint64_t key,
 			   uint64_t address, const struct mw_pprof_line *lines,
 			   size_t count);
 
-/** A sample; @label (NULL: none) has the number @number. */
+struct mw_pprof_label {
+	const char *key;
+	const char *text; /* NULL: it is a number */
+	int64_t number;
+};
+
 void mw_pprof_sample(struct mw_pprof *pprof, const uint64_t *locations,
 		     size_t location_count, const int64_t *values,
-		     size_t value_count, const char *label, int64_t number);
+		     size_t value_count, const struct mw_pprof_label *labels,
+		     size_t label_count);
 
 /** Errors: MW_E_NOMEM, MW_E_SYSTEM. */
 MW_MUST_USE struct mw_error *mw_pprof_write(struct mw_pprof *pprof, int fd);

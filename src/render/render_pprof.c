@@ -226,7 +226,8 @@ uint64_t mw_pprof_location(struct mw_pprof *p, uint64_t key, uint64_t address,
 
 void mw_pprof_sample(struct mw_pprof *p, const uint64_t *locations,
 		     size_t location_count, const int64_t *values,
-		     size_t value_count, const char *label, int64_t number)
+		     size_t value_count, const struct mw_pprof_label *labels,
+		     size_t label_count)
 {
 	for (size_t i = 0; i < location_count; i++)
 		put_varint(p, &p->inner, locations[i]);
@@ -234,9 +235,14 @@ void mw_pprof_sample(struct mw_pprof *p, const uint64_t *locations,
 	for (size_t i = 0; i < value_count; i++)
 		put_varint(p, &p->inner, (uint64_t)values[i]);
 	put_message(p, &p->message, 2, &p->inner);
-	if (label) {
-		put_number(p, &p->inner, 1, string(p, label));
-		put_number(p, &p->inner, 3, (uint64_t)number);
+	for (size_t i = 0; i < label_count; i++) {
+		const struct mw_pprof_label *label = &labels[i];
+
+		put_number(p, &p->inner, 1, string(p, label->key));
+		if (label->text)
+			put_number(p, &p->inner, 2, string(p, label->text));
+		else
+			put_number(p, &p->inner, 3, (uint64_t)label->number);
 		put_message(p, &p->message, 3, &p->inner);
 	}
 	put_message(p, &p->out, 2, &p->message);

@@ -12,7 +12,8 @@ import subprocess
 
 import pytest
 
-from conftest import go_program, is_idle, run, toolchain, wait_for
+from conftest import MEMWHY, go_program, is_idle, run, toolchain, \
+    wait_for
 
 ALL = ["1.12.17", "1.13.15", "1.14.15", "1.15.15", "1.16.15", "1.17.13",
        "1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12",
@@ -115,6 +116,49 @@ def test_goroutines(profiled, tmp_path, version):
     assert ours == own and len(ours) >= 2
     assert any(s.startswith(" 20 runtime.gopark") and "main.waitHere" in s
                for s in ours)
+
+
+def traces(path):
+    """All stacks with their labels, but for the first goroutine's."""
+    text = pprof(path, "-traces")
+    return sorted(re.sub(r"\s+", " ", stack)
+                  for stack in text.split("-----------+" + "-" * 55)[1:]
+                  if "main.main\n" not in stack and stack.strip())
+
+
+@pytest.mark.parametrize("version", ["1.10.8", "1.15.15", "1.16.15",
+                                     "1.20.14", "1.23.12", "1.24.13",
+                                     "1.26.8"])
+def test_labels(start, tmp_path, version):
+    """Those of runtime/pprof, which a goroutine profile has since Go 1.15."""
+    own, out = tmp_path / "own", tmp_path / "out"
+    target = start(go_program("labelled", version), own)
+    wait_for(lambda: is_idle(target.pid), "all goroutines to rest")
+    with open(out, "wb") as file:
+        done = subprocess.run([MEMWHY, "go", "goroutines", "--format=pprof",
+                               str(target.pid)], stdout=file, timeout=60)
+    assert done.returncode == 0
+    ours = traces(out)
+    if version != "1.10.8":
+        assert ours == traces(own)
+    assert sum("shard:" in stack for stack in ours) == 3
+    assert run("go", "profile", "goroutine", target.pid, "-o",
+               tmp_path / "other").returncode == 0
+    assert traces(tmp_path / "other") == ours
+    rows = json.loads(run("go", "goroutines", "--format=json",
+                          target.pid).stdout)["rows"]
+    told = [row["labels"] for row in rows]
+    assert told.count(r'"job":"first \"one\"", "shard":"1"') == 10
+    assert told.count(r'"job":"first \"one\""') == 1
+    assert [text for text in told if text and text.count('"key') == 20]
+
+
+def test_profile_is_no_text(start):
+    target = start(go_program("places", "1.26.8"))
+    for wrong in ("--by=state", "--locals"):
+        done = run("go", "goroutines", "--format=pprof", wrong, target.pid)
+        assert done.returncode == 2
+    assert run("go", "sched", "--format=pprof", target.pid).returncode == 2
 
 
 def test_table(profiled, tmp_path):

@@ -13,6 +13,8 @@ static struct mw_error *write_profile(int fd)
 	const struct mw_pprof_line inlined[] = { { "inner", "a.go", 300 },
 						 { "outer", "b.go", 7 } };
 	const struct mw_pprof_line plain = { "main", "b.go", 9 };
+	const struct mw_pprof_label labels[] = { { "bytes", NULL, 1 << 20 },
+						 { "key", "value", 0 } };
 	uint64_t locations[2];
 	struct mw_error *error = mw_pprof_new(&p);
 
@@ -25,8 +27,8 @@ static struct mw_error *write_profile(int fd)
 	mw_pprof_time(p, 1);
 	locations[0] = mw_pprof_location(p, 0, 0x401000, inlined, 2);
 	locations[1] = mw_pprof_location(p, 5, 0x402000, &plain, 1);
-	mw_pprof_sample(p, locations, 2, (const int64_t[]){ -1 }, 1, "bytes",
-			1 << 20);
+	mw_pprof_sample(p, locations, 2, (const int64_t[]){ -1 }, 1, labels,
+			2);
 	locations[0] = mw_pprof_location(p, 5, 0x402000, &plain, 1);
 	mw_pprof_sample(p, locations, 1, (const int64_t[]){ 12 }, 1, NULL, 0);
 	return mw_pprof_write(p, fd);
