@@ -44,6 +44,8 @@ void profile_free(struct profile *profile);
 
 /** Begin a sample; then its places, innermost first; then end it. */
 void profile_sample(struct profile *profile);
+/** What follows is not what the last places are inlined into. */
+void profile_frame(struct profile *profile);
 void profile_line(struct profile *profile, const struct mw_go_line *line,
 		  uint64_t pc, const int64_t *values);
 void profile_end(struct profile *profile, const int64_t *values,

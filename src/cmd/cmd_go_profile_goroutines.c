@@ -39,12 +39,17 @@ struct sample {
 	struct profile *profile;
 	int64_t value;
 	const uint64_t *pcs;
+	size_t frame; /* of the line before */
 };
 
 static bool add_line(const struct mw_go_line *line, size_t frame, void *ctx)
 {
 	struct sample *s = ctx;
 
+	// The outermost function of a frame may be a wrapper, which is left out.
+	if (frame != s->frame)
+		profile_frame(s->profile);
+	s->frame = frame;
 	if (strcmp(line->function, "runtime.goexit") != 0)
 		profile_line(s->profile, line, s->pcs[frame], &s->value);
 	return !s->profile->failed;
@@ -62,7 +67,11 @@ static struct mw_error *add_group(struct profile *p,
 	size_t count = set ? set->count : 0;
 	MW_CLEANUP(mw_freep) struct mw_pprof_label *labels =
 		mw_calloc(count + 1, sizeof(*labels));
-	struct sample s = { p, group->count, &all->pcs.v[trace->first] };
+	struct sample s = {
+		.profile = p,
+		.value = group->count,
+		.pcs = &all->pcs.v[trace->first],
+	};
 	struct mw_error *error;
 
 	if (!labels)

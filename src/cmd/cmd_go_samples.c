@@ -103,8 +103,7 @@ void profile_sample(struct profile *p)
 	p->line_count = 0;
 }
 
-/** The lines so far are one place in the code. */
-static void end_location(struct profile *p)
+void profile_frame(struct profile *p)
 {
 	uint64_t *location;
 
@@ -155,13 +154,13 @@ void profile_line(struct profile *p, const struct mw_go_line *line,
 		(struct mw_pprof_line){ f->name, line->file, line->line };
 	p->key = mix(p->key, &p->lines[p->line_count++]);
 	if (!line->is_inlined || p->line_count == MW_COUNT(p->lines))
-		end_location(p);
+		profile_frame(p);
 }
 
 void profile_end(struct profile *p, const int64_t *values,
 		 const struct mw_pprof_label *labels, size_t label_count)
 {
-	end_location(p);
+	profile_frame(p);
 	for (size_t i = 0; i < p->values; i++)
 		p->total[i] += values[i];
 	mw_pprof_sample(p->pprof, p->locations.v, p->locations.n, values,

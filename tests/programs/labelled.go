@@ -24,6 +24,20 @@ func wait() {
 	<-never
 }
 
+type holder interface{ hold() }
+
+// Inlined into the method of *one that the compiler makes, which is in no
+// profile.
+type one struct{ n [3]int }
+
+func (o one) hold() { wait() }
+
+//go:noinline
+func hold(h holder) {
+	h.hold()
+	never <- 1
+}
+
 func work(ctx context.Context, n int) {
 	pprof.Do(ctx, pprof.Labels("shard", strconv.Itoa(n%3)),
 		func(context.Context) { wait() })
@@ -39,7 +53,7 @@ func many() pprof.LabelSet {
 }
 
 func main() {
-	started.Add(33)
+	started.Add(34)
 	pprof.Do(context.Background(), pprof.Labels("job", "first \"one\""),
 		func(ctx context.Context) {
 			for i := 0; i < 30; i++ {
@@ -48,6 +62,7 @@ func main() {
 			go wait()
 		})
 	go wait()
+	go hold(&one{})
 	pprof.Do(context.Background(), many(), func(context.Context) {
 		go wait()
 	})
