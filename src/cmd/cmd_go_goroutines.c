@@ -158,9 +158,10 @@ static struct mw_error *read_all(const struct cmd_call *call,
 {
 	struct mw_error *error = mw_go_open(target, &g->go);
 
-	// A core does not tell when it was written.
-	if (mw_target_info(target)->kind == MW_TARGET_PROCESS)
-		g->now_ns = mw_kernel_now();
+	// Other cores than snapshots do not tell when they were written.
+	g->now_ns = mw_target_info(target)->kind == MW_TARGET_PROCESS
+			    ? mw_kernel_now()
+			    : mw_target_info(target)->snapshot_monotonic_ns;
 	if (error)
 		return error;
 	if (!g->go)

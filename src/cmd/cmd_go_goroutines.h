@@ -76,6 +76,14 @@ bool goroutines_used(const struct mw_go_goroutine *one, uint64_t *ret);
 
 /* Tables; each is for a table whose columns it has set up */
 
+/** Some columns of BY_STACK. */
+enum {
+	STACK_ID = 0,
+	STACK_COUNT = 1,
+	STACK_STATE = 11,
+	STACK_WAIT_REASON = 12,
+};
+
 void goroutines_columns(enum goroutines_by by, struct mw_table *table,
 			bool backtrace);
 MW_MUST_USE struct mw_error *goroutines_fill(struct goroutines *g,

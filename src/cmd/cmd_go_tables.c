@@ -191,6 +191,8 @@ static const struct mw_column stack_columns[] = {
 	{ "largest_function", "LARGEST FRAMES", MW_UNIT_TEXT, NULL },
 	{ "largest_bytes", "TAKE", MW_UNIT_BYTES, NULL },
 	{ "end", NULL, MW_UNIT_TEXT, NULL },
+	{ "state", NULL, MW_UNIT_TEXT, NULL },
+	{ "wait_reason", NULL, MW_UNIT_TEXT, NULL },
 	{ "backtrace", NULL, MW_UNIT_TEXT, NULL },
 };
 
@@ -198,6 +200,8 @@ static const struct mw_column size_columns[] = {
 	{ "size_bytes", "SIZE", MW_UNIT_BYTES, NULL },
 	FIGURE_COLUMNS,
 	{ "histogram", "", MW_UNIT_TEXT, NULL },
+	{ "largest_function", "LARGEST FRAMES", MW_UNIT_TEXT, NULL },
+	{ "largest_bytes", "TAKE", MW_UNIT_BYTES, NULL },
 };
 
 void goroutines_columns(enum goroutines_by by, struct mw_table *table,
@@ -231,6 +235,8 @@ void goroutines_help(FILE *out)
 struct group {
 	uint64_t key;
 	const struct mw_go_goroutine *first;
+	/* Of all traces the one where a function's frames take most, or NULL */
+	const struct mw_go_trace *largest;
 	uint64_t figures[FIGURES];
 };
 
@@ -253,13 +259,24 @@ static uint64_t key_of(const struct mw_go_goroutine *one, enum goroutines_by by)
 	return one->id;
 }
 
+static const struct mw_go_trace *trace_of(const struct goroutines *g,
+					  const struct mw_go_goroutine *one)
+{
+	return one->trace == MW_GO_NO_TRACE ? NULL
+					    : &g->all.traces.v[one->trace];
+}
+
 static void add_to_group(const struct goroutines *g,
 			 const struct mw_go_goroutine *one, struct group *group)
 {
+	const struct mw_go_trace *trace = trace_of(g, one);
 	uint64_t value;
 
 	if (!group->first)
 		group->first = one;
+	if (trace && (!group->largest ||
+		      trace->largest_bytes > group->largest->largest_bytes))
+		group->largest = trace;
 	group->figures[COUNT]++;
 	group->figures[SUM_STACK] += one->stack_hi - one->stack_lo;
 	if (goroutines_used(one, &value))
@@ -285,16 +302,35 @@ static int by_key(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
+/** What all goroutines of a stack have, that of @one. */
+static bool fill_stack(struct goroutines *g, const struct mw_go_goroutine *one,
+		       bool backtrace, struct mw_cell *cells, size_t at)
+{
+	const struct mw_go_trace *trace = trace_of(g, one);
+
+	if (!mw_cell_text(&cells[at], one->function) ||
+	    !mw_cell_text(&cells[at + 6], mw_go_state_name(one->status)) ||
+	    !mw_cell_text(&cells[at + 7], one->wait_reason))
+		return false;
+	if (!trace)
+		return true;
+	mw_cell_value(&cells[0], one->trace);
+	mw_cell_value(&cells[at + 2], trace->count);
+	mw_cell_value(&cells[at + 4], trace->largest_bytes);
+	return mw_cell_text(&cells[at + 1], goroutines_top(g, one->trace)) &&
+	       mw_cell_text(&cells[at + 3], trace->largest) &&
+	       mw_cell_text(&cells[at + 5], trace->end) &&
+	       (!backtrace ||
+		mw_cell_text(&cells[at + 8], goroutines_text(g, one->trace)));
+}
+
 static bool fill_group(struct goroutines *g, enum goroutines_by by,
 		       bool backtrace, uint64_t most,
 		       const struct group *group, struct mw_cell *cells)
 {
 	const struct mw_go_goroutine *one = group->first;
 	size_t at = by == BY_STACK || by == BY_SIZE;
-	const struct mw_go_trace *trace =
-		by == BY_STACK && one->trace != MW_GO_NO_TRACE
-			? &g->all.traces.v[one->trace]
-			: NULL;
+	const struct mw_go_trace *largest = group->largest;
 	char bar[64] = "";
 
 	for (size_t i = 0; i < FIGURES; i++)
@@ -316,21 +352,16 @@ static bool fill_group(struct goroutines *g, enum goroutines_by by,
 	case BY_SIZE:
 		mw_cell_value(&cells[0], group->key);
 		memset(bar, '#', 1 + group->figures[COUNT] * 39 / most);
-		return mw_cell_text(&cells[at], bar);
+		if (largest)
+			mw_cell_value(&cells[at + 2], largest->largest_bytes);
+		return mw_cell_text(&cells[at], bar) &&
+		       (!largest ||
+			mw_cell_text(&cells[at + 1], largest->largest));
 	case BY_STACK:
 	case BY_GOROUTINE:
 		break;
 	}
-	if (!mw_cell_text(&cells[at], one->function) || !trace)
-		return true;
-	mw_cell_value(&cells[0], one->trace);
-	mw_cell_value(&cells[at + 2], trace->count);
-	mw_cell_value(&cells[at + 4], trace->largest_bytes);
-	return mw_cell_text(&cells[at + 1], goroutines_top(g, one->trace)) &&
-	       mw_cell_text(&cells[at + 3], trace->largest) &&
-	       mw_cell_text(&cells[at + 5], trace->end) &&
-	       (!backtrace ||
-		mw_cell_text(&cells[at + 6], goroutines_text(g, one->trace)));
+	return fill_stack(g, one, backtrace, cells, at);
 }
 
 struct mw_error *goroutines_fill_groups(struct goroutines *g,

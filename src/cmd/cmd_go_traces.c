@@ -314,13 +314,19 @@ static struct mw_error *print_creator(struct goroutines *g,
 	return NULL;
 }
 
+/** What it waits for, or else its state. */
+static void print_why(const char *state, const char *wait_reason)
+{
+	mw_print_escaped(stdout, wait_reason && *wait_reason ? wait_reason
+							      : state);
+}
+
 static void print_state(const struct goroutines *g,
 			const struct mw_go_goroutine *one)
 {
-	const char *state = mw_go_state_name(one->status);
 	uint64_t waited;
 
-	mw_print_escaped(stdout, *one->wait_reason ? one->wait_reason : state);
+	print_why(mw_go_state_name(one->status), one->wait_reason);
 	if (goroutines_waited(g, one, &waited) &&
 	    waited >= UINT64_C(60000000000))
 		printf(", %" PRIu64 " minutes",
@@ -366,10 +372,14 @@ static struct mw_error *dump_stacks(struct goroutines *g, bool whole)
 		const struct mw_cell *row = &table.cells.v[at];
 		struct dump dump = { g, .whole = whole, .goroutine = SIZE_MAX };
 
-		printf("%" PRIu64 " goroutine%s:\n", row[1].value,
-		       row[1].value == 1 ? "" : "s");
-		error = print_trace(g, row[0].empty ? MW_GO_NO_TRACE
-						    : (uint32_t)row[0].value,
+		printf("%" PRIu64 " goroutine%s [", row[STACK_COUNT].value,
+		       row[STACK_COUNT].value == 1 ? "" : "s");
+		print_why(row[STACK_STATE].text, row[STACK_WAIT_REASON].text);
+		puts("]:");
+		error = print_trace(g,
+				    row[STACK_ID].empty
+					    ? MW_GO_NO_TRACE
+					    : (uint32_t)row[STACK_ID].value,
 				    &dump);
 		putchar('\n');
 	}

@@ -80,6 +80,8 @@ struct mw_target_info {
 	bool no_contents; /* of a snapshot: without bytes that can be a user's */
 	uint64_t snapshot_stopped_ns; /* how long it held the process */
 	uint64_t snapshot_time_ns;    /* when, since 1970 */
+	/* The same on the monotonic clock; 0: not known */
+	uint64_t snapshot_monotonic_ns;
 };
 
 /**

@@ -35,7 +35,7 @@ static void put_picture(struct mw_core_bytes *out,
 		s->start_stack, s->arg_start, s->arg_end, s->env_start,
 		s->env_end, s->start_brk, s->start_code,
 		target->exe_inode, target->exe_dev,
-		extra->stopped_ns, extra->time_ns,
+		extra->stopped_ns, extra->time_ns, extra->monotonic_ns,
 	};
 	size_t note = mw_core_note_begin(out, NOTE_NAME, NOTE_PICTURE);
 

@@ -17,7 +17,8 @@
  *			threads, flags; VSZ, RSS, swap, peak RSS, page tables,
  *			locked; start_stack, arg_start, arg_end, env_start,
  *			env_end, start_brk, start_code; inode, device of the
- *			executable; time stopped in ns, time of day in ns.
+ *			executable; time stopped in ns, time of day in ns;
+ *			time of the monotonic clock in ns (0: not known).
  *			Then comm and the executable's path, NUL-terminated
  *	2 mappings	number of mappings, words in each (9), then each:
  *			start, end, offset, inode, device (major << 32 | minor),
@@ -53,7 +54,7 @@ enum {
 /** What a snapshot has that the target does not. */
 struct note_extra {
 	uint64_t flags;
-	uint64_t stopped_ns, time_ns;
+	uint64_t stopped_ns, time_ns, monotonic_ns;
 	struct mw_smaps_list smaps;
 	MW_VEC(char *) remarks;
 };

@@ -98,7 +98,7 @@ static struct mw_error *load_picture(struct mw_target *target,
 {
 	struct mw_kernel_books *b = &target->books;
 	struct mw_start_info *s = &target->status.start;
-	uint64_t version, in_file, w[23];
+	uint64_t version, in_file, w[24];
 	char text[4096 + 256];
 	size_t got, comm;
 
@@ -132,6 +132,7 @@ static struct mw_error *load_picture(struct mw_target *target,
 	target->exe_dev = w[20];
 	target->info.snapshot_stopped_ns = w[21];
 	target->info.snapshot_time_ns = w[22];
+	target->info.snapshot_monotonic_ns = w[23];
 	snprintf(target->status.comm, sizeof(target->status.comm), "%.63s",
 		 text);
 	mw_free(target->exe);

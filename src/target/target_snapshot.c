@@ -383,6 +383,7 @@ struct mw_error *mw_snapshot_write(struct mw_snapshot *s,
 
 	s->extra.stopped_ns = result.stopped_ns = mw_target_release(target);
 	clock_gettime(CLOCK_REALTIME, &now);
+	s->extra.monotonic_ns = mw_kernel_now();
 	s->extra.time_ns = (uint64_t)now.tv_sec * 1000000000u +
 			   (uint64_t)now.tv_nsec;
 	if (!error)

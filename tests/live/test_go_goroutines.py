@@ -151,6 +151,17 @@ def test_groups(start, tmp_path, by):
         sorted((len(g), sum(r["stack_bytes"] for r in g),
                 sum(r["stack_used_bytes"] for r in g))
                for g in groups.values())
+    for row in answer:
+        key = row.get("size_bytes", row.get("stack_id"))
+        if by not in ("size", "stack"):
+            continue
+        group = groups[(key,)]
+        assert row["largest_bytes"] == max(r["largest_bytes"] for r in group)
+        assert row["largest_function"] in {r["largest_function"]
+                                           for r in group}
+        if by == "stack":
+            assert (row["state"], row["wait_reason"]) in {
+                (r["state"], r["wait_reason"]) for r in group}
     text = run("go", "goroutines", f"--by={by}", "--backtrace", target.pid)
     assert text.returncode == 0 and len(text.stdout.splitlines()) > 4
     csv = run("go", "goroutines", f"--by={by}", "--format=csv", target.pid)
@@ -235,21 +246,25 @@ def test_cgo(start, version):
 
 
 def test_core(start, tmp_path):
-    """The same as of the process, but for how long they have waited."""
+    """The same as of the process, at the time of the snapshot."""
     target, path = start_goroutines(start, tmp_path, "1.26.8")
     core = tmp_path / "core"
-    assert run("snapshot", "-o", core, target.pid).returncode == 0
 
     def listed(what):
         done = run("go", "goroutines", "--format=json", "--backtrace",
                    "--all", what)
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout)["rows"]
-        for row in result:
-            row.pop("waited_ns")
-        return result
+        return [row.pop("waited_ns") for row in result], result
 
-    assert listed(core) == listed(target.pid)
+    before, rows_before = listed(target.pid)
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+    after, rows_after = listed(target.pid)
+    then, rows_then = listed(core)
+    assert rows_then == rows_before == rows_after
+    assert sum(waited is not None for waited in then) > 20
+    for low, waited, high in zip(before, then, after):
+        assert waited is None if low is None else low < waited < high
 
 
 def test_damaged_cores(start, tmp_path):
