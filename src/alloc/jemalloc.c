@@ -23,6 +23,7 @@ static void free_state(void *ctx)
 
 	for (size_t i = 0; i < state->copies.n; i++) {
 		alloc_book_deinit(&state->copies.v[i]->book);
+		mw_vec_free(&state->copies.v[i]->doubtful);
 		mw_free(state->copies.v[i]);
 	}
 	mw_vec_free(&state->copies);
@@ -73,6 +74,45 @@ static void add_slab(struct jemalloc *je, const struct jemalloc_extent *x)
 				       ALLOC_FREE);
 }
 
+/**
+ * A block with an extent of its own. Where blocks do not begin with the page
+ * there is a page more for that. A block is as large as its class; since 5.3.1
+ * only up to the page.
+ */
+static void add_large(struct jemalloc *je, const struct jemalloc_extent *x)
+{
+	uint64_t usable = x->szind < JEMALLOC_CLASSES
+				  ? je->class_bytes[x->szind]
+				  : UINT64_MAX;
+	size_t index, *place;
+
+	je->is_padded |= x->offset > 0;
+	if (usable == 0 || usable > x->bytes - x->offset)
+		usable = x->bytes - (x->offset > 0 ? MW_PAGE_BYTES : 0);
+	index = alloc_book_slots(&je->book, arena_of(je, x->arena),
+				 ALLOC_METADATA, x->start, x->bytes,
+				 x->start + x->offset, usable, 1);
+	if (index == SIZE_MAX || usable < x->bytes)
+		return;
+	place = mw_vec_push(&je->doubtful);
+	if (place)
+		*place = index;
+	else
+		je->book.failed = true;
+}
+
+/** Take the page away from blocks that begin with theirs by chance. */
+static void settle_large(struct jemalloc *je)
+{
+	for (size_t i = 0; je->is_padded && i < je->doubtful.n; i++) {
+		struct alloc_piece *p =
+			&je->book.pieces.v[je->doubtful.v[i]];
+
+		if (p->slot_bytes > MW_PAGE_BYTES)
+			p->slot_bytes -= MW_PAGE_BYTES;
+	}
+}
+
 static void add_extent(struct jemalloc *je, const struct jemalloc_extent *x)
 {
 	static const enum alloc_kind kinds[] = {
@@ -85,15 +125,7 @@ static void add_extent(struct jemalloc *je, const struct jemalloc_extent *x)
 	if (x->is_slab) {
 		add_slab(je, x);
 	} else if (x->state == JEMALLOC_ACTIVE) {
-		uint64_t usable = x->szind < JEMALLOC_CLASSES
-					  ? je->class_bytes[x->szind]
-					  : 0;
-
-		if (usable == 0 || x->offset + usable > x->bytes)
-			usable = x->bytes - x->offset;
-		(void)alloc_book_slots(&je->book, arena, ALLOC_METADATA,
-				       x->start, x->bytes,
-				       x->start + x->offset, usable, 1);
+		add_large(je, x);
 	} else {
 		// Other states are on the way from one of these to another.
 		alloc_book_add(&je->book, arena,
@@ -151,44 +183,54 @@ static void take_entry(struct jemalloc *je, uint64_t at, uint64_t va,
 
 static void walk_leaf(struct jemalloc *je, uint64_t leaf, uint64_t base)
 {
-	uint64_t end = leaf + JEMALLOC_TREE_BYTES, last = 0;
-	uint64_t words[MW_PAGE_BYTES / 8];
+	unsigned step = je->layout->entry_bytes / 8;
+	uint64_t count = (UINT64_C(1) << je->layout->leaf_bits) * step;
+	uint64_t words[MW_PAGE_BYTES / 8], last = 0;
 
-	if (end < leaf)
-		return;
-	for (uint64_t va = leaf, stop; va < end; va = stop) {
-		stop = mw_min(end, mw_align_down(va, MW_PAGE_BYTES) +
-					   MW_PAGE_BYTES);
-		if (!(mw_pages_state(mw_target_pages(je->target), va) &
-		      MW_PAGE_PRESENT) ||
-		    !mw_target_read(je->target, va, words, stop - va))
+	for (uint64_t first = 0, n; first < count; first += n) {
+		if (!jemalloc_read_words(je, leaf, first, count, words, &n))
 			continue;
-		for (size_t i = 0; i < (stop - va) / 8; i++)
-			if (words[i])
-				take_entry(je, va + 8 * i,
-					   base + ((va - leaf) / 8 + i) *
+		for (uint64_t i = 0; i < n; i++)
+			if (words[i] && (first + i) % step == 0)
+				take_entry(je, leaf + 8 * (first + i),
+					   base + (first + i) / step *
 							  MW_PAGE_BYTES,
 					   words[i], &last);
 	}
 }
 
-static void walk_tree(struct jemalloc *je)
+/** Whether anything is mapped of the 2^@shift bytes from @base on. */
+static bool is_used(struct jemalloc *je, uint64_t base, unsigned shift)
 {
-	uint64_t words[MW_PAGE_BYTES / 8];
+	const struct mw_mappings *maps = mw_target_mappings(je->target);
+	size_t i = mw_mappings_after(maps, base);
 
-	for (uint64_t at = 0, n; at < JEMALLOC_TREE_ENTRIES; at += n) {
-		uint64_t va = je->root + 8 * at;
+	return i < maps->list.n &&
+	       maps->list.v[i].start < base + (UINT64_C(1) << shift);
+}
 
-		n = mw_min((MW_PAGE_BYTES - va % MW_PAGE_BYTES) / 8,
-			   JEMALLOC_TREE_ENTRIES - at);
-		if (!(mw_pages_state(mw_target_pages(je->target), va) &
-		      MW_PAGE_PRESENT) ||
-		    !mw_target_read(je->target, va, words, 8 * n))
+/** The 2^@bits pointers at @va, each for 2^@shift bytes from @base on. */
+static void walk_node(struct jemalloc *je, uint64_t va, unsigned bits,
+		      unsigned shift, uint64_t base)
+{
+	uint64_t words[MW_PAGE_BYTES / 8], count = UINT64_C(1) << bits;
+	unsigned leaf_shift = jemalloc_leaf_shift(je->layout);
+
+	for (uint64_t first = 0, n; first < count; first += n) {
+		if (!jemalloc_read_words(je, va, first, count, words, &n))
 			continue;
-		for (uint64_t i = 0; i < n; i++)
-			if (words[i] && mw_is_aligned(words[i], 8))
-				walk_leaf(je, words[i],
-					  (at + i) << JEMALLOC_ROOT_SHIFT);
+		for (uint64_t i = 0; i < n; i++) {
+			uint64_t start = base + ((first + i) << shift);
+
+			if (!words[i] || !mw_is_aligned(words[i], 8) ||
+			    !is_used(je, start, shift))
+				continue;
+			if (shift > leaf_shift)
+				walk_node(je, words[i], je->layout->node_bits,
+					  leaf_shift, start);
+			else
+				walk_leaf(je, words[i], start);
+		}
 	}
 }
 
@@ -266,7 +308,9 @@ static struct mw_error *walk_copy(struct jemalloc *je)
 
 	if (error || !je->root)
 		return error;
-	walk_tree(je);
+	walk_node(je, je->root, je->layout->root_bits,
+		  jemalloc_root_shift(je->layout), 0);
+	settle_large(je);
 	walk_base(je);
 	alloc_book_sort(&je->book);
 	error = jemalloc_mark_caches(je);

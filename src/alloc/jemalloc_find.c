@@ -127,6 +127,7 @@ bool jemalloc_read_extent(struct jemalloc *je, uint64_t va,
 /* The root */
 
 #define ENOUGH_ENTRIES 32 /* of a leaf, to tell whether it is one */
+#define ENOUGH_LEAVES 8   /* the same of a node */
 
 /** A place that may be the root: as many as have been seen lead to it. */
 struct candidate {
@@ -153,7 +154,8 @@ static struct mw_error *vote(struct root_scan *s, uint64_t root,
 {
 	struct candidate *c;
 
-	if (root < s->start || root + JEMALLOC_TREE_BYTES > s->end)
+	if (!mw_within(root, UINT64_C(8) << layouts[layout].root_bits,
+		       s->start, s->end))
 		return NULL;
 	for (size_t i = 0; i < s->candidates.n; i++) {
 		c = &s->candidates.v[i];
@@ -179,76 +181,128 @@ static unsigned rate(const struct jemalloc *je, const struct jemalloc_extent *x,
 		return 1;
 	for (unsigned i = 0; i < je->bins[x->szind].regions; i++)
 		free += x->bitmap[i / 64] >> i % 64 & 1;
-	return free == x->nfree && (word >> 48 & 0xff) == x->szind ? 16 : 1;
+	return free == x->nfree && (je->layout->entry_bytes > 8 ||
+				    (word >> 48 & 0xff) == x->szind)
+		       ? 16
+		       : 1;
 }
 
-/** The page that entry @index of a leaf is for, if it leads to @x; or 0. */
-static uint64_t page_of(const struct jemalloc_extent *x, uint64_t index)
+bool jemalloc_read_words(struct jemalloc *je, uint64_t va, uint64_t first,
+			 uint64_t count, uint64_t *words, uint64_t *ret_n)
 {
-	uint64_t va = mw_align_down(x->start, UINT64_C(1)
-						      << JEMALLOC_ROOT_SHIFT) +
-		      index * MW_PAGE_BYTES;
+	uint64_t at = va + 8 * first;
+
+	*ret_n = mw_min((MW_PAGE_BYTES - at % MW_PAGE_BYTES) / 8,
+			count - first);
+	return (mw_pages_state(mw_target_pages(je->target), at) &
+		MW_PAGE_PRESENT) &&
+	       mw_target_search(je->target, at, words, 8 * *ret_n);
+}
+
+/** What was seen on the way to an entry. */
+struct way {
+	uint64_t at;   /* where the pointer is that may be one of the root's */
+	uint64_t node; /* index in the node, if there are nodes */
+	unsigned layout;
+};
+
+/** The page that entry @index of a leaf is for, if it leads to @x; or 0. */
+static uint64_t page_of(const struct jemalloc_layout *l,
+			const struct jemalloc_extent *x, uint64_t index)
+{
+	uint64_t leaf = UINT64_C(1) << jemalloc_leaf_shift(l);
+	uint64_t va = mw_align_down(x->start, leaf) + index * MW_PAGE_BYTES;
 
 	// An extent may lie across the border of two leaves.
 	if (va < x->start)
-		va += UINT64_C(1) << JEMALLOC_ROOT_SHIFT;
+		va += leaf;
 	return va >= x->start && va < x->start + x->bytes ? va : 0;
 }
 
-/** Entry @index of a leaf to which a pointer at @at may lead is @word. */
-static struct mw_error *try_entry(struct root_scan *s, uint64_t at,
+static struct mw_error *try_entry(struct root_scan *s, const struct way *way,
 				  uint64_t index, uint64_t word)
 {
 	struct jemalloc *je = s->je;
+	const struct jemalloc_layout *l = je->layout;
+	struct jemalloc_extent x;
+	uint64_t va;
+
+	if (!jemalloc_read_extent(je, jemalloc_entry(je, word), &x))
+		return NULL;
+	va = page_of(l, &x, index);
+	if (!va || (va >> jemalloc_leaf_shift(l) &
+		    ((UINT64_C(1) << l->node_bits) - 1)) != way->node)
+		return NULL;
+	return vote(s, way->at - 8 * (va >> jemalloc_root_shift(l)),
+		    way->layout, rate(je, &x, word));
+}
+
+/** Some entries of what may be a leaf; one alone may be about to change. */
+static struct mw_error *try_leaf(struct root_scan *s, const struct way *way,
+				 uint64_t leaf)
+{
+	struct jemalloc *je = s->je;
+	unsigned step = je->layout->entry_bytes / 8, tried = 0;
+	uint64_t count = (UINT64_C(1) << je->layout->leaf_bits) * step;
+	uint64_t words[MW_PAGE_BYTES / 8], last = 0;
 	struct mw_error *error = NULL;
 
-	for (unsigned l = 0; !error && l < MW_COUNT(layouts); l++) {
-		struct jemalloc_extent x;
-		uint64_t va;
-
-		je->layout = &layouts[l];
-		if (!jemalloc_read_extent(je, jemalloc_entry(je, word), &x))
+	for (uint64_t first = 0, n;
+	     first < count && tried < ENOUGH_ENTRIES && !error; first += n) {
+		if (!jemalloc_read_words(je, leaf, first, count, words, &n))
 			continue;
-		va = page_of(&x, index);
-		if (va)
-			error = vote(s, at - 8 * (va >> JEMALLOC_ROOT_SHIFT),
-				     l, rate(je, &x, word));
+		for (uint64_t i = 0; i < n && tried < ENOUGH_ENTRIES && !error;
+		     i++) {
+			// All pages of a slab have the same entry.
+			if (!words[i] || words[i] == last ||
+			    (first + i) % step != 0)
+				continue;
+			last = words[i];
+			tried++;
+			error = try_entry(s, way, (first + i) / step, last);
+		}
 	}
 	return error;
 }
 
-/**
- * A pointer at @at may be one of the root's, to a leaf at @leaf: some of its
- * entries tell. One alone may be about to change.
- */
-static struct mw_error *try_pointer(struct root_scan *s, uint64_t at,
-				    uint64_t leaf)
+/** Some pointers of what may be a node. */
+static struct mw_error *try_node(struct root_scan *s, struct way *way,
+				 uint64_t node)
 {
-	struct mw_target *target = s->je->target;
-	uint64_t end = leaf + JEMALLOC_TREE_BYTES, last = 0;
 	uint64_t words[MW_PAGE_BYTES / 8];
+	uint64_t count = UINT64_C(1) << s->je->layout->node_bits;
 	struct mw_error *error = NULL;
 	unsigned tried = 0;
 
-	for (uint64_t va = leaf, stop; va < end && tried < ENOUGH_ENTRIES;
-	     va = stop) {
-		stop = mw_min(end, mw_align_down(va, MW_PAGE_BYTES) +
-					   MW_PAGE_BYTES);
-		if (!(mw_pages_state(mw_target_pages(target), va) &
-		      MW_PAGE_PRESENT))
+	for (uint64_t first = 0, n;
+	     first < count && tried < ENOUGH_LEAVES && !error; first += n) {
+		if (!jemalloc_read_words(s->je, node, first, count, words, &n))
 			continue;
-		if (!mw_target_search(target, va, words, stop - va))
-			return NULL;
-		for (size_t i = 0; !error && i < (stop - va) / 8 &&
-				   tried < ENOUGH_ENTRIES;
+		for (uint64_t i = 0; i < n && tried < ENOUGH_LEAVES && !error;
 		     i++) {
-			// All pages of a slab have the same entry.
-			if (!words[i] || words[i] == last)
+			if (!words[i] || !mw_is_aligned(words[i], 64) ||
+			    !is_anonymous(s->je->target, words[i]))
 				continue;
-			last = words[i];
 			tried++;
-			error = try_entry(s, at, (va - leaf) / 8 + i, last);
+			way->node = first + i;
+			error = try_leaf(s, way, words[i]);
 		}
+	}
+	return error;
+}
+
+/** A pointer at @at may be one of the root's, to @child. */
+static struct mw_error *try_pointer(struct root_scan *s, uint64_t at,
+				    uint64_t child)
+{
+	struct mw_error *error = NULL;
+
+	for (unsigned l = 0; !error && l < MW_COUNT(layouts); l++) {
+		struct way way = { .at = at, .layout = l };
+
+		s->je->layout = &layouts[l];
+		error = layouts[l].node_bits ? try_node(s, &way, child)
+					     : try_leaf(s, &way, child);
 	}
 	return error;
 }

@@ -10,16 +10,14 @@
  * slab is an extent divided into regions of one size class. A radix tree leads
  * from an address to its extent's descriptor:
  *
- *	root	2^18 pointers to leaves, by bits 30 to 47 of the address
- *	leaf	2^18 words, by bits 12 to 29: the size class in bits 48 to 55,
- *		the descriptor's address in bits 0 to 47, flags in its low bits
+ *	root	2^root_bits pointers to nodes or leaves
+ *	node	2^node_bits pointers to leaves; in trees of three levels
+ *	leaf	2^leaf_bits entries, one a page: the descriptor's address in
+ *		bits 0 to 47, flags in its low bits. One of 8 bytes has the
+ *		size class in bits 48 to 55; one of 16 has a word for such.
  *
  * All pages of a slab have an entry; of other extents the first and the last.
  */
-#define JEMALLOC_TREE_ENTRIES (1u << 18)
-#define JEMALLOC_TREE_BYTES (UINT64_C(8) * JEMALLOC_TREE_ENTRIES)
-#define JEMALLOC_ROOT_SHIFT 30
-
 #define JEMALLOC_BINS 36     /* classes of slabs */
 #define JEMALLOC_CLASSES 232 /* all of them */
 #define JEMALLOC_MAX_REGIONS 512
@@ -42,6 +40,7 @@ enum jemalloc_cache {
 
 struct jemalloc_layout {
 	const char *source;
+	unsigned root_bits, node_bits, leaf_bits, entry_bytes;
 	uint64_t leaf_mask;
 	unsigned state_shift, state_bits, szind_shift, nfree_shift;
 	enum jemalloc_cache cache;
@@ -84,6 +83,8 @@ struct jemalloc {
 	struct jemalloc_bin bins[JEMALLOC_BINS];
 	uint64_t class_bytes[JEMALLOC_CLASSES];
 	uint32_t arenas[JEMALLOC_ARENAS]; /* 1 + index in the book */
+	bool is_padded; /* large blocks begin anywhere in their first page */
+	MW_VEC(size_t) doubtful; /* pieces: a page less, if is_padded */
 };
 
 /** Find the classes: visit(ctx, va, bins) for each array of bin_info_s. */
@@ -99,6 +100,25 @@ MW_MUST_USE struct mw_error *jemalloc_find_root(struct jemalloc *je);
 /** Read and check a descriptor; false when there is none. */
 bool jemalloc_read_extent(struct jemalloc *je, uint64_t va,
 			  struct jemalloc_extent *ret);
+
+/** How many bits of an address a leaf's entries tell apart, and a root's. */
+static inline unsigned jemalloc_leaf_shift(const struct jemalloc_layout *l)
+{
+	return MW_PAGE_SHIFT + l->leaf_bits;
+}
+
+static inline unsigned jemalloc_root_shift(const struct jemalloc_layout *l)
+{
+	return jemalloc_leaf_shift(l) + l->node_bits;
+}
+
+/**
+ * Read what is present of an array of @count words at @va, from word *@first
+ * on up to the end of a page of memory, into @words, which has room for that;
+ * *@ret_n words. False: none of them is present, and *@ret_n are to be skipped.
+ */
+bool jemalloc_read_words(struct jemalloc *je, uint64_t va, uint64_t first,
+			 uint64_t count, uint64_t *words, uint64_t *ret_n);
 
 /** Where the descriptor is that a leaf's entry leads to; 0: nowhere. */
 static inline uint64_t jemalloc_entry(const struct jemalloc *je, uint64_t word)

@@ -77,13 +77,16 @@ static bool is_cache(const struct jemalloc *je, const uint8_t *at)
 	return true;
 }
 
-static void mark_item(struct jemalloc *je, uint64_t va, uint64_t bytes)
+static void mark_item(struct jemalloc *je, uint64_t va, unsigned class)
 {
 	uint32_t slot;
 	struct alloc_piece *p = alloc_book_find(&je->book, va, &slot);
 
-	// What is no block in use was taken out meanwhile.
-	if (p && p->slot_bytes == bytes &&
+	// What is no block in use was taken out meanwhile. One with an extent
+	// of its own may be smaller than its class.
+	if (p && (p->slot_bytes == je->class_bytes[class] ||
+		  (p->count == 1 && p->slot_bytes < je->class_bytes[class] &&
+		   p->slot_bytes > je->class_bytes[class - 1])) &&
 	    alloc_book_get(&je->book, p, slot) == ALLOC_IN_USE)
 		alloc_book_set(&je->book, p, slot, ALLOC_CACHE);
 }
@@ -95,7 +98,7 @@ static void mark_bin(struct jemalloc *je, const struct bin *bin,
 		uint64_t va;
 
 		if (mw_target_read_u64(je->target, bin->items + 8 * i, &va))
-			mark_item(je, va, je->class_bytes[class]);
+			mark_item(je, va, class);
 	}
 }
 

@@ -18,9 +18,28 @@ OTHERS_BLOCKS = 16
 OTHERS_BYTES = 128 << 10
 
 
-def blocks(start, allocator, *arguments):
+# Other releases of Debian: the C library that they need, None: this machine's,
+# and what the packages are called there.
+RELEASES = {
+    "bullseye": (None, {"tcmalloc": "libtcmalloc-minimal4"}),
+    "trixie": ("2.41", {"tcmalloc": "libtcmalloc-minimal4t64"}),
+    "sid": ("2.43", {"tcmalloc": "libtcmalloc-minimal4t64"}),
+}
+
+
+def blocks(start, allocator, *arguments, release=None):
     """tests/programs/blocks.c with a malloc, once it rests."""
-    return with_library(start, debian_file(*PRELOADED[allocator]), *arguments)
+    package, inside = PRELOADED[allocator]
+    if release is None:
+        return with_library(start, debian_file(package, inside), *arguments)
+    version, names = RELEASES[release]
+    package = names.get(allocator, package)
+    before = []
+    if version:
+        before = glibcs.loader(version)
+        before[-1] = f"{before[-1]}:/{LIBRARIES}"
+    return with_library(start, release_file(release, package, inside),
+                        *arguments, before=before)
 
 
 def with_library(start, library, *arguments, before=()):

@@ -4,8 +4,8 @@ and what the program counts."""
 
 import pytest
 
-from allocators import (MODES, OTHERS_BLOCKS, RUST, account, blocks, check_held,
-                        rows, rust_program, sound, total)
+from allocators import (MODES, OTHERS_BLOCKS, RELEASES, RUST, account, blocks,
+                        check_held, rows, rust_program, sound, total)
 from conftest import PAGE, c_program, is_idle, ledger, need, run, wait_for
 from mallocs import PRELOADED
 
@@ -54,8 +54,9 @@ def test_every_account_is_explained(start, allocator):
             assert f"\n  {name}\n" in text, name
 
 
-def test_jemalloc_says_the_same(start):
-    target = blocks(start, "jemalloc")
+@pytest.mark.parametrize("release", [None, *RELEASES])
+def test_jemalloc_says_the_same(start, release):
+    target = blocks(start, "jemalloc", release=release)
     result = ledger(target, "--stop")
     said = target.figures
     arenas = [n.split("/")[2] for n in result.accounts
@@ -71,8 +72,9 @@ def test_jemalloc_says_the_same(start):
                    "dirty", "muzzy") == said["je_mapped"]
 
 
-def test_tcmalloc_says_the_same(start):
-    target = blocks(start, "tcmalloc")
+@pytest.mark.parametrize("release", [None, *RELEASES])
+def test_tcmalloc_says_the_same(start, release):
+    target = blocks(start, "tcmalloc", release=release)
     result = ledger(target, "--stop")
     said = target.figures
     assert account(result, "tcmalloc", "in-use") == said["tc_in_use"]
