@@ -245,6 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memset(memory, 0, sizeof(memory));
 	fake_target_map(&target, BASE, memory, SIZE, "");
+	CHECK(mw_pages_add(&target.pages, BASE, BASE + SIZE, MW_PAGE_PRESENT));
 	go = mw_calloc(1, sizeof(*go));
 	CHECK(go);
 	fill(go, &target, data[0]);

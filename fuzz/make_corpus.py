@@ -1098,6 +1098,69 @@ def make_glibc():
         save("glibc", title + "-by-range", data + b"\0")
 
 
+# Other allocators: words that are overwritten, see fuzz_allocators.c
+
+def make_allocators():
+    def words(allocator, *patches):
+        return bytes([allocator]) + b"".join(
+            struct.pack("<BHQ", *p) for p in patches)
+
+    heap, own, data = 0, 1, 2
+    to_heap, to_own = 1 << 2, 2 << 2
+    ones = 2 ** 64 - 1
+    names = ["mimalloc2", "mimalloc3", "jemalloc", "tcmalloc", "musl"]
+    part = (0x50000 + 8) // 8
+    files = {name: words(i) for i, name in enumerate(names)}
+    # Its slices, entries and slice counts; the page's figures and lists.
+    page = (288 + 96) // 8
+    for title, index, word in [
+            ("slices", 31, ones), ("info", 32, 600), ("entries", 34, ones),
+            ("span-zero", page, 0), ("span-beyond", page, 513),
+            ("figures", page + 1, ones), ("used", page + 4, 17),
+            ("size-zero", page + 5, 0), ("size-odd", page + 5, 63),
+            ("start", page + 6, 0)]:
+        files[f"mimalloc2-{title}"] = words(0, (heap, index, word))
+    files["mimalloc2-ring"] = words(
+        0, (heap | to_heap, (0x10040 + 15 * 64) // 8, 0x10040 + 15 * 64))
+    page = 0x10000 // 8
+    for title, index, word in [
+            ("figures", page + 2, ones), ("size-zero", page + 5, 0),
+            ("size-huge", page + 5, 2 ** 63), ("start", page + 6, ones),
+            ("memory-of-its-own", page + 14, 4), ("no-memory", page + 14, 0),
+            ("slices", 5, ones), ("info", 6, 513), ("bitmaps", 14, 0),
+            ("chunks", 512, 2)]:
+        files[f"mimalloc3-{title}"] = words(1, (heap, index, word))
+    files["mimalloc3-old-entry"] = words(
+        1, (own | to_heap, part + 4, 0x10000))
+    files["mimalloc3-bad-entry"] = words(1, (own, part, 8))
+    files["mimalloc3-entry-of-a-table"] = words(1, (own | to_own, part, 0))
+    files["mimalloc3-part-is-root"] = words(1, (own | to_own, 128, 0))
+    files["mimalloc3-no-root"] = words(1, (own, 0, ones))
+    for title, place, index, word in [
+            ("no-classes", data, 8, 9), ("slab-bytes", data, 9, ones),
+            ("regions", data, 10, 0), ("entry", own, 0, ones),
+            ("leaf", data, 512 + 64, 8)]:
+        files[f"jemalloc-{title}"] = words(2, (place, index, word))
+    files["jemalloc-leaf-is-heap"] = words(2, (data | to_heap, 512 + 64, 0))
+    for title, place, index, word in [
+            ("no-classes", data, 512, 0), ("no-lists", data, 1027, 0),
+            ("leaf", data, 1024 + 32, 8), ("entry", own, 0, ones)]:
+        files[f"tcmalloc-{title}"] = words(3, (place, index, word))
+    files["tcmalloc-ring"] = words(3, (heap | to_heap, 11 * 8, 11 * 64))
+    for title, place, index, word in [
+            ("secret", data, 8, 0), ("area", data, 8 + 7, 8),
+            ("metas", own, 2, ones), ("next", own, 1, 8),
+            ("masks", own, 6, ones), ("class", own, 7, 63 << 6 | 31),
+            ("pages", own, 7, ones << 12 & ones), ("back", heap, 0, 0)]:
+        files[f"musl-{title}"] = words(4, (place, index, word))
+    files["musl-areas-in-a-ring"] = words(4, (own | to_own, 1, 0))
+    files["musl-group-is-area"] = words(4, (own | to_own, 5, 0))
+    for title, data in files.items():
+        save("allocators", title, data)
+        save("allocators", title + "-by-range",
+             bytes([data[0] | 0x80]) + data[1:])
+
+
 # Instructions
 
 CODE = {
@@ -1236,6 +1299,7 @@ def main():
     make_elf()
     make_dwarf()
     make_glibc()
+    make_allocators()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import subprocess
 
 import glibcs
 from conftest import (c_program, cached, debian_file, is_idle, run, wait_for)
-from mallocs import PRELOADED
+from mallocs import LIBRARIES, PRELOADED
 
 MODES = ["--live", "--stop"]
 

@@ -2,13 +2,14 @@
 #ifndef FAKE_HEAP_H
 #define FAKE_HEAP_H
 
+#include "fake_memory.h"
+#include "fake_sink.h"
 #include "mw_alloc.h"
-#include "mw_vec.h"
 
 /*
  * A process made by a test that has glibc's malloc: a main heap in the program
  * break and the data of a C library, with the structures as they lie in glibc
- * 2.36. Its target is a made-up one (fake_target.h).
+ * 2.36.
  */
 
 #define FAKE_LIBC UINT64_C(0x7f0000200000) /* data: 2 pages */
@@ -34,29 +35,5 @@ void fake_heap_finish(struct fake_heap *heap);
 
 /** Write a word; addresses outside of the process are left alone. */
 void fake_heap_write(struct fake_heap *heap, uint64_t va, uint64_t word);
-
-/** What an account got of the walk. */
-struct fake_account {
-	char name[96];
-	uint64_t bytes;
-};
-
-/** A sink that checks what it is told, and adds it up. */
-struct fake_sink {
-	struct mw_sink sink;
-	MW_VEC(struct fake_account) accounts;
-	MW_VEC(struct mw_claim) claims;
-	bool by_range; /* no stretch is uniform */
-	bool broken;   /* a promise of mw_facts.h was */
-	/* Of the claim that is being refined */
-	uint64_t end, limit;
-};
-
-void fake_sink_init(struct fake_sink *sink);
-void fake_sink_deinit(struct fake_sink *sink);
-/** Ask all claims for their parts. */
-MW_MUST_USE struct mw_error *fake_sink_settle(struct fake_sink *sink);
-/** Bytes of the account called @name. */
-uint64_t fake_sink_bytes(const struct fake_sink *sink, const char *name);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_target.h"
 
+#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +21,7 @@ void fake_target_map(struct mw_target *target, uint64_t va, void *bytes,
 	struct mw_mapping *m = mw_mappings_add(&target->maps, va, va + size,
 					       path, strlen(path));
 
-	if (!m || !mw_pages_add(&target->pages, va, va + size,
-				MW_PAGE_PRESENT))
+	if (!m)
 		abort();
 	m->perms = MW_PERM_R | MW_PERM_W;
 	fake_target_add(target, va, bytes, size);
@@ -137,8 +137,10 @@ const struct mw_thread *mw_target_threads(const struct mw_target *target,
 bool mw_target_auxv(const struct mw_target *target, uint64_t type,
 		    uint64_t *ret)
 {
-	(void)target, (void)type, (void)ret;
-	return false;
+	if (type != AT_RANDOM || !target->random)
+		return false;
+	*ret = target->random;
+	return true;
 }
 
 struct mw_error *mw_target_open_image(struct mw_target *target,

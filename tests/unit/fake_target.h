@@ -14,12 +14,13 @@ struct mw_target {
 	struct mw_target_info info;
 	const struct mw_image *images;
 	size_t image_count;
+	uint64_t random; /* AT_RANDOM; 0: none */
 	/* What can be read; everything else is not there. */
 	struct {
 		uint64_t va;
 		void *bytes;
 		size_t size;
-	} areas[4];
+	} areas[8];
 	size_t area_count;
 };
 
@@ -27,7 +28,7 @@ struct mw_target {
 void fake_target_add(struct mw_target *target, uint64_t va, void *bytes,
 		     size_t size);
 
-/** The same, and a mapping with present pages that may be read and written. */
+/** The same, in a mapping that may be read and written. */
 void fake_target_map(struct mw_target *target, uint64_t va, void *bytes,
 		     size_t size, const char *path);
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_allocators.h"
+#include "fake_sink.h"
+#include "mw_alloc.h"
+#include "mw_num.h"
+#include "mw_test.h"
+
+/* Small heaps, one of each allocator: what is in use in them is told. */
+
+static const struct mw_alloc_arena *arena(const struct mw_alloc *alloc,
+					  const char *allocator)
+{
+	size_t count;
+	const struct mw_alloc_arena *const *arenas =
+		mw_alloc_arenas(alloc, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(arenas[i]->allocator, allocator) == 0 &&
+		    arenas[i]->in_use_blocks > 0)
+			return arenas[i];
+	return NULL;
+}
+
+static void check(const struct fake_allocator *fake, bool by_range)
+{
+	struct mw_target *target = fake->make();
+	const struct mw_alloc_arena *a;
+	struct mw_alloc *alloc = NULL;
+	struct fake_sink sink;
+	char name[96];
+
+	fake_memory_finish(target);
+	fake_sink_init(&sink);
+	sink.by_range = by_range;
+	ASSERT_OK(mw_alloc_claim(target, &sink.sink, &alloc));
+	ASSERT_OK(fake_sink_settle(&sink));
+	assert_false(sink.broken);
+	a = arena(alloc, fake->name);
+	assert_non_null(a);
+	assert_string_equal(a->name, fake->arena);
+	assert_int_equal(a->in_use_blocks, FAKE_BLOCKS - FAKE_FREE);
+	assert_int_equal(a->in_use_bytes,
+			 (FAKE_BLOCKS - FAKE_FREE) * FAKE_BLOCK_BYTES);
+	assert_true(a->free_blocks >= FAKE_FREE);
+	assert_int_equal(a->torn_bytes, 0);
+	assert_int_equal(a->unsettled, 0);
+	snprintf(name, sizeof(name), "malloc/%s/%s/in-use", fake->name,
+		 fake->arena);
+	assert_int_equal(fake_sink_bytes(&sink, name), a->in_use_bytes);
+	mw_alloc_free(alloc);
+	fake_sink_deinit(&sink);
+	fake_memory_free(target);
+}
+
+TEST(heaps_are_told_to_the_block)
+{
+	for (size_t i = 0; i < fake_allocator_count; i++) {
+		check(&fake_allocators[i], false);
+		check(&fake_allocators[i], true);
+	}
+}
+
+static struct mw_error *walk(void *ctx)
+{
+	struct fake_sink sink;
+	struct mw_alloc *alloc = NULL;
+	struct mw_error *error;
+
+	fake_sink_init(&sink);
+	error = mw_alloc_claim(ctx, &sink.sink, &alloc);
+	if (!error)
+		error = fake_sink_settle(&sink);
+	assert_false(sink.broken);
+	mw_alloc_free(alloc);
+	fake_sink_deinit(&sink);
+	return error;
+}
+
+TEST(without_memory)
+{
+	for (size_t i = 0; i < fake_allocator_count; i++) {
+		struct mw_target *target = fake_allocators[i].make();
+
+		fake_memory_finish(target);
+		OUT_OF_MEMORY(walk, target);
+		fake_memory_free(target);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(heaps_are_told_to_the_block),
+		CASE(without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
