@@ -198,7 +198,7 @@ static void take_meta(struct musl *musl, uint64_t va)
 
 static void walk_areas(struct musl *musl)
 {
-	uint64_t area = 0;
+	uint64_t area = 0, seen = 0;
 
 	(void)mw_target_read_u64(musl->target,
 				 musl->context + musl->layout->meta_area_head,
@@ -206,8 +206,12 @@ static void walk_areas(struct musl *musl)
 	for (unsigned n = 0; n < MAX_AREAS && is_area(musl, area); n++) {
 		uint64_t head[3], slots;
 
-		if (!mw_target_read(musl->target, area, head, sizeof(head)))
+		// A damaged list may lead back to an area that it had.
+		if (area == seen ||
+		    !mw_target_read(musl->target, area, head, sizeof(head)))
 			return;
+		if ((n & (n + 1)) == 0)
+			seen = area;
 		alloc_book_add(&musl->book, musl->arena, ALLOC_METADATA, area,
 			       AREA_BYTES);
 		slots = mw_min((uint32_t)head[2],

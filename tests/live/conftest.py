@@ -217,9 +217,9 @@ class Target:
         raise AssertionError(
             f"{self.process.args} ended: {self.process.wait()}")
 
-    def ask(self):
-        """Have it report once more."""
-        self.process.stdin.write("\n")
+    def ask(self, what=""):
+        """Have it report once more, after it has done @what."""
+        self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
         self.figures = self.read_report()
         return self.figures

@@ -92,12 +92,25 @@ def test_tcmalloc_says_the_same(start, release):
         said["tc_unmapped"]
 
 
-def test_tcmalloc_releases_what_was_predicted(start):
-    target = blocks(start, "tcmalloc")
+@pytest.mark.parametrize("release", [None, *RELEASES])
+def test_jemalloc_purges_what_was_predicted(start, release):
+    target = blocks(start, "jemalloc", release=release)
+    before = rows(target, "jemalloc", "--stop")
+    target.ask("trim")
+    after = rows(target, "jemalloc", "--stop")
+    predicted = total(before, "trimmable_bytes")
+    assert predicted > 1 << 20
+    dropped = total(before, "resident_bytes") - total(after, "resident_bytes")
+    # What the call itself and the report touch comes back.
+    assert abs(predicted - dropped) <= 16 * PAGE
+    assert total(after, "trimmable_bytes") <= 16 * PAGE
+
+
+@pytest.mark.parametrize("release", [None, *RELEASES])
+def test_tcmalloc_releases_what_was_predicted(start, release):
+    target = blocks(start, "tcmalloc", release=release)
     before = rows(target, "tcmalloc", "--stop")["heap"]
-    target.process.stdin.write("trim\n")
-    target.process.stdin.flush()
-    after = target.read_report()
+    after = target.ask("trim")
     table = rows(target, "tcmalloc", "--stop")["heap"]
     assert before["trimmable_bytes"] > 1 << 20
     assert abs(before["resident_bytes"] - table["resident_bytes"] -
