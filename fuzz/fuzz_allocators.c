@@ -92,7 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				  .make(),
 		.by_range = data[0] & BY_RANGE,
 	};
-	for (size_t i = 0; i < (size - 1) / PATCH_BYTES && i < MOST_PATCHES; i++)
+	for (size_t i = 0;
+	     i < (size - 1) / PATCH_BYTES && i < MOST_PATCHES; i++)
 		patch(in.target, data + 1 + i * PATCH_BYTES);
 	fake_memory_finish(in.target);
 	fuzz_starve(data, size, run, &in);

@@ -36,13 +36,15 @@ uint32_t mimalloc_arena_of(struct mimalloc *mi, uint64_t thread)
 	}
 	if (thread == MIMALLOC_ABANDONED)
 		snprintf(name, sizeof(name), "abandoned");
+	else if (thread < MIMALLOC_LEAST_THREAD)
+		snprintf(name, sizeof(name), "internal");
 	else if (thread == mi->main_thread)
 		snprintf(name, sizeof(name), "main");
 	else
 		snprintf(name, sizeof(name), "thread-%zu", mi->owners.n);
 	owner->thread = thread;
 	owner->arena = alloc_book_arena(&mi->book, name);
-	if (!mi->book.failed && thread != MIMALLOC_ABANDONED)
+	if (!mi->book.failed && thread >= MIMALLOC_LEAST_THREAD)
 		mi->book.arenas.v[owner->arena]->figures->threads = 1;
 	return owner->arena;
 }

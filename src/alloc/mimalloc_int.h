@@ -18,7 +18,10 @@
  */
 #define MIMALLOC_SLICE_BYTES MW_KIB(64)
 #define MIMALLOC_READ_AGAIN 3
-#define MIMALLOC_ABANDONED 0 /* as the thread of a page */
+/* As the thread of a page, otherwise a thread pointer: none, and below this
+ * mimalloc itself (since 3.6). */
+#define MIMALLOC_ABANDONED 0
+#define MIMALLOC_LEAST_THREAD MW_PAGE_BYTES
 
 /** A page, as its description has it. */
 struct mimalloc_page {

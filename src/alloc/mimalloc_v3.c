@@ -15,7 +15,7 @@
  *
  *	0	*arena, or *base of memory of the page's own
  *	8	u32 first slice, 12 u32 slices; or u64 bytes
- *	16	u32 which of them
+ *	16	u32 kind: which of them
  */
 #define PART_SHIFT 29
 #define PART_ENTRIES 8192
@@ -28,21 +28,35 @@
 #define ENOUGH_PAGES 256 /* to tell which layout it is */
 #define THREAD_MASK (~UINT64_C(7)) /* 4: abandoned; below it flags */
 
-enum start { START_POINTER, START_WORDS };
+#define START 48 /* of a page: where its blocks begin */
+enum start { START_POINTER, START_WORDS, START_BYTES };
 
 struct page_layout {
 	const char *source;
-	unsigned memid, keys;
+	unsigned thread, free, local_free, xthread_free, used, capacity;
+	unsigned block_size, memid, keys;
 	enum start start;
+	uint32_t arena_kind;
+	unsigned arena_start;
 };
 
+#define MIMALLOC_V3_MAP(...)
 #define MIMALLOC_V3_PAGE(...) { __VA_ARGS__ },
 #define MIMALLOC_V3_ARENA(...)
 static const struct page_layout layouts[] = {
 #include "layouts/mimalloc_v3.def"
 };
 
+#undef MIMALLOC_V3_MAP
+#undef MIMALLOC_V3_PAGE
+#define MIMALLOC_V3_MAP(source, entries) entries,
+#define MIMALLOC_V3_PAGE(...)
+static const unsigned map_layouts[] = {
+#include "layouts/mimalloc_v3.def"
+};
+
 struct root {
+	uint64_t start, end; /* with the first part */
 	uint64_t va, entries;
 };
 
@@ -61,51 +75,66 @@ struct walk {
 
 /* Pages */
 
-void mimalloc_v3_memid(const uint8_t *bytes, struct mimalloc_v3_memid *ret)
+/** Set where the page's memory is by the memid at @bytes. */
+static bool place_page(struct mimalloc *mi, const struct page_layout *l,
+		       const uint8_t *bytes, struct mimalloc_page *page)
 {
-	*ret = (struct mimalloc_v3_memid){
-		.kind = mw_u32(bytes + 16),
-		.start = mw_u64(bytes),
-		.bytes = mw_u64(bytes + 8),
-	};
-	if (ret->kind != MIMALLOC_V3_ARENA_MEMORY)
-		return;
-	ret->arena = ret->start;
-	ret->start += mw_u32(bytes + 8) * MIMALLOC_SLICE_BYTES;
-	ret->bytes = mw_u32(bytes + 12) * MIMALLOC_SLICE_BYTES;
+	uint32_t kind = mw_u32(bytes + 16);
+
+	page->start = mw_u64(bytes);
+	page->bytes = mw_u64(bytes + 8);
+	if (kind == l->arena_kind) {
+		page->in_arena = page->start;
+		if (l->arena_start &&
+		    !mw_target_read_u64(mi->target,
+					page->in_arena + l->arena_start,
+					&page->start))
+			return false;
+		page->start += mw_u32(bytes + 8) * MIMALLOC_SLICE_BYTES;
+		page->bytes = mw_u32(bytes + 12) * MIMALLOC_SLICE_BYTES;
+	} else if (kind < l->arena_kind - 3 || kind > l->arena_kind) {
+		return false;
+	}
+	return mw_is_aligned(page->start | page->bytes, MW_PAGE_BYTES) &&
+	       alloc_book_fits(&mi->book, page->start, page->bytes);
+}
+
+static uint64_t first_block(const struct page_layout *l, uint64_t va,
+			    const uint8_t *bytes)
+{
+	switch (l->start) {
+	case START_WORDS:
+		return va + UINT64_C(8) * mw_u32(bytes + START);
+	case START_BYTES:
+		return va + mw_u64(bytes + START);
+	default:
+		return mw_u64(bytes + START);
+	}
 }
 
 static bool parse_page(struct mimalloc *mi, const struct page_layout *l,
 		       uint64_t va, const uint8_t *bytes,
 		       struct mimalloc_page *ret)
 {
-	struct mimalloc_v3_memid memid;
-
-	mimalloc_v3_memid(bytes + l->memid, &memid);
 	*ret = (struct mimalloc_page){
 		.va = va,
-		.start = memid.start,
-		.bytes = memid.bytes,
-		.block_bytes = mw_u64(bytes + 40),
-		.blocks = l->start == START_WORDS
-				  ? va + UINT64_C(8) * mw_u32(bytes + 48)
-				  : mw_u64(bytes + 48),
-		.used = mw_u16(bytes + 16),
-		.capacity = mw_u16(bytes + 18),
-		.reserved = mw_u16(bytes + 20),
-		.lists = { mw_u64(bytes + 8), mw_u64(bytes + 24),
-			   mw_u64(bytes + 32) & ~UINT64_C(3) },
+		.block_bytes = mw_u64(bytes + l->block_size),
+		.blocks = first_block(l, va, bytes),
+		.used = mw_u16(bytes + l->used),
+		.capacity = mw_u16(bytes + l->capacity),
+		.reserved = mw_u16(bytes + l->capacity + 2),
+		.lists = { mw_u64(bytes + l->free),
+			   mw_u64(bytes + l->local_free),
+			   mw_u64(bytes + l->xthread_free) & ~UINT64_C(3) },
 		.is_encoded = l->keys > 0,
 		.keys = { mw_u64(bytes + l->keys),
 			  mw_u64(bytes + l->keys + 8) },
-		.thread = mw_u64(bytes) & THREAD_MASK,
-		.in_arena = memid.arena,
+		.thread = mw_u64(bytes + l->thread) & THREAD_MASK,
 	};
+	if (!place_page(mi, l, bytes + l->memid, ret))
+		return false;
 	ret->is_sound = mimalloc_is_sound(ret);
-	return (memid.arena || mimalloc_v3_is_os(memid.kind)) &&
-	       mw_is_aligned(memid.start | memid.bytes, MW_PAGE_BYTES) &&
-	       mw_within(ret->blocks, 1, ret->start, ret->start + ret->bytes) &&
-	       alloc_book_fits(&mi->book, memid.start, memid.bytes);
+	return mw_within(ret->blocks, 1, ret->start, ret->start + ret->bytes);
 }
 
 /** A mimalloc_reader of a page by one layout. */
@@ -280,8 +309,8 @@ static bool take_map(struct mimalloc *mi, const struct root *root,
 	w.arena = alloc_book_arena(&mi->book, "page-map");
 	if (mi->book.failed)
 		return true;
-	alloc_book_add(&mi->book, w.arena, ALLOC_METADATA, root->va,
-		       8 * root->entries + PART_BYTES);
+	alloc_book_add(&mi->book, w.arena, ALLOC_METADATA, root->start,
+		       root->end - root->start);
 	walk_map(&w, root, add_part);
 	return true;
 }
@@ -293,49 +322,65 @@ struct root_scan {
 	MW_VEC(struct root) roots;
 };
 
-static bool is_root(struct mimalloc *mi, uint64_t va, struct root *ret)
+/** Whether a page map is at @va, its entries @before bytes behind. */
+static bool is_root(struct mimalloc *mi, uint64_t va, unsigned before,
+		    struct root *ret)
 {
-	uint64_t first, entries;
+	uint64_t first, room;
 
 	if (va == 0 || !mw_is_aligned(va, MW_PAGE_BYTES) ||
 	    !alloc_book_fits(&mi->book, va, MW_PAGE_BYTES) ||
 	    !(mw_pages_state(mw_target_pages(mi->target), va) &
 	      MW_PAGE_PRESENT) ||
-	    !mw_target_peek(mi->target, va, &first, sizeof(first)))
+	    !mw_target_peek(mi->target, va + before, &first, sizeof(first)))
 		return false;
-	entries = (first - va) / 8;
+	room = first - va - mw_align_up(before, MW_PAGE_BYTES);
 	if (first < va || !mw_is_aligned(first, MW_PAGE_BYTES) ||
-	    (entries & (entries - 1)) != 0 ||
-	    entries < UINT64_C(1) << MIN_ROOT_BITS ||
-	    entries > UINT64_C(1) << MAX_ROOT_BITS ||
-	    !alloc_book_fits(&mi->book, va, 8 * entries + PART_BYTES))
+	    (room & (room - 1)) != 0 ||
+	    room < UINT64_C(8) << MIN_ROOT_BITS ||
+	    room > UINT64_C(8) << MAX_ROOT_BITS ||
+	    !alloc_book_fits(&mi->book, va, first - va + PART_BYTES))
 		return false;
-	*ret = (struct root){ va, entries };
+	*ret = (struct root){
+		.start = va,
+		.end = first + PART_BYTES,
+		.va = va + before,
+		.entries = room / 8,
+	};
 	return true;
+}
+
+static struct mw_error *note_root(struct root_scan *s, const struct root *root)
+{
+	struct root *place;
+
+	for (size_t i = 0; i < s->roots.n; i++)
+		if (s->roots.v[i].start == root->start)
+			return NULL;
+	place = mw_vec_push(&s->roots);
+	if (!place)
+		return mw_error_nomem();
+	*place = *root;
+	return NULL;
 }
 
 static struct mw_error *scan_roots(void *ctx, uint64_t va,
 				   const uint64_t *words, size_t count)
 {
 	struct root_scan *s = ctx;
+	struct mw_error *error = NULL;
+	struct root root;
 
 	(void)va;
-	for (size_t i = 0; i < count; i++) {
-		struct root root, *place;
-		bool is_known = false;
-
-		if (!is_root(s->mi, words[i], &root))
+	for (size_t i = 0; !error && i < count; i++) {
+		// Most words are not even the address of a page.
+		if (words[i] % MW_PAGE_BYTES != 0)
 			continue;
-		for (size_t k = 0; k < s->roots.n; k++)
-			is_known |= s->roots.v[k].va == root.va;
-		if (is_known)
-			continue;
-		place = mw_vec_push(&s->roots);
-		if (!place)
-			return mw_error_nomem();
-		*place = root;
+		for (size_t l = 0; !error && l < MW_COUNT(map_layouts); l++)
+			if (is_root(s->mi, words[i], map_layouts[l], &root))
+				error = note_root(s, &root);
 	}
-	return NULL;
+	return error;
 }
 
 struct mw_error *mimalloc_v3(struct mimalloc *mi, bool *ret_found)

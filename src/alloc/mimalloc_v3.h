@@ -4,25 +4,10 @@
 
 #include "mimalloc_int.h"
 
-/** Where memory comes from: mi_memid_t. */
-struct mimalloc_v3_memid {
-	uint32_t kind;
-	uint64_t arena; /* 0: none, memory of its own */
-	uint64_t start, bytes;
-};
-
-/* Its kinds: from MI_MEM_OS to MI_MEM_OS_REMAP, and MI_MEM_ARENA. */
-#define MIMALLOC_V3_ARENA_MEMORY 7
-static inline bool mimalloc_v3_is_os(uint32_t kind)
-{
-	return kind >= 4 && kind <= 6;
-}
-
-void mimalloc_v3_memid(const uint8_t *bytes, struct mimalloc_v3_memid *ret);
-
 /** An arena: memory from the system of which pages get slices. */
 struct mimalloc_v3_arena {
-	uint64_t va, slices, info;
+	uint64_t va; /* of its description */
+	uint64_t start, slices, info;
 	uint64_t own_start, own_end; /* of all memory that was got for it */
 	uint64_t chunks;	     /* of 64 bytes in a bitmap */
 	uint64_t free, dirty;	     /* bitmaps: a bit a slice */
@@ -35,7 +20,7 @@ struct mimalloc_v3_arenas {
 	MW_VEC(uint64_t) bad;
 };
 
-/** Note that @page has slices of the arena at @arena. */
+/** Note that @page has slices of the arena described at @arena. */
 void mimalloc_v3_note_page(struct mimalloc *mi,
 			   struct mimalloc_v3_arenas *arenas, uint64_t arena,
 			   const struct mimalloc_page *page);

@@ -6,7 +6,8 @@
 
 /*
  * Arenas of mimalloc 3: runs of slices, the first of which have the arena's
- * description (mi_arena_t) and its bitmaps. A bitmap begins with
+ * description (mi_arena_t) and its bitmaps. It begins with *base and u64 bytes
+ * of the memory that was got. A bitmap begins with
  *
  *	0	u64 chunks, of 512 bits each, which stand at its end
  *
@@ -22,9 +23,10 @@
 
 struct layout {
 	const char *source;
-	unsigned slice_count, slices_free;
+	unsigned start, slice_count, slices_free;
 };
 
+#define MIMALLOC_V3_MAP(...)
 #define MIMALLOC_V3_PAGE(...)
 #define MIMALLOC_V3_ARENA(...) { __VA_ARGS__ },
 static const struct layout layouts[] = {
@@ -37,8 +39,8 @@ static bool is_bitmap(struct mimalloc *mi, const struct mimalloc_v3_arena *a,
 {
 	uint64_t chunks;
 
-	return va > a->va && va < end &&
-	       end <= a->va + a->info * MIMALLOC_SLICE_BYTES &&
+	return va > a->start && va < end &&
+	       end <= a->start + a->info * MIMALLOC_SLICE_BYTES &&
 	       end - va >= MIN_BITMAP_BYTES + a->chunks * CHUNK_BYTES &&
 	       mw_target_read_u64(mi->target, va, &chunks) &&
 	       chunks == a->chunks;
@@ -52,12 +54,16 @@ static bool parse_arena(struct mimalloc *mi, const struct layout *l,
 	uint64_t dirty = mw_u64(bytes + l->slices_free + 16);
 	uint64_t purge = mw_u64(bytes + l->slices_free + 24);
 
+	a->start = l->start ? mw_u64(bytes + l->start) : a->va;
 	a->slices = mw_u64(bytes + l->slice_count);
 	a->info = mw_u64(bytes + l->slice_count + 8);
 	if (a->info == 0 || a->info >= a->slices ||
 	    a->slices > MAX_CHUNKS * CHUNK_SLICES ||
-	    !alloc_book_fits(&mi->book, a->va,
-			     a->slices * MIMALLOC_SLICE_BYTES))
+	    !mw_is_aligned(a->start, MIMALLOC_SLICE_BYTES) ||
+	    !alloc_book_fits(&mi->book, a->start,
+			     a->slices * MIMALLOC_SLICE_BYTES) ||
+	    !mw_within(a->va, ARENA_BYTES, a->start,
+		       a->start + a->info * MIMALLOC_SLICE_BYTES))
 		return false;
 	a->chunks = (a->slices + CHUNK_SLICES - 1) / CHUNK_SLICES;
 	if (!is_bitmap(mi, a, free, committed) ||
@@ -69,13 +75,12 @@ static bool parse_arena(struct mimalloc *mi, const struct layout *l,
 	return true;
 }
 
-/** Read the arena at @va; false when there is none. */
+/** Read the arena described at @va; false when there is none. */
 static bool read_arena(struct mimalloc *mi, uint64_t va,
 		       struct mimalloc_v3_arena *ret)
 {
-	struct mimalloc_v3_memid memid;
 	uint8_t bytes[ARENA_BYTES];
-	uint64_t end;
+	uint64_t base, end;
 
 	if (va == 0 || !mw_is_aligned(va, MIMALLOC_SLICE_BYTES) ||
 	    !alloc_book_fits(&mi->book, va, MIMALLOC_SLICE_BYTES) ||
@@ -88,13 +93,14 @@ static bool read_arena(struct mimalloc *mi, uint64_t va,
 		if (!parse_arena(mi, &layouts[i], bytes, ret))
 			continue;
 		mw_target_keep(mi->target, va, sizeof(bytes));
-		mimalloc_v3_memid(bytes, &memid);
-		ret->own_start = va;
-		ret->own_end = va + ret->slices * MIMALLOC_SLICE_BYTES;
-		if (mimalloc_v3_is_os(memid.kind) && memid.start <= va &&
-		    mw_end(memid.start, memid.bytes, &end) &&
+		ret->own_start = ret->start;
+		ret->own_end = ret->start +
+			       ret->slices * MIMALLOC_SLICE_BYTES;
+		base = mw_u64(bytes);
+		if (base <= ret->start &&
+		    mw_end(base, mw_u64(bytes + 8), &end) &&
 		    end >= ret->own_end) {
-			ret->own_start = memid.start;
+			ret->own_start = base;
 			ret->own_end = end;
 		}
 		return true;
@@ -102,7 +108,7 @@ static bool read_arena(struct mimalloc *mi, uint64_t va,
 	return false;
 }
 
-/** The arena at @va, noted if it is not yet; NULL when there is none. */
+/** The arena described at @va, noted if it was not; NULL: there is none. */
 static struct mimalloc_v3_arena *note_arena(struct mimalloc *mi,
 					    struct mimalloc_v3_arenas *arenas,
 					    uint64_t va)
@@ -133,9 +139,9 @@ void mimalloc_v3_note_page(struct mimalloc *mi,
 	struct mimalloc_v3_arena *a = note_arena(mi, arenas, arena);
 	uint64_t first, end;
 
-	if (!a || page->start < a->va)
+	if (!a || page->start < a->start)
 		return;
-	first = (page->start - a->va) / MIMALLOC_SLICE_BYTES;
+	first = (page->start - a->start) / MIMALLOC_SLICE_BYTES;
 	end = mw_min(first + page->bytes / MIMALLOC_SLICE_BYTES, a->slices);
 	for (uint64_t i = first; i < end; i++)
 		a->pages[i / 8] |= (uint8_t)(1u << i % 8);
@@ -199,7 +205,7 @@ static enum alloc_kind kind_of(struct mimalloc *mi,
 			       const struct mimalloc_v3_arena *a,
 			       const struct bitmaps *maps, uint64_t slice)
 {
-	uint64_t start = a->va + slice * MIMALLOC_SLICE_BYTES;
+	uint64_t start = a->start + slice * MIMALLOC_SLICE_BYTES;
 	struct mw_tally tally = { 0 };
 
 	if (bit(a->pages, slice))
@@ -222,7 +228,7 @@ static void add_rest(struct mimalloc *mi,
 		     const struct mimalloc_v3_arena *a,
 		     const struct bitmaps *maps)
 {
-	uint64_t end = a->va + a->slices * MIMALLOC_SLICE_BYTES;
+	uint64_t end = a->start + a->slices * MIMALLOC_SLICE_BYTES;
 
 	for (uint64_t i = 0, next; i < a->slices; i = next) {
 		enum alloc_kind kind = kind_of(mi, arenas, a, maps, i);
@@ -232,12 +238,12 @@ static void add_rest(struct mimalloc *mi,
 			next++;
 		if (kind != ALLOC_KINDS)
 			alloc_book_add(&mi->book, arena, kind,
-				       a->va + i * MIMALLOC_SLICE_BYTES,
+				       a->start + i * MIMALLOC_SLICE_BYTES,
 				       (next - i) * MIMALLOC_SLICE_BYTES);
 	}
 	// What the arena's alignment cost.
 	alloc_book_add(&mi->book, arena, ALLOC_RESERVED, a->own_start,
-		       a->va - a->own_start);
+		       a->start - a->own_start);
 	alloc_book_add(&mi->book, arena, ALLOC_RESERVED, end,
 		       a->own_end - end);
 }
@@ -270,7 +276,8 @@ struct mw_error *mimalloc_v3_add_arenas(struct mimalloc *mi,
 	struct mw_error *error = alloc_scan_data(mi->target, scan_arenas,
 						 &scan);
 
-	for (size_t i = 0; !error && !mi->book.failed && i < arenas->list.n; i++)
+	for (size_t i = 0;
+	     !error && !mi->book.failed && i < arenas->list.n; i++)
 		add_arena(mi, arenas, i);
 	return error;
 }

@@ -122,9 +122,11 @@ TEST(what_does_not_fit_is_left_out)
 	ASSERT_EQ(SIZE_MAX, alloc_book_slots(&f.book, f.arena, ALLOC_TOP,
 					     START, PAGE, START, 0, 1));
 	ASSERT_EQ(SIZE_MAX, alloc_book_slots(&f.book, f.arena, ALLOC_TOP,
-					     START, PAGE, START, UINT64_MAX, 3));
+					     START, PAGE, START, UINT64_MAX,
+					     3));
 	ASSERT_EQ(SIZE_MAX, alloc_book_slots(&f.book, f.arena, ALLOC_TOP,
-					     START, PAGE, START, 1, UINT32_MAX));
+					     START, PAGE, START, 1,
+					     UINT32_MAX));
 	ASSERT_EQ(0, f.book.pieces.n);
 	alloc_book_sort(&f.book);
 	ASSERT_OK(alloc_book_claim(&f.book));
