@@ -1059,10 +1059,11 @@ def make_compiled():
 
 # glibc's malloc: words that are overwritten, see fuzz_glibc.c
 
-def make_glibc():
-    def words(*patches):
-        return b"".join(struct.pack("<BHQ", *p) for p in patches)
+def words(*patches):
+    return b"".join(struct.pack("<BHQ", *p) for p in patches)
 
+
+def make_glibc():
     arena = 0x940 // 8
     chunk = (0x290 + 0x5000) // 8
     files = {
@@ -1159,6 +1160,42 @@ def make_allocators():
         save("allocators", title, data)
         save("allocators", title + "-by-range",
              bytes([data[0] | 0x80]) + data[1:])
+
+
+# CPython's allocator: words that are overwritten, see fuzz_pymalloc.c
+
+def make_pymalloc():
+    def pool(number, word):
+        return number | word << 3
+
+    def both(low, high):
+        return low | high << 32
+
+    files = {
+        "sound": words(),
+        "no-arena": words((1, 6, 0)),
+        "arena-elsewhere": words((5, 6, 0)),
+        "arena-twice": words((3, 12, 0), (3, 13, 0x4000),
+                             (1, 14, both(61, 64))),
+        "all-carved": words((3, 7, 0x40000 - 1)),
+        "carved-behind": words((1, 7, 2 ** 64 - 4096)),
+        "no-pools": words((1, 8, 0)),
+        "entries-without-end": words((1, 12, 0)),
+        "other-index": words((0, pool(0, 4), both(2, 1))),
+        "size-zero": words((0, pool(2, 4), both(1, 2 ** 32 - 1))),
+        "size-large": words((0, pool(2, 4), both(1, 33))),
+        "last-elsewhere": words((0, pool(2, 5), both(560, 4095))),
+        "next-low": words((0, pool(2, 5), both(0, 3584))),
+        "next-behind": words((0, pool(2, 5), both(5000, 3584))),
+        "count-large": words((0, pool(0, 0), 127)),
+        "free-to-itself": words((2, pool(0, 6), 48)),
+        "free-unaligned": words((2, pool(0, 1), 49)),
+        "free-elsewhere": words((4, pool(0, 1), 64)),
+        "free-in-head": words((2, pool(0, 1), 8)),
+    }
+    for title, data in files.items():
+        save("pymalloc", title, data)
+        save("pymalloc", title + "-by-range", data + b"\0")
 
 
 # Instructions
@@ -1300,6 +1337,7 @@ def main():
     make_dwarf()
     make_glibc()
     make_allocators()
+    make_pymalloc()
 
 
 if __name__ == "__main__":

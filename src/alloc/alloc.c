@@ -9,6 +9,7 @@ static const struct alloc_detector *const detectors[] = {
 	&alloc_jemalloc,
 	&alloc_mimalloc,
 	&alloc_musl,
+	&alloc_pymalloc,
 	&alloc_tcmalloc,
 };
 

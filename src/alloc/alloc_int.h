@@ -42,6 +42,7 @@ extern const struct alloc_detector alloc_glibc;
 extern const struct alloc_detector alloc_jemalloc;
 extern const struct alloc_detector alloc_mimalloc;
 extern const struct alloc_detector alloc_musl;
+extern const struct alloc_detector alloc_pymalloc;
 extern const struct alloc_detector alloc_tcmalloc;
 
 /** A new arena of @allocator, owned by @alloc; NULL without memory. */

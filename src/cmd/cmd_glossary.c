@@ -183,6 +183,17 @@ static const struct {
 	{ "malloc/musl", "musl's malloc (mallocng)",
 	  "Groups of at most 32 slots of one size, which are given back when "
 	  "all of their slots are free." },
+	{ "malloc/pymalloc", "CPython's small objects",
+	  "CPython takes objects of up to 512 bytes from arenas of its own, of "
+	  "256 KiB up to 3.9 and of 1 MiB since, which are cut into pools of "
+	  "blocks of one size; an arena is given back when all of its pools "
+	  "are free. Larger ones come from malloc. It tells the same: "
+	  "sys._debugmallocstats()." },
+	{ "malloc/pymalloc/*/dirty", "free pools, not given back",
+	  "Pools without a block, in arenas of which other pools have some." },
+	{ "malloc/pymalloc/*/reserved", "arenas' ends, never used",
+	  "Of each arena, what no pool was made of yet, and what lies before "
+	  "the first one." },
 	{ "malloc/tcmalloc", "TCMalloc (gperftools)",
 	  "Spans of pages: free, a large block, or small blocks of one size, "
 	  "which move between threads in caches." },
