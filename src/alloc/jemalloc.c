@@ -24,6 +24,8 @@ static void free_state(void *ctx)
 	for (size_t i = 0; i < state->copies.n; i++) {
 		alloc_book_deinit(&state->copies.v[i]->book);
 		mw_vec_free(&state->copies.v[i]->doubtful);
+		mw_vec_free(&state->copies.v[i]->units);
+		mw_vec_free(&state->copies.v[i]->pointers);
 		mw_free(state->copies.v[i]);
 	}
 	mw_vec_free(&state->copies);
@@ -122,6 +124,7 @@ static void add_extent(struct jemalloc *je, const struct jemalloc_extent *x)
 	};
 	uint32_t arena = arena_of(je, x->arena);
 
+	jemalloc_note_unit(je, x);
 	if (x->is_slab) {
 		add_slab(je, x);
 	} else if (x->state == JEMALLOC_ACTIVE) {
@@ -314,6 +317,8 @@ static struct mw_error *walk_copy(struct jemalloc *je)
 	walk_base(je);
 	alloc_book_sort(&je->book);
 	error = jemalloc_mark_caches(je);
+	if (!error)
+		error = jemalloc_count_threads(je);
 	return error ? error : alloc_book_claim(&je->book);
 }
 

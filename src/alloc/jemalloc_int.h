@@ -73,6 +73,18 @@ enum jemalloc_state {
 
 #define JEMALLOC_ARENAS 4096
 
+/** A stretch of an arena's own memory. */
+struct jemalloc_unit {
+	uint64_t va;
+	unsigned arena;
+};
+
+/** A pointer into such, among a thread's variables. */
+struct jemalloc_pointer {
+	uint64_t va;
+	unsigned arena, thread;
+};
+
 /** One copy of jemalloc in the process. */
 struct jemalloc {
 	struct alloc_book book;
@@ -85,6 +97,9 @@ struct jemalloc {
 	uint32_t arenas[JEMALLOC_ARENAS]; /* 1 + index in the book */
 	bool is_padded; /* large blocks begin anywhere in their first page */
 	MW_VEC(size_t) doubtful; /* pieces: a page less, if is_padded */
+	MW_VEC(struct jemalloc_unit) units;
+	MW_VEC(struct jemalloc_pointer) pointers; /* by thread */
+	unsigned threads; /* that have a cache */
 };
 
 /** Find the classes: visit(ctx, va, bins) for each array of bin_info_s. */
@@ -128,5 +143,15 @@ static inline uint64_t jemalloc_entry(const struct jemalloc *je, uint64_t word)
 
 /** Mark what threads keep in their caches; the book is sorted. */
 MW_MUST_USE struct mw_error *jemalloc_mark_caches(struct jemalloc *je);
+
+/** Note whose arena's memory the descriptor of @x lies in. */
+void jemalloc_note_unit(struct jemalloc *je, const struct jemalloc_extent *x);
+
+/** Note the variables of a thread that has a cache. */
+void jemalloc_note_thread(struct jemalloc *je, const uint8_t *window,
+			  uint64_t bytes);
+
+/** Count the threads that were noted with their arenas. */
+MW_MUST_USE struct mw_error *jemalloc_count_threads(struct jemalloc *je);
 
 #endif

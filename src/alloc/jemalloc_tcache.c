@@ -182,6 +182,7 @@ struct mw_error *jemalloc_mark_caches(struct jemalloc *je)
 				mw_target_keep(je->target, tcb - bytes + at,
 					       need);
 				mark_cache(je, window + at, window + bytes);
+				jemalloc_note_thread(je, window, bytes);
 				break;
 			}
 	}

@@ -6,8 +6,9 @@ import pytest
 
 from allocators import (MODES, OTHERS_BLOCKS, RELEASES, RUST, account, blocks,
                         check_held, rows, rust_program, sound, total)
-from conftest import PAGE, c_program, is_idle, ledger, need, run, wait_for
-from mallocs import PRELOADED
+from conftest import (PAGE, c_program, debian_file, is_idle, ledger, need,
+                      run, wait_for)
+from mallocs import LIBRARIES, PRELOADED
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -70,6 +71,30 @@ def test_jemalloc_says_the_same(start, release):
     assert abs(got - said["je_allocated"]) <= PAGE
     assert account(result, "jemalloc", "in-use", "cache", "free", "metadata",
                    "dirty", "muzzy") == said["je_mapped"]
+
+
+@pytest.mark.parametrize("release", [None, *RELEASES])
+def test_jemalloc_says_which_threads_an_arena_has(start, release):
+    """More threads than arenas, on a machine with few processors."""
+    target = blocks(start, "jemalloc", 12, 300, 2, release=release)
+    said = {f"arena-{name.rsplit('_', 1)[1]}": value
+            for name, value in target.figures.items()
+            if name.startswith("je_threads_") and value}
+    table = rows(target, "jemalloc", "--stop")
+    assert sum(said.values()) == 13
+    assert {n: r["threads"] for n, r in table.items() if r["threads"]} == said
+
+
+def test_tcmalloc_in_a_stripped_static_program(start):
+    library = debian_file("libgoogle-perftools-dev",
+                          f"{LIBRARIES}/libtcmalloc_minimal.a")
+    target = start(c_program("blocks", flags=[
+        "-s", "-static", "-pthread", "-fno-builtin", "-Wl,--whole-archive",
+        str(library), "-Wl,--no-whole-archive", "-lstdc++", "-lm"]))
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    result = ledger(target, "--stop")
+    sound(result)
+    assert account(result, "tcmalloc", "in-use") == target.figures["tc_in_use"]
 
 
 @pytest.mark.parametrize("release", [None, *RELEASES])

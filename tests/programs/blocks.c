@@ -6,6 +6,7 @@
  *
  *	blocks, usable		blocks held, and malloc_usable_size() of them
  *	je_allocated ...	jemalloc: mallctl("stats.…")
+ *	je_threads_N		jemalloc: threads of arena N
  *	tc_in_use ...		TCMalloc: MallocExtension_GetNumericProperty()
  *
  * Each line on standard input asks once more: "trim" gives back what can be.
@@ -115,6 +116,22 @@ static void ask_jemalloc(const char *name)
 		fprintf(stderr, "je_%s %zu\n", name, value);
 }
 
+/** How many threads are assigned to each arena. */
+static void ask_jemalloc_threads(void)
+{
+	unsigned arenas = 0, threads;
+	size_t bytes = sizeof(arenas);
+	char text[64];
+
+	mallctl("arenas.narenas", &arenas, &bytes, NULL, 0);
+	for (unsigned i = 0; i < arenas; i++) {
+		snprintf(text, sizeof(text), "stats.arenas.%u.nthreads", i);
+		bytes = sizeof(threads);
+		if (mallctl(text, &threads, &bytes, NULL, 0) == 0)
+			fprintf(stderr, "je_threads_%u %u\n", i, threads);
+	}
+}
+
 static void ask_tcmalloc(const char *name, const char *property)
 {
 	size_t value;
@@ -138,6 +155,7 @@ static void report(unsigned threads)
 		ask_jemalloc("resident");
 		ask_jemalloc("mapped");
 		ask_jemalloc("retained");
+		ask_jemalloc_threads();
 	}
 	if (MallocExtension_GetNumericProperty) {
 		ask_tcmalloc("in_use", "generic.current_allocated_bytes");
