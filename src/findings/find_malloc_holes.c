@@ -13,6 +13,7 @@ bool find_malloc_holes(const struct mw_situation *s, struct mw_finding *ret)
 	uint64_t cached = find_between(s, "malloc/", "/cache").rss_bytes;
 	uint64_t top = find_between(s, "malloc/", "/top").rss_bytes;
 	uint64_t all = find_below(s, "malloc").rss_bytes;
+	uint64_t glibc = find_between(s, "malloc/glibc/", "/free").rss_bytes;
 	uint64_t trim = 0, kept = holes + cached;
 
 	for (size_t i = 0; i < s->arena_count; i++)
@@ -31,7 +32,9 @@ bool find_malloc_holes(const struct mw_situation *s, struct mw_finding *ret)
 		 "which %s are on pages of their own; malloc has %s resident",
 		 BYTES(holes), BYTES(cached), BYTES(trim), BYTES(all));
 	find_say(&ret->advice, "It is used again for blocks that fit. Small "
-		 "blocks that live long pin it: allocate these apart, or try "
-		 "an allocator with size classes (jemalloc, mimalloc).");
+		 "blocks that live long pin it: allocate these apart%s.",
+		 glibc > holes / 2 ? ", or try an allocator with size classes "
+				     "(jemalloc, mimalloc)"
+				   : ", or after what lives shortly");
 	return true;
 }

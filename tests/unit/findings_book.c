@@ -93,9 +93,12 @@ void book_speaks(const struct book *book, const char *id, uint64_t mib,
 	}
 	if (found) {
 		mw_test_eq(MW_MIB(mib), found->bytes, id, file, line);
-		if (!strstr(found->evidence, word)) {
-			print_error("%s: no %s in: %s\n", id, word,
-				    found->evidence);
+		if (!strstr(found->summary, word) &&
+		    !strstr(found->evidence, word) &&
+		    !strstr(found->advice, word)) {
+			print_error("%s: no %s in: %s %s %s\n", id, word,
+				    found->summary, found->evidence,
+				    found->advice);
 			_fail(file, line);
 		}
 	}

@@ -30,7 +30,7 @@ struct mw_arena_share *book_arena(struct book *book, const char *name,
 				  uint64_t trimmable);
 
 /**
- * Whether the rule @id speaks, of so many MiB, and the evidence has @word. All
+ * Whether the rule @id speaks, of so many MiB, and says @word. All
  * texts of all findings are checked.
  */
 #define SPEAKS(book, id, mib, word) \

@@ -29,6 +29,10 @@ TEST(what_trimming_gives_back)
 	SILENT(&book, "malloc-trimmable");
 	book.arenas[0].trimmable_bytes = MW_MIB(150);
 	SPEAKS(&book, "malloc-trimmable", 170, "malloc/glibc/main");
+	SPEAKS(&book, "malloc-trimmable", 170, "malloc_trim(0)");
+	book.arenas[0].allocator = "jemalloc";
+	SPEAKS(&book, "malloc-trimmable", 170, "arena.<i>.purge");
+	SPEAKS(&book, "malloc-trimmable", 170, "background_thread:true");
 }
 
 TEST(holes_that_trimming_does_not_reach)
@@ -45,8 +49,16 @@ TEST(holes_that_trimming_does_not_reach)
 	SILENT(&book, "malloc-fragmentation");
 	book.arenas[0].trimmable_bytes = MW_MIB(60);
 	SPEAKS(&book, "malloc-fragmentation", 190, "cache 40.0 MiB");
+	SPEAKS(&book, "malloc-fragmentation", 190, "with size classes");
 	book_put(&book, "malloc/glibc/main/in-use", 900);
 	SILENT(&book, "malloc-fragmentation");
+
+	// An allocator with size classes has them, too.
+	book_init(&book);
+	book_put(&book, "malloc/jemalloc/arena-0/in-use", 400);
+	book_put(&book, "malloc/jemalloc/arena-0/free", 160);
+	SPEAKS(&book, "malloc-fragmentation", 160, "allocate these apart, or "
+	       "after");
 }
 
 TEST(many_arenas)
