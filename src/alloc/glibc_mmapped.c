@@ -54,16 +54,16 @@ static bool is_complete(const struct search *s)
 }
 
 /**
- * Whether a block has its chunk at @va: it lies in [@from, @to), part of one
- * mapping.
+ * Whether a block has its chunk at @va, where @head stands: it lies in [@from,
+ * @to), part of one mapping.
  */
-static bool is_block(struct search *s, uint64_t va, uint64_t from, uint64_t to,
+static bool is_block(const struct search *s, uint64_t va,
+		     const uint64_t head[2], uint64_t from, uint64_t to,
 		     struct glibc_block *ret)
 {
-	uint64_t head[2], offset, start, bytes, end;
+	uint64_t offset, start, bytes, end;
 
-	if (!mw_target_copy(s->glibc->target, va, head, sizeof(head)) ||
-	    (head[1] & SIZE_FLAGS) != IS_MMAPPED)
+	if ((head[1] & SIZE_FLAGS) != IS_MMAPPED)
 		return false;
 	// Where blocks have a tail, prev_size has a flag.
 	offset = s->glibc->layout->mmapped_tail ? head[0] & ~UINT64_C(1)
@@ -78,20 +78,48 @@ static bool is_block(struct search *s, uint64_t va, uint64_t from, uint64_t to,
 	    bytes > s->glibc->params.mmapped_mem)
 		return false;
 	*ret = (struct glibc_block){ start, bytes, va };
-	mw_target_keep(s->glibc->target, va, sizeof(head));
 	return true;
 }
 
+/**
+ * The block that memalign has put on the page at @page; with @only_here, one
+ * that also begins there.
+ */
+static bool find_aligned(const struct search *s, uint64_t page, uint64_t from,
+			 uint64_t to, bool only_here, struct glibc_block *ret)
+{
+	uint64_t words[MW_PAGE_BYTES / 8];
+	struct glibc_block block;
+
+	if (!mw_target_copy(s->glibc->target, page, words, sizeof(words)))
+		return false;
+	for (uint64_t align = 64; align <= MW_PAGE_BYTES; align *= 2) {
+		uint64_t at = align - CHUNK_HEAD_BYTES;
+
+		if (!is_block(s, page + at, &words[at / 8], from, to, &block) ||
+		    (only_here && block.start != page))
+			continue;
+		*ret = block;
+		return true;
+	}
+	return false;
+}
+
 /** The block that has its chunk on the page at @page. */
-static bool find_on_page(struct search *s, uint64_t page, uint64_t from,
+static bool find_on_page(const struct search *s, uint64_t page, uint64_t from,
 			 uint64_t to, struct glibc_block *ret)
 {
-	for (uint64_t align = 64; align <= MW_PAGE_BYTES; align *= 2)
-		if (is_block(s, page + align - CHUNK_HEAD_BYTES, from, to,
-			     ret) &&
-		    (ret->start == page || s->pass == AT_ALIGNED))
-			return true;
-	return is_block(s, page, from, to, ret);
+	uint64_t head[2];
+	bool found = mw_target_copy(s->glibc->target, page, head,
+				    sizeof(head)) &&
+		     is_block(s, page, head, from, to, ret);
+
+	// Its own head may be out of date.
+	if (found || s->pass == AT_ALIGNED)
+		found |= find_aligned(s, page, from, to, found, ret);
+	if (found)
+		mw_target_keep(s->glibc->target, ret->chunk, sizeof(head));
+	return found;
 }
 
 /** The first page at or behind @va that is present; UINT64_MAX: none. */
