@@ -132,8 +132,9 @@ static enum mw_content judge(struct mw_alloc_contents *c, const uint8_t *bytes,
 {
 	enum mw_content kind = MW_CONTENT_OTHER;
 
-	// Heaps may lie between images.
-	if (word && alloc_holds(c->alloc, word))
+	// Heaps may lie between images. No program of x86-64 has addresses
+	// as high as eight characters are.
+	if (word && word >> 47 == 0 && alloc_holds(c->alloc, word))
 		return MW_CONTENT_BLOCK;
 	if (word >= c->images_start && word < c->images_end)
 		kind = judge_image(c, word);

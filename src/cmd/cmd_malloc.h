@@ -33,7 +33,7 @@ const char *malloc_content_name(enum mw_content content);
 /**
  * What the first word of a block leads to: the class of a C++ object, or a
  * symbol or place of an image; *@ret is NULL for what has no name. Only classes
- * are read from the target. Caller frees.
+ * are read from the target, and only others need @names. Caller frees.
  *
  * Errors: MW_E_NOMEM.
  */

@@ -12,9 +12,11 @@
 #define MOST 1000000 /* with --limit=0 */
 #define TEXT_LIMIT 60
 
-enum column { ADDRESS, BYTES, USABLE, ALLOCATOR, ARENA, CONTENT, TYPE };
+enum column {
+	ADDRESS, BYTES, USABLE, ALLOCATOR, ARENA, CONTENT, TYPE, COLUMNS,
+};
 
-static const struct mw_column columns[] = {
+static const struct mw_column columns[COLUMNS] = {
 	[ADDRESS] = { "address", "ADDRESS", MW_UNIT_ADDRESS,
 		      "what malloc() returned" },
 	[BYTES] = { "bytes", "BYTES", MW_UNIT_BYTES,
@@ -95,43 +97,76 @@ static char *quote(const struct mw_block_content *content)
 	return text.v;
 }
 
-static struct mw_error *name_block(struct cmd_books *books,
-				   struct cmd_names *names,
-				   struct mw_alloc_contents *contents,
-				   const struct mw_alloc_block *block,
-				   struct mw_cell *cells)
+static struct mw_error *fill_block(struct mw_cell *cells,
+				   const struct mw_alloc_block *block)
 {
-	MW_CLEANUP(mw_freep) char *type = NULL;
-	struct mw_block_content content;
-	struct mw_error *error = NULL;
-
-	mw_alloc_content(contents, block, &content);
-	if (content.kind == MW_CONTENT_TEXT)
-		type = quote(&content);
-	else
-		error = malloc_name_type(books->target, names, content.kind,
-					 content.pointer, &type);
-	if (!error && (!mw_cell_text(&cells[CONTENT],
-				     malloc_content_name(content.kind)) ||
-		       (type && !mw_cell_text(&cells[TYPE], type))))
-		error = mw_error_nomem();
-	return error;
-}
-
-static struct mw_error *fill_row(struct mw_table *table,
-				 const struct mw_alloc_block *block,
-				 struct mw_cell **ret)
-{
-	struct mw_cell *cells = mw_table_add(table);
-
-	if (!cells || !mw_cell_text(&cells[ALLOCATOR], block->allocator) ||
+	if (!mw_cell_text(&cells[ALLOCATOR], block->allocator) ||
 	    !mw_cell_text(&cells[ARENA], block->arena->name))
 		return mw_error_nomem();
 	mw_cell_value(&cells[ADDRESS], block->user);
 	mw_cell_value(&cells[BYTES], block->bytes);
 	mw_cell_value(&cells[USABLE], block->user_bytes);
-	*ret = cells;
 	return NULL;
+}
+
+/** Name what @content leads to, where it leads to something. */
+static struct mw_error *fill_type(struct mw_cell *cells,
+				  struct mw_target *target,
+				  struct cmd_names *names,
+				  enum mw_content content, uint64_t pointer)
+{
+	MW_CLEANUP(mw_freep) char *type = NULL;
+	struct mw_error *error =
+		malloc_name_type(target, names, content, pointer, &type);
+
+	if (!error && type && !mw_cell_text(&cells[TYPE], type))
+		error = mw_error_nomem();
+	return error;
+}
+
+/** All that is read from the target; *@ret_pointer: of a MODULE, else 0. */
+static struct mw_error *fill_content(struct mw_cell *cells,
+				     struct mw_target *target,
+				     struct mw_alloc_contents *contents,
+				     const struct mw_alloc_block *block,
+				     uint64_t *ret_pointer)
+{
+	MW_CLEANUP(mw_freep) char *text = NULL;
+	struct mw_block_content content;
+
+	mw_alloc_content(contents, block, &content);
+	if (content.kind == MW_CONTENT_TEXT)
+		text = quote(&content);
+	if (!mw_cell_text(&cells[CONTENT], malloc_content_name(content.kind)) ||
+	    (text && !mw_cell_text(&cells[TYPE], text)))
+		return mw_error_nomem();
+	if (content.kind == MW_CONTENT_MODULE)
+		*ret_pointer = content.pointer;
+	if (content.kind != MW_CONTENT_OBJECT)
+		return NULL;
+	return fill_type(cells, target, NULL, content.kind, content.pointer);
+}
+
+/** Rows for @l; what is still to be named by symbols goes to @pointers. */
+static struct mw_error *add_rows(struct mw_table *table,
+				 struct cmd_books *books,
+				 const struct largest *l, uint64_t *pointers)
+{
+	MW_CLEANUP(mw_alloc_contents_closep)
+	struct mw_alloc_contents *contents = NULL;
+	bool has_contents = !mw_target_info(books->target)->no_contents;
+	struct mw_error *error = mw_alloc_contents_open(
+		books->target, books->alloc, &contents);
+
+	for (size_t i = 0; i < l->n && !error; i++) {
+		struct mw_cell *cells = mw_table_add(table);
+
+		error = cells ? fill_block(cells, &l->v[i]) : mw_error_nomem();
+		if (!error && has_contents)
+			error = fill_content(cells, books->target, contents,
+					     &l->v[i], &pointers[i]);
+	}
+	return error;
 }
 
 static struct mw_error *fill(struct mw_table *table, struct cmd_books *books,
@@ -140,31 +175,28 @@ static struct mw_error *fill(struct mw_table *table, struct cmd_books *books,
 	struct largest l = { .most = limit ? mw_min(limit, MOST) : MOST };
 	MW_CLEANUP(mw_freep) struct mw_alloc_block *blocks =
 		mw_calloc(l.most, sizeof(*blocks));
+	MW_CLEANUP(mw_freep) uint64_t *pointers =
+		mw_calloc(l.most, sizeof(*pointers));
 	MW_CLEANUP(cmd_names_closep) struct cmd_names *names = NULL;
-	MW_CLEANUP(mw_alloc_contents_closep)
-	struct mw_alloc_contents *contents = NULL;
-	bool has_contents = !mw_target_info(books->target)->no_contents;
 	struct mw_error *error;
 
-	if (!blocks)
+	if (!blocks || !pointers)
 		return mw_error_nomem();
 	l.v = blocks;
 	error = mw_alloc_blocks(books->alloc, MW_ALLOC_IN_USE, take, &l);
 	if (!error)
 		error = cmd_names_open(books->target, &names);
-	if (!error)
-		error = mw_alloc_contents_open(books->target, books->alloc,
-					       &contents);
 	if (!error && l.n > 0)
 		qsort(l.v, l.n, sizeof(*l.v), by_size);
-	for (size_t i = 0; i < l.n && !error; i++) {
-		struct mw_cell *cells = NULL;
-
-		error = fill_row(table, &l.v[i], &cells);
-		if (!error && has_contents)
-			error = name_block(books, names, contents, &l.v[i],
-					   cells);
-	}
+	if (!error)
+		error = add_rows(table, books, &l, pointers);
+	// Symbols come from files: that may take its time.
+	books->stopped_ns = mw_target_release(books->target);
+	for (size_t i = 0; i < l.n && !error; i++)
+		if (pointers[i])
+			error = fill_type(&table->cells.v[i * COLUMNS],
+					  books->target, names,
+					  MW_CONTENT_MODULE, pointers[i]);
 	return error;
 }
 
