@@ -77,6 +77,13 @@ static void count_votes(struct votes *votes)
 	}
 }
 
+static void count_thread(struct mw_alloc_arena *arena, int32_t tid)
+{
+	if (arena->threads < MW_ALLOC_TIDS)
+		arena->tids[arena->threads] = tid;
+	arena->threads++;
+}
+
 /** Count thread @tid in its arena and mark its cache. */
 static struct mw_error *use_thread(struct glibc *glibc,
 				   const struct votes *votes, uint64_t tcb,
@@ -89,7 +96,8 @@ static struct mw_error *use_thread(struct glibc *glibc,
 			       &va)) {
 		index = mw_map64_find(&glibc->by_va, va);
 		if (index)
-			glibc->arenas.v[*index - 1]->figures->threads++;
+			count_thread(glibc->arenas.v[*index - 1]->figures,
+				     tid);
 	}
 	if (votes->tcache_at &&
 	    mw_target_read_u64(glibc->target, tcb - votes->tcache_at * 8, &va))

@@ -17,6 +17,9 @@
  */
 struct mw_alloc;
 
+/* So many of an arena's threads are named. */
+#define MW_ALLOC_TIDS 4
+
 /** One arena, or what an allocator has instead. Bytes of address space. */
 struct mw_alloc_arena {
 	const char *allocator; /* static */
@@ -34,6 +37,7 @@ struct mw_alloc_arena {
 	uint64_t trimmable_bytes; /* resident ones that it could give back */
 	uint64_t system_bytes; /* what the arena says that it holds */
 	uint64_t threads;      /* that allocate from it */
+	int32_t tids[MW_ALLOC_TIDS]; /* of these, the first; 0: not known */
 	uint64_t unsettled;    /* free blocks caught in a change */
 	bool is_locked;	       /* a thread is at work in it */
 };

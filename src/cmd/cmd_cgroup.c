@@ -138,23 +138,20 @@ void cmd_cgroup_print(const struct mw_situation *s,
 		      const struct cmd_call *call)
 {
 	const struct mw_cgroup_situation *g = &s->cgroup;
-	bool has_limit = g->limit_bytes != UINT64_MAX;
 	bool exact = call->style.exact_bytes;
 	char current[32], limit[32];
 
-	// A group without a limit is of no importance to most.
-	if (!g->is_known || (!has_limit && !call->verbose))
+	// Without a limit it is the session's or the machine's.
+	if (!g->is_known || g->limit_bytes == UINT64_MAX)
 		return;
 	printf("\ncontrol group ");
 	mw_print_escaped(stdout, g->path);
-	printf(": %s", mw_format_bytes(current, g->current_bytes, exact));
-	if (has_limit)
-		printf(" of %s (%.0f %%), %" PRIu64 " process%s",
-		       mw_format_bytes(limit, g->limit_bytes, exact),
-		       100.0 * (double)g->current_bytes /
-			       (double)mw_max(g->limit_bytes, 1),
-		       g->processes, g->processes == 1 ? "" : "es");
-	putchar('\n');
+	printf(": %s of %s (%.0f %%), %" PRIu64 " process%s\n",
+	       mw_format_bytes(current, g->current_bytes, exact),
+	       mw_format_bytes(limit, g->limit_bytes, exact),
+	       100.0 * (double)g->current_bytes /
+		       (double)mw_max(g->limit_bytes, 1),
+	       g->processes, g->processes == 1 ? "" : "es");
 	if (call->verbose)
 		print_parts(s, &call->style);
 }

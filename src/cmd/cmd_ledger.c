@@ -5,6 +5,7 @@
 
 #include "cmd_figures.h"
 #include "cmd_findings.h"
+#include "cmd_ledger_words.h"
 #include "mw_guard.h"
 
 enum domain {
@@ -186,6 +187,7 @@ static void print_json(const struct cmd_books *books,
 	mw_json_end(&json);
 	json_audit(&json, books);
 	json_accounts(&json, books);
+	cmd_address_space_json(&json, books);
 	cmd_cgroup_json(&json, &findings->situation);
 	cmd_findings_json(&json, findings);
 	if (baseline_name)
@@ -304,12 +306,13 @@ static bool build_tree(struct text *text, const struct cmd_books *books)
 		text->tree.nodes.v[node].second += accounts[i].pss_bytes;
 	}
 	for (size_t i = 1; i < text->tree.nodes.n; i++) {
-		char *path = node_path(&text->tree, i);
+		MW_CLEANUP(mw_freep) char *path = node_path(&text->tree, i);
+		char **live = mw_vec_push(&text->storage);
 
-		if (!path)
+		if (!path || !live)
 			return false;
-		text->tree.nodes.v[i].gloss = cmd_gloss(path);
-		mw_free(path);
+		*live = cmd_live_gloss(books, path);
+		text->tree.nodes.v[i].gloss = *live ? *live : cmd_gloss(path);
 	}
 	mw_tree_finish(&text->tree);
 	return true;
@@ -441,6 +444,8 @@ static struct mw_error *print_text(const struct cmd_books *books,
 		print_ranges(books, call);
 	if (baseline_name)
 		cmd_baseline_print(baseline, call);
+	if (domain == DOMAIN_VSZ)
+		cmd_address_space_print(books, &call->style);
 	cmd_cgroup_print(&findings->situation, call);
 	print_audit(books);
 	cmd_findings_print(findings, &baseline->changes, call);

@@ -9,7 +9,7 @@
 enum column {
 	ALLOCATOR, ARENA, IN_USE, IN_USE_BLOCKS, FREE, FREE_BLOCKS,
 	LARGEST_FREE, FRAGMENTATION, CACHE, CACHE_BLOCKS, TOP, METADATA,
-	FOREIGN, TORN, RESERVED, SYSTEM, RESIDENT, TRIMMABLE, THREADS, STATE,
+	FOREIGN, TORN, RESERVED, SYSTEM, RESIDENT, TRIMMABLE, THREADS, TIDS, STATE,
 };
 
 static const struct mw_column columns[] = {
@@ -55,6 +55,7 @@ static const struct mw_column columns[] = {
 			"allocator has instead, would give back now" },
 	[THREADS] = { "threads", "THREADS", MW_UNIT_COUNT,
 		      "that allocate from it" },
+	[TIDS] = { "tids", NULL, MW_UNIT_TEXT, "the first four of these" },
 	[STATE] = { "state", "STATE", MW_UNIT_TEXT,
 		    "busy: a thread was at work in it while it was read, so "
 		    "that some blocks may be in transit" },
@@ -63,6 +64,18 @@ static const struct mw_column columns[] = {
 uint64_t malloc_percent(uint64_t part, uint64_t of)
 {
 	return of ? (uint64_t)((__uint128_t)part * 100 / of) : 0;
+}
+
+/** The threads that are known by name. */
+static bool fill_tids(struct mw_cell *cell, const struct mw_alloc_arena *a)
+{
+	char text[MW_ALLOC_TIDS * 12 + 1] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < MW_ALLOC_TIDS && a->tids[i]; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d",
+				       i ? " " : "", a->tids[i]);
+	return mw_cell_text(cell, text);
 }
 
 static bool fill_row(struct mw_cell *cells, const struct mw_alloc_arena *a)
@@ -89,6 +102,7 @@ static bool fill_row(struct mw_cell *cells, const struct mw_alloc_arena *a)
 	mw_cell_value(&cells[THREADS], a->threads);
 	return mw_cell_text(&cells[ALLOCATOR], a->allocator) &&
 	       mw_cell_text(&cells[ARENA], a->name) &&
+	       fill_tids(&cells[TIDS], a) &&
 	       mw_cell_text(&cells[STATE],
 			    a->is_locked || a->unsettled ? "busy" : "");
 }

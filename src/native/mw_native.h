@@ -39,6 +39,10 @@ struct mw_native_stack {
 bool mw_native_stack_at(const struct mw_native *native, uint64_t va,
 			struct mw_native_stack *ret);
 
+/** The stack of another thread than the first: number @i. False behind them. */
+bool mw_native_thread_stack(const struct mw_native *native, size_t i,
+			    struct mw_native_stack *ret);
+
 static inline void mw_native_freep(struct mw_native **native)
 {
 	mw_native_free(*native);

@@ -462,6 +462,20 @@ struct mw_error *mw_native_claim_threads(struct mw_native *native)
 	return error;
 }
 
+static void describe(const struct mw_native *native,
+		     const struct native_stack *s, struct mw_native_stack *ret)
+{
+	*ret = (struct mw_native_stack){
+		.tid = s->tid,
+		.start = s->start,
+		.end = s->end,
+		.guard_end = s->guard_end,
+		.frames_end = s->tls_start,
+		.sp = s->sp,
+		.is_main = s == &native->main_stack,
+	};
+}
+
 bool mw_native_stack_at(const struct mw_native *native, uint64_t va,
 			struct mw_native_stack *ret)
 {
@@ -473,16 +487,16 @@ bool mw_native_stack_at(const struct mw_native *native, uint64_t va,
 		if (in(va, native->stacks.v[i]->start,
 		       native->stacks.v[i]->end))
 			s = native->stacks.v[i];
-	if (!s)
+	if (s)
+		describe(native, s, ret);
+	return s != NULL;
+}
+
+bool mw_native_thread_stack(const struct mw_native *native, size_t i,
+			    struct mw_native_stack *ret)
+{
+	if (i >= native->stacks.n)
 		return false;
-	*ret = (struct mw_native_stack){
-		.tid = s->tid,
-		.start = s->start,
-		.end = s->end,
-		.guard_end = s->guard_end,
-		.frames_end = s->tls_start,
-		.sp = s->sp,
-		.is_main = s == &native->main_stack,
-	};
+	describe(native, native->stacks.v[i], ret);
 	return true;
 }
