@@ -7,7 +7,8 @@
  * Memory that the program has mapped itself, past every runtime and allocator
  * that is known (CASES 27; VictoriaMetrics/fastcache 77).
  */
-#define LEAST_ANONYMOUS MW_MIB(4)
+/* Interpreters begin with some MiB of their own. */
+#define LEAST_ANONYMOUS MW_MIB(16)
 #define LEAST_SHARE_OF_RSS 10
 
 bool find_anonymous(const struct mw_situation *s, struct mw_finding *ret)

@@ -13,8 +13,7 @@ static void add_tally(struct mw_tally *sum, const struct mw_tally *tally)
 	sum->swap_bytes += tally->swap_bytes;
 }
 
-/** Whether @name is @prefix or below it. */
-static bool is_below(const char *name, const char *prefix)
+bool find_is_below(const char *name, const char *prefix)
 {
 	size_t len = strlen(prefix);
 
@@ -27,7 +26,7 @@ struct mw_tally find_below(const struct mw_situation *s, const char *name)
 	struct mw_tally sum = { 0 };
 
 	for (size_t i = 0; i < s->account_count; i++)
-		if (is_below(s->accounts[i].name, name))
+		if (find_is_below(s->accounts[i].name, name))
 			add_tally(&sum, &s->accounts[i].tally);
 	return sum;
 }
@@ -61,7 +60,7 @@ size_t find_largest(const struct mw_situation *s, const char *prefix, bool swap,
 				      : a->tally.rss_bytes;
 		size_t at = n;
 
-		if (bytes == 0 || (*prefix && !is_below(a->name, prefix)))
+		if (bytes == 0 || (*prefix && !find_is_below(a->name, prefix)))
 			continue;
 		while (at > 0 && ret[at - 1].bytes < bytes)
 			at--;

@@ -68,6 +68,9 @@ static inline bool find_is_much(const struct mw_situation *s, uint64_t bytes)
 	       find_is_part(bytes, FIND_LEAST_SHARE, s->rss_bytes);
 }
 
+/** Whether account @name is @prefix or below it. */
+bool find_is_below(const char *name, const char *prefix);
+
 /** What account @name and all below it have. */
 struct mw_tally find_below(const struct mw_situation *s, const char *name);
 

@@ -69,6 +69,13 @@ TEST(shared_pages)
 	SILENT(&book, "rss-counts-shared-pages"); // smaps was not read
 	book.s.has_smaps = true;
 	SPEAKS(&book, "rss-counts-shared-pages", 300, "Pss 700 MiB");
+	// What every process shares is no news.
+	book_put(&book, "library/libc.so.6/.text", 250);
+	book.accounts[0].pss_bytes = MW_MIB(50);
+	SPEAKS(&book, "rss-counts-shared-pages", 100, "200 MiB of the");
+	book.accounts[0].pss_bytes = 0;
+	SILENT(&book, "rss-counts-shared-pages");
+	book_put(&book, "library/libc.so.6/.text", 0);
 	book.s.pss_bytes = MW_MIB(950);
 	SILENT(&book, "rss-counts-shared-pages");
 }
