@@ -32,6 +32,7 @@ struct allocs {
 	struct mw_go_classes classes;
 	bool has_classes;
 	struct mw_map64 callees; /* entry -> 1 + place in names */
+	struct mw_map64 barriers; /* entries of write barriers -> 0 */
 	MW_VEC(struct allocs_callee) names;
 	MW_VEC(struct allocs_call) calls; /* ascending by address */
 	MW_VEC(char *) texts; /* behind the calls' types and packages */
@@ -70,6 +71,8 @@ struct allocs_state {
 /** Let @insn take effect. */
 void allocs_step(struct allocs_state *state, struct mw_target *target,
 		 const struct mw_insn *insn);
+/** Let a call of a write barrier take effect. */
+void allocs_pass_barrier(struct allocs_state *state);
 /** The word that is argument @arg of a call made by this state. */
 bool allocs_arg(const struct allocs_state *state, int arg, bool on_stack,
 		uint64_t *ret);

@@ -6,8 +6,8 @@
 
 /*
  * What a call is given, from the instructions before it: constants and
- * addresses that were put in registers (since Go 1.17) or on the stack, without
- * following jumps.
+ * addresses that were put in registers (since Go 1.17) or on the stack.
+ * cmd_allocs_flow.c has the ways on which they come.
  */
 
 static void set_reg(struct allocs_state *state, int reg, bool known,
@@ -108,6 +108,17 @@ void allocs_step(struct allocs_state *state, struct mw_target *target,
 		state->known_regs &= ~(uint32_t)insn->changes;
 		break;
 	}
+}
+
+/*
+ * runtime/asm_amd64.s: it does not follow Go's conventions, but keeps all
+ * general registers, except that since Go 1.21 it returns its buffer in R11.
+ */
+void allocs_pass_barrier(struct allocs_state *state)
+{
+	enum { R11 = 11 };
+
+	set_reg(state, R11, false, 0);
 }
 
 bool allocs_arg(const struct allocs_state *state, int arg, bool on_stack,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "cmd_allocs.h"
+#include "cmd_allocs_flow.h"
 #include "mw_guard.h"
 
 /* Every function's code, in search of calls that allocate. */
@@ -40,6 +40,7 @@ void allocs_free(struct allocs *allocs)
 	mw_vec_free(&allocs->names);
 	mw_map64_free(&allocs->by_text);
 	mw_map64_free(&allocs->callees);
+	mw_map64_free(&allocs->barriers);
 	mw_go_types_close(allocs->types);
 	mw_go_funcs_close(allocs->funcs);
 	mw_target_close(allocs->target);
@@ -47,28 +48,44 @@ void allocs_free(struct allocs *allocs)
 
 /* What is called */
 
+/**
+ * gcWriteBarrier and its kin, for one register or a number of words each, come
+ * between what allocates and its arguments.
+ */
+static bool is_barrier(const char *name)
+{
+	return strncmp(name, "runtime.gcWriteBarrier", 22) == 0;
+}
+
+static bool add_callee(struct allocs *allocs, const struct mw_go_func *func,
+		       const char *name, const struct mw_go_alloc *alloc)
+{
+	struct allocs_callee *callee = mw_vec_push(&allocs->names);
+	uint64_t *place = mw_map64_at(&allocs->callees, func->entry);
+
+	if (!callee || !place)
+		return false;
+	*callee = (struct allocs_callee){ name, alloc };
+	*place = allocs->names.n;
+	return true;
+}
+
 static struct mw_error *find_callees(struct allocs *allocs)
 {
 	struct mw_go_func func;
 
 	for (uint64_t i = 0; i < mw_go_funcs_count(allocs->funcs); i++) {
 		const struct mw_go_alloc *alloc;
-		struct allocs_callee *callee;
 		const char *name;
-		uint64_t *place;
 
 		if (!mw_go_func_at(allocs->funcs, i, &func))
 			continue;
 		name = mw_go_func_name(allocs->funcs, &func);
 		alloc = mw_go_alloc_named(name);
-		if (!alloc)
-			continue;
-		callee = mw_vec_push(&allocs->names);
-		place = mw_map64_at(&allocs->callees, func.entry);
-		if (!callee || !place)
+		if ((alloc && !add_callee(allocs, &func, name, alloc)) ||
+		    (is_barrier(name) &&
+		     !mw_map64_at(&allocs->barriers, func.entry)))
 			return mw_error_nomem();
-		*callee = (struct allocs_callee){ name, alloc };
-		*place = allocs->names.n;
 	}
 	return NULL;
 }
@@ -89,8 +106,7 @@ struct scan {
 	struct cmd_code code;
 	uint8_t *raw; /* its bytes, before they are decoded */
 	size_t room;
-	uint8_t *is_target; /* by offset: a jump leads there */
-	size_t target_room;
+	struct allocs_flow flow;
 	bool any;
 };
 
@@ -109,34 +125,17 @@ static bool may_allocate(const struct scan *s, uint64_t start, size_t size)
 	return false;
 }
 
-static bool grow(uint8_t **bytes, size_t *room, size_t want)
+static bool grow(struct scan *s, size_t want)
 {
 	uint8_t *grown;
 
-	if (want <= *room)
+	if (want <= s->room)
 		return true;
-	grown = mw_realloc(*bytes, want, 1);
+	grown = mw_realloc(s->raw, want, 1);
 	if (!grown)
 		return false;
-	*bytes = grown;
-	*room = want;
-	return true;
-}
-
-static bool mark_targets(struct scan *s)
-{
-	const struct cmd_code *code = &s->code;
-
-	if (!grow(&s->is_target, &s->target_room, code->bytes))
-		return false;
-	memset(s->is_target, 0, code->bytes);
-	for (size_t i = 0; i < code->count; i++) {
-		const struct mw_insn *insn = &code->insns[i];
-
-		if (insn->has_target && insn->kind != MW_INSN_CALL &&
-		    insn->target - code->start < code->bytes)
-			s->is_target[insn->target - code->start] = 1;
-	}
+	s->raw = grown;
+	s->room = want;
 	return true;
 }
 
@@ -171,22 +170,21 @@ static bool add_call(struct scan *s, const struct mw_go_func *func, size_t i,
 
 static bool scan_code(struct scan *s, const struct mw_go_func *func)
 {
-	struct allocs_state state = { 0 };
-
+	if (!allocs_flow_begin(&s->flow, &s->code))
+		return false;
 	for (size_t i = 0; i < s->code.count; i++) {
 		const struct mw_insn *insn = &s->code.insns[i];
 		const struct allocs_callee *callee;
 
-		if (s->is_target[insn->va - s->code.start])
-			state = (struct allocs_state){ 0 };
+		allocs_flow_enter(&s->flow, insn);
 		callee = insn->has_target && insn->kind != MW_INSN_BRANCH &&
 					 insn->target - func->entry >=
 						 func->end - func->entry
 				 ? callee_at(s->allocs, insn->target)
 				 : NULL;
-		if (callee && !add_call(s, func, i, &state, callee))
+		if (callee && !add_call(s, func, i, &s->flow.now, callee))
 			return false;
-		allocs_step(&state, s->allocs->target, insn);
+		allocs_flow_leave(&s->flow, insn);
 	}
 	return true;
 }
@@ -199,7 +197,7 @@ static struct mw_error *scan_function(struct scan *s,
 
 	if (bytes > CMD_MOST_CODE)
 		return NULL;
-	if (!grow(&s->raw, &s->room, bytes))
+	if (!grow(s, bytes))
 		return mw_error_nomem();
 	if (!mw_target_read(s->allocs->target, func->entry, s->raw, bytes) ||
 	    !may_allocate(s, func->entry, bytes))
@@ -213,7 +211,7 @@ static struct mw_error *scan_function(struct scan *s,
 		return NULL;
 	}
 	s->any = false;
-	if (error || !mark_targets(s) || !scan_code(s, func))
+	if (error || !scan_code(s, func))
 		return error ? error : mw_error_nomem();
 	s->allocs->functions += s->any;
 	return NULL;
@@ -241,7 +239,7 @@ static bool is_of(const struct allocs *allocs, const struct mw_go_func *func,
 
 static struct mw_error *scan_all(struct allocs *allocs, const char *package)
 {
-	struct scan s = { .allocs = allocs };
+	struct scan s = { .allocs = allocs, .flow.allocs = allocs };
 	struct mw_error *error = NULL;
 	struct mw_go_func func;
 
@@ -255,7 +253,7 @@ static struct mw_error *scan_all(struct allocs *allocs, const char *package)
 	}
 	cmd_code_free(&s.code);
 	mw_free(s.raw);
-	mw_free(s.is_target);
+	allocs_flow_free(&s.flow);
 	return error;
 }
 

@@ -190,6 +190,48 @@ def test_a_process_has_the_same(start):
     assert told(target.pid) == told(path)
 
 
+CALL_BYTES = 5
+
+
+def newobject_calls(path, in_register, script):
+    """(address of the call, bytes of the type handed over) by gdb."""
+    type_word = "$rax" if in_register else "*(long*)($rsp + 8)"
+    script.write_text(f"""
+set pagination off
+set language c
+handle SIGURG nostop noprint pass
+break *'runtime.newobject'
+commands
+silent
+printf "hit %lx %ld\\n", *(long*)$rsp, *(long*){type_word}
+continue
+end
+run
+""")
+    done = subprocess.run(["gdb", "-batch", "-nx", "-x", script, path],
+                          capture_output=True, text=True, check=False)
+    return {(int(m[1], 16) - CALL_BYTES, int(m[2]))
+            for m in re.finditer(r"^hit ([0-9a-f]+) (\d+)$", done.stdout,
+                                 re.MULTILINE)}
+
+
+@pytest.mark.parametrize("version", ["1.13.15", "1.18.10", "1.20.14",
+                                     "1.22.12", "1.24.13"])
+def test_types_on_all_ways(version, tmp_path):
+    """Where ways meet, what all agree in is known: what gdb sees when it
+    runs."""
+    path = go_program("joins", version, "symtab")
+    rows = {int(r["address"], 16): r for r in allocs(path, "--package=main")
+            if r["call"] == "runtime.newobject"}
+    assert len(rows) >= 12
+    assert all(r["type"] for r in rows.values())
+    seen = {(at, size) for at, size in
+            newobject_calls(path, version >= "1.17", tmp_path / "script")
+            if at in rows}
+    assert len(seen) >= 10
+    assert {(at, int(rows[at]["size_bytes"])) for at, _ in seen} == seen
+
+
 def test_other_programs():
     done = run("allocs", c_program("churn", flags=["-pthread"]))
     assert done.returncode == 1
