@@ -1064,6 +1064,9 @@ def words(*patches):
 
 
 def make_glibc():
+    def text(piece):
+        return int.from_bytes(piece, "little")
+
     arena = 0x940 // 8
     chunk = (0x290 + 0x5000) // 8
     files = {
@@ -1093,6 +1096,19 @@ def make_glibc():
         "cache": words((0, 2, 1), (3, 0x12, 0x52a0), (0, 3, 0)),
         "fences": words((0, chunk + 1, 0x11), (0, chunk + 3, 0x11)),
         "one-filled": b"\1\0\0" + b"\x31" * 8,
+        # A block that begins with a vtable, whose type_info has a name.
+        "object": words((4, chunk + 2, 0x1810), (5, 0x1808 // 8, 0x1900),
+                        (5, 0x1900 // 8, 0x1700), (5, 0x1908 // 8, 0x1a00),
+                        (1, 0x1a00 // 8, text(b"3foo"))),
+        "object-cut": words((4, chunk + 2, 0x1810), (5, 0x1808 // 8, 0x1900),
+                            (5, 0x1900 // 8, 0x1700),
+                            (5, 0x1908 // 8, 0x1ff8),
+                            (1, 0x1ff8 // 8, text(b"33333333"))),
+        "module": words((4, chunk + 2, 0x1ff9)),
+        "text": words((0, chunk + 2, text(b"some\xc3\xa4"))),
+        "unsorted": words((3, arena + 14, 0x290), (4, 0x2a0 // 8, 0x9a0)),
+        "unsorted-ring": words((3, arena + 14, 0x290), (2, 0x2a0 // 8, 0x290)),
+        "unsorted-elsewhere": words((3, arena + 14, 0x299)),
     }
     for title, data in files.items():
         save("glibc", title, data)
@@ -1196,6 +1212,22 @@ def make_pymalloc():
     for title, data in files.items():
         save("pymalloc", title, data)
         save("pymalloc", title + "-by-range", data + b"\0")
+
+
+# Mangled names
+
+NAMES = {
+    "symbol": "_ZN3foo3barEv",
+    "type": "St6vectorIiSaIiEE",
+    "vtable": "_ZTVN10__cxxabiv120__si_class_type_infoE",
+    "rust": "_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE",
+    "rust-v0": "_RNvMs_NtCs1234_7mycrate3fooINtB4_3BarlE3new",
+    "lambda": "NSt6thread11_State_implINS_8_InvokerISt5tupleIJZ4mainEUlvE_"
+              "EEEEEE",
+    # Each type has the one before twice.
+    "doubling": "_Z1f1AIiiE" + "".join(f"S_IS{c}_S{c}_E" for c in
+                                       "0123456789ABCDEFGHIJKLMNO"),
+}
 
 
 # Instructions
@@ -1329,6 +1361,8 @@ def main():
                           "status": STATUS, "syscall": SYSCALL}.items():
         for title, text in files.items():
             save(target, title, text)
+    for title, name in NAMES.items():
+        save("demangle", title, name.encode())
     for title, code in CODE.items():
         save("insn", title, bytes.fromhex(code))
     make_types()
