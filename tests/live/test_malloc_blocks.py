@@ -279,6 +279,17 @@ def test_contents_of_a_snapshot(start, tmp_path):
 
 
 @pytest.mark.plain_only
+def test_contents_of_a_foreign_core(start, tmp_path):
+    """gdb's cores leave out the pages of files, where names of classes are."""
+    target = start(cc_program("classes", ["-s"]))
+    subprocess.run(["gcore", "-o", tmp_path / "core", str(target.pid)],
+                   check=True, capture_output=True)
+    for view in "--classes", "--bins", "--largest", "--contents":
+        assert rows(tmp_path / f"core.{target.pid}", view) == \
+            rows(target, view, "--stop")
+
+
+@pytest.mark.plain_only
 def test_classes_of_a_foreign_program(start):
     """GDB's own objects: what GDB says of their classes, attached to it."""
     target = start("gdb", "-nx", "-q", reports=False)
