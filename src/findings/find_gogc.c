@@ -29,15 +29,17 @@ bool find_gogc(const struct mw_situation *s, struct mw_finding *ret)
 	find_say(&ret->summary, "%s were allocated since the last collection, "
 		 "which found %s alive: garbage or new, the next one will "
 		 "tell.", BYTES(grown), BYTES(s->go.marked_bytes));
-	find_say(&ret->evidence, "gcController: heapMarked %s, goal %s with "
-		 "%s, %" PRIu64 " collections; go/heap/objects %s",
-		 BYTES(s->go.marked_bytes), BYTES(s->go.goal_bytes),
-		 s->go.goal_is_limited ? "GOMEMLIMIT" : "GOGC", s->go.cycles,
-		 BYTES(objects.vsz_bytes));
-	if (!s->go.goal_is_limited)
-		find_add(&ret->evidence, " (GOGC=%" PRIu64 ")", s->go.gogc);
-	find_say(&ret->advice, "A lower GOGC (debug.SetGCPercent), such as 50, "
-		 "halves the headroom for more of the CPU; GOMEMLIMIT caps "
-		 "it only when memory is short.");
+	find_say(&ret->evidence, "gcController: heapMarked %s, goal %s by ",
+		 BYTES(s->go.marked_bytes), BYTES(s->go.goal_bytes));
+	if (s->go.goal_is_limited)
+		find_add(&ret->evidence, "GOMEMLIMIT");
+	else
+		find_add(&ret->evidence, "GOGC=%" PRIu64, s->go.gogc);
+	find_add(&ret->evidence, ", %" PRIu64 " collections; go/heap/objects "
+		 "%s", s->go.cycles, BYTES(objects.vsz_bytes));
+	find_say(&ret->advice, "The lower GOGC (debug.SetGCPercent), the less "
+		 "gathers between collections, for more of the CPU: half of "
+		 "it gives half the headroom. GOMEMLIMIT caps it only when "
+		 "memory is short.");
 	return true;
 }

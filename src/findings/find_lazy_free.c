@@ -31,7 +31,11 @@ bool find_lazy_free(const struct mw_situation *s, struct mw_finding *ret)
 	if (s->go.is_known)
 		find_add(&ret->evidence, "; %s", s->go.version);
 	find_say(&ret->advice, "Nothing is lost, but RSS and its alarms are "
-		 "misleading. GODEBUG=madvdontneed=1 has the runtime return "
-		 "memory at once, which is the default since Go 1.16.");
+		 "misleading. %s",
+		 s->go.is_known
+			 ? "GODEBUG=madvdontneed=1 has the runtime return "
+			   "memory at once, which is the default since Go 1.16."
+			 : "MADV_DONTNEED returns memory at once; jemalloc "
+			   "uses it with MALLOC_CONF=muzzy_decay_ms:0.");
 	return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <string.h>
 
 #include "findings_int.h"
 
@@ -29,7 +30,10 @@ bool find_scavenged(const struct mw_situation *s, struct mw_finding *ret)
 			 "defrag %s, khugepaged/max_ptes_none %" PRIu64,
 			 s->thp.enabled, s->thp.defrag, s->thp.max_ptes_none);
 	find_say(&ret->advice, "Set /sys/kernel/mm/transparent_hugepage/"
-		 "khugepaged/max_ptes_none to 0, or .../enabled to madvise; "
-		 "for one process only, prctl(PR_SET_THP_DISABLE).");
+		 "khugepaged/max_ptes_none to 0%s; for one process only, "
+		 "prctl(PR_SET_THP_DISABLE).",
+		 s->thp.is_known && strcmp(s->thp.enabled, "always") == 0
+			 ? ", or .../enabled to madvise"
+			 : "");
 	return true;
 }

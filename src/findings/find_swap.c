@@ -19,9 +19,12 @@ bool find_swap(const struct mw_situation *s, struct mw_finding *ret)
 	for (size_t i = 0; i < n; i++)
 		find_add(&ret->evidence, "%s %s (%s)", i ? "," : "",
 			 largest[i].name, BYTES(largest[i].bytes));
-	find_say(&ret->advice, "Memory was short, here or in the container. "
-		 "A garbage collection brings all of a swapped heap back in: "
-		 "give the process more memory, or set memory.swap.max "
-		 "to 0.");
+	find_say(&ret->advice, "Memory was short, on the machine or in the "
+		 "control group, and what is used again has to be read back. "
+		 "%sGive the process more memory, or keep it out of swap: "
+		 "memory.swap.max, memory.swappiness, mlock().",
+		 s->go.is_known ? "A garbage collection touches all of a Go "
+				  "heap. "
+				: "");
 	return true;
 }
