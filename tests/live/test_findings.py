@@ -10,8 +10,10 @@ import subprocess
 
 import pytest
 
-from conftest import (MEMWHY, Frozen, c_program, go_program, is_idle, is_root, ledger,
-                      need, run, smaps_totals, status, wait_for)
+from conftest import (MEMWHY, Frozen, c_program, go_program, is_idle,
+                      is_root, ledger, need, run, smaps_totals, status,
+                      wait_for)
+from mallocs import preload
 
 MIB = 1 << 20
 
@@ -246,6 +248,21 @@ def test_c(start, case):
         assert found[name]["bytes"] == status(loud.pid)["VmLck"]
     if case == "sparse":
         assert found[name]["bytes"] == status(loud.pid)["VmPTE"]
+
+
+def test_arenas_of_other_allocators(start):
+    """jemalloc can be told to have fewer; mimalloc has one a thread."""
+    name = "malloc-arenas-many"
+    program = c_program("remarkable", flags=["-pthread"])
+    many = dict(preload("jemalloc"), MALLOC_CONF="narenas:12")
+    few = dict(preload("jemalloc"), MALLOC_CONF="narenas:2")
+    found = findings(start(program, "arenas", env=many))[name]
+    assert 4 * MIB <= found["bytes"] <= 20 * MIB
+    assert "malloc/jemalloc/arena-N" in found["evidence"]
+    assert "narenas" in found["advice"]
+    assert name not in findings(start(program, "arenas", env=few))
+    assert name not in findings(start(program, "arenas",
+                                      env=preload("mimalloc")))
 
 
 def test_large_executable(start):

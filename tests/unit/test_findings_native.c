@@ -77,6 +77,14 @@ TEST(many_arenas)
 	book_arena(&book, names[7], 10, 30, 0);
 	SPEAKS(&book, "malloc-arenas-many", 160, "240 MiB resident");
 	for (size_t i = 1; i < 9; i++)
+		book.arenas[i].allocator = "mimalloc"; // as it must be
+	SILENT(&book, "malloc-arenas-many");
+	for (size_t i = 1; i < 9; i++) {
+		book.arenas[i].allocator = "jemalloc";
+		book.arenas[i].name = "arena-1";
+	}
+	SPEAKS(&book, "malloc-arenas-many", 160, "malloc/jemalloc/arena-N");
+	for (size_t i = 1; i < 9; i++)
 		book.arenas[i].in_use_bytes = MW_MIB(29);
 	SILENT(&book, "malloc-arenas-many");
 }
