@@ -253,10 +253,25 @@ static bool fill_row(struct work *work, size_t i, struct mw_cell *cells)
 	       fill_line(work, insn->va, cells);
 }
 
+/** Code of an object file has no addresses, and names nobody, yet. */
+static struct mw_error *check_linked(const struct mw_target *target)
+{
+	size_t count;
+	const struct mw_image *images = mw_target_images(target, &count);
+
+	if (count == 0 || images[0].elf->type != ET_REL)
+		return NULL;
+	return mw_error_new(MW_E_UNSUPPORTED, "%s: an object file, whose code "
+			    "has no addresses before it is linked; objdump -dr "
+			    "shows it as it is", images[0].name);
+}
+
 static struct mw_error *take(struct work *work, const struct cmd_call *call)
 {
 	struct mw_error *error = cmd_open_target(call, &work->target);
 
+	if (!error)
+		error = check_linked(work->target);
 	if (!error)
 		error = cmd_names_open(work->target, &work->names);
 	if (!error)

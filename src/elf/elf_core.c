@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "elf_core_int.h"
+#include "elf_int.h"
 #include "mw_guard.h"
 
 /*
@@ -45,8 +46,9 @@ static struct mw_error *check_header(int fd, Elf64_Ehdr *header)
 {
 	size_t got = mw_core_read(fd, 0, header, sizeof(*header));
 
+	memset((uint8_t *)header + got, 0, sizeof(*header) - got);
 	if (got < 18 || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file");
+		return elf_not_elf(header->e_ident);
 	if (header->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    header->e_type != ET_CORE)
 		return mw_error_at(MW_E_FORMAT, offsetof(Elf64_Ehdr, e_type),

@@ -108,12 +108,12 @@ struct mw_error *mw_elf_file_copy(const struct mw_elf_file *file,
 static struct mw_error *read_header(struct mw_elf_file *file)
 {
 	struct mw_elf_header *h = &file->header;
-	uint8_t raw[sizeof(Elf64_Ehdr)];
+	uint8_t raw[sizeof(Elf64_Ehdr)] = { 0 };
 	struct cursor cursor = { file, raw + EI_NIDENT };
 
 	if (!mw_elf_file_read(file, 0, raw, EI_NIDENT) ||
 	    memcmp(raw, ELFMAG, SELFMAG) != 0)
-		return mw_error_at(MW_E_FORMAT, 0, "not an ELF file");
+		return elf_not_elf(raw);
 	if (raw[EI_CLASS] != ELFCLASS32 && raw[EI_CLASS] != ELFCLASS64)
 		return mw_error_at(MW_E_FORMAT, EI_CLASS, "not an ELF file: "
 				   "class %u at offset 4", raw[EI_CLASS]);

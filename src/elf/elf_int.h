@@ -18,4 +18,12 @@
  */
 bool elf_has_absurd_sections(int fd);
 
+#define ELF_MAGIC_BYTES 8
+
+/**
+ * The error for a file that begins with @head, zeros behind its end, and not as
+ * an ELF file: what it is instead, where that is known.
+ */
+struct mw_error *elf_not_elf(const uint8_t head[ELF_MAGIC_BYTES]);
+
 #endif

@@ -241,6 +241,13 @@ def test_damaged_files(tmp_path):
             assert "runtime error" not in done.stderr
 
 
+def test_an_object_file(tmp_path):
+    (tmp_path / "a.c").write_text("int f(void) { return 1; }")
+    subprocess.run(["gcc", "-c", "a.c"], cwd=tmp_path, check=True)
+    done = run("disas", tmp_path / "a.o", "f")
+    assert done.returncode == 1 and "objdump" in done.stderr
+
+
 def test_errors():
     path = go_program("variables", "1.26.8", "stripped")
     done = run("disas", path, "main.mian")

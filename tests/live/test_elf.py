@@ -511,6 +511,21 @@ def test_what_is_no_elf_file(tmp_path):
     assert run("elf", tmp_path / "fifo").returncode == 1
 
 
+@pytest.mark.parametrize("pack, word", [
+    (["ar", "rc", "packed"], "ar x"), (["ar", "rcT", "packed"], "ar t"),
+    (["xz", "-k"], "xz -dk"), (["gzip", "-k"], "gzip -dk"),
+    (["bzip2", "-k"], "bzip2 -dk"), (["zstd", "-q"], "zstd -d")])
+def test_what_has_an_elf_file_inside(tmp_path, pack, word):
+    if not shutil.which(pack[0]):
+        pytest.skip(f"{pack[0]} is not installed")
+    shutil.copy("/usr/bin/true", tmp_path / "true")
+    subprocess.run([*pack, "true"], cwd=tmp_path, check=True)
+    (path,) = set(tmp_path.iterdir()) - {tmp_path / "true"}
+    for command in ("elf", "syms"):
+        done = run(command, path)
+        assert done.returncode == 1 and word in done.stderr
+
+
 def test_forms():
     done = run("elf", "--format=csv", "--segments", "/usr/bin/ls")
     assert done.returncode == 0
