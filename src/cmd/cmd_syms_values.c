@@ -228,6 +228,12 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 	mw_error_free(error); // without it, by looks
 	if (vars)
 		mw_vars_find(vars, list, count);
+	if (vars && mw_vars_is_split(vars))
+		mw_elf_file_problem(
+			syms->images.v[index].file,
+			mw_error_new(MW_E_UNSUPPORTED, "types of variables "
+				     "are in files of their own (.dwo, split "
+				     "DWARF), which are not read"));
 	for (size_t i = 0; ok && i < count; i++)
 		ok = list[i].is_found ? take_typed(r, vars, &list[i])
 				      : take_guess(r, list[i].place);

@@ -169,12 +169,19 @@ static void search_units(struct mw_vars *vars, struct search *s,
 {
 	Dwarf_CU *unit = NULL;
 	Dwarf_Die die;
+	uint8_t type;
 
-	while (s->left > 0 &&
-	       dwarf_get_units(vars->dw, unit, &unit, NULL, NULL, &die,
-			       NULL) == 0)
+	while (s->left > 0 && dwarf_get_units(vars->dw, unit, &unit, NULL,
+					      &type, &die, NULL) == 0) {
+		vars->is_split |= type == DW_UT_skeleton;
 		if (wanted(s, &die))
 			search_scope(s, &die, 0);
+	}
+}
+
+bool mw_vars_is_split(const struct mw_vars *vars)
+{
+	return vars->is_split;
 }
 
 static bool any_unit(const struct search *s, Dwarf_Die *unit)

@@ -11,6 +11,7 @@ struct vars_locals;
 struct mw_vars {
 	Dwarf *dw;
 	struct vars_locals *locals; /* NULL until they are asked for */
+	bool is_split; /* a unit was met whose types are elsewhere */
 };
 
 void vars_locals_free(struct vars_locals *locals);

@@ -59,6 +59,11 @@ static inline void mw_vars_closep(struct mw_vars **vars)
  *       there.
  */
 void mw_vars_find(struct mw_vars *vars, struct mw_var *list, size_t count);
+/**
+ * Whether units were met whose types are in files of their own (.dwo), which
+ * are not read.
+ */
+bool mw_vars_is_split(const struct mw_vars *vars);
 
 /** Add the name of @type: "[]main.T", "const char *", "int [8]". */
 void mw_vars_type_name(struct mw_vars *vars, uint64_t type,
