@@ -172,8 +172,8 @@ def check_layout(ours):
             at = start + row["own_bytes"]
     assert at == size
     # Every section with bytes is told, and told whole, if it is in the file.
-    told = [(r["name"], r["offset"], r["bytes"]) for r in rows
-            if r["kind"] == "section"]
+    told = {(r["name"], r["offset"], r["bytes"]) for r in rows
+            if r["kind"] == "section"}
     for section in ours["sections"]["rows"][1:]:
         if section["type"] in ("NOBITS", "NULL") or \
                 not section["size_bytes"] or \
