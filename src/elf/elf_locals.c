@@ -126,7 +126,7 @@ static bool is_moved(const char *name, Dwarf_Die *type)
 {
 	Dwarf_Die pointer = *type;
 
-	if (name[0] != '&' || !vars_peel(&pointer) ||
+	if (name[0] != '&' || !name[1] || !vars_peel(&pointer) ||
 	    dwarf_tag(&pointer) != DW_TAG_pointer_type ||
 	    !vars_type_of(&pointer, &pointer))
 		return false;
@@ -168,7 +168,7 @@ static bool add_local(struct collector *c, Dwarf_Die *die,
 	bool has_place, is_moved_away;
 
 	// The compiler's own begin with a dot.
-	if (!name || name[0] == '.' || !vars_type_of(die, &type) ||
+	if (!name || !*name || name[0] == '.' || !vars_type_of(die, &type) ||
 	    c->count == MOST_LOCALS)
 		return true;
 	known = mw_vec_push(&c->locals->known);
@@ -274,7 +274,8 @@ static bool collect(struct mw_vars *vars, const struct mw_locals_frame *frame,
 		c.is_vague = !locals->has_lists && vars_is_go(&function);
 		if (!add_scope(&c, &function, &scope, 0))
 			return false;
-		sort_locals(locals->known.v + first, c.count);
+		if (c.count > 0)
+			sort_locals(locals->known.v + first, c.count);
 	}
 	*ret = (struct known_pc){ first, c.count };
 	return true;

@@ -267,26 +267,30 @@ def test_core(start, tmp_path):
         assert waited is None if low is None else low < waited < high
 
 
-def test_damaged_cores(start, tmp_path):
-    """Whatever is wrong in memory: an answer or an error, soon."""
-    target, path = start_goroutines(start, tmp_path, "1.26.8")
-    core, bad = tmp_path / "core", tmp_path / "bad"
-    assert run("snapshot", "-o", core, target.pid).returncode == 0
-    good = core.read_bytes()
-    chosen = random.Random(11)
-    # Wild values where pointers are.
+def damage(good, count, seed):
+    """@count copies of a core with wild values where pointers are."""
+    chosen = random.Random(seed)
     words = struct.unpack(f"<{len(good) // 8}Q",
                           good[:len(good) // 8 * 8])
     places = [8 * i for i, word in enumerate(words)
               if i > 10000 and 0x400000 <= word < 1 << 47]
     assert len(places) > 5000
-    for _ in range(12):
+    for _ in range(count):
         damaged = bytearray(good)
         for at in chosen.sample(places, 1000):
             other = chosen.choice(places)
             damaged[at:at + 8] = chosen.choice([
                 good[other:other + 8], b"\xff" * 8, bytes(8),
                 chosen.randbytes(8)])
+        yield damaged
+
+
+def test_damaged_cores(start, tmp_path):
+    """Whatever is wrong in memory: an answer or an error, soon."""
+    target, path = start_goroutines(start, tmp_path, "1.26.8")
+    core, bad = tmp_path / "core", tmp_path / "bad"
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+    for damaged in damage(core.read_bytes(), 12, 11):
         bad.write_bytes(damaged)
         done = run("go", "goroutines", "--backtrace", "--all", bad)
         assert done.returncode in (0, 1), done.stderr

@@ -4,14 +4,20 @@ to hold, and against Delve."""
 
 import json
 import re
+import signal
 import subprocess
+import sys
 
 import pytest
 
-from conftest import delve, go_program, is_idle, plain_only, run, wait_for
+from conftest import (delve, go_program, is_idle, need, plain_only, run,
+                      wait_for)
+from test_go_goroutines import damage
 
 RELEASES = ["1.10.8", "1.13.15", "1.16.15", "1.17.13", "1.20.14", "1.22.12",
             "1.24.13", "1.25.8", "1.26.8"]
+
+TGKILL = 234  # the system call
 
 UNKNOWN = ("(optimised out)", "(in a register that is not known)",
            "(not known where)")
@@ -146,6 +152,17 @@ def test_core(start, tmp_path):
     assert len(theirs["rows"]) > 50
 
 
+def test_damaged_cores(start, tmp_path):
+    """Whatever is wrong in memory: an answer or an error, soon."""
+    target = start_locals(start, "1.26.8")
+    core, bad = tmp_path / "core", tmp_path / "bad"
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+    for damaged in damage(core.read_bytes(), 6, 12):
+        bad.write_bytes(damaged)
+        done = run("go", "goroutines", "--locals", "--all", bad)
+        assert done.returncode in (0, 1), done.stderr
+
+
 def test_one_goroutine(start):
     target = start_locals(start, "1.26.8")
     everyone = read_locals(target.pid)
@@ -181,6 +198,38 @@ def test_registers(start, version):
     rows = read_locals(target.pid)["locals"]["rows"]
     assert not [r for r in rows if r["function"] == "main.spin" and
                 r["line"] == 0]
+
+
+@plain_only
+@pytest.mark.parametrize("version", ["1.20.14", "1.26.8"])
+def test_interrupted(start, tmp_path, version):
+    """In a core that was written while its thread handled a signal, a loop's
+    registers are where the kernel saved them."""
+    need("gdb")
+    target = start_locals(start, version, "spin")
+    core = tmp_path / "core"
+
+    def thread():
+        rows = read_locals(target.pid, "--stop")["rows"]
+        return next((r["thread"] for r in rows
+                     if r["function"] == "main.spin"
+                     and r["state"] == "running"), None)
+
+    thread = wait_for(thread, "the loop to run")
+    interrupt = "import ctypes; ctypes.CDLL(None).syscall(" \
+        f"{TGKILL}, {target.pid}, {thread}, {int(signal.SIGURG)})"
+    subprocess.run(
+        ["gdb", "-nx", "-batch", "-p", str(target.pid),
+         "-ex", "handle SIGURG nostop noprint pass",
+         "-ex", "break runtime.sighandler",
+         "-ex", f"shell {sys.executable} -c '{interrupt}'",
+         "-ex", "continue", "-ex", f"gcore {core}", "-ex", "kill"],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
+    values = {r["name"]: r["value"]
+              for r in read_locals(core)["locals"]["rows"]
+              if r["function"] == "main.spin"}
+    assert values["step"] == "3"
+    assert (int(values["i"]) - 1000) % 3 == 0 and int(values["i"]) >= 1000
 
 
 def test_without_debug_information(start):
