@@ -129,12 +129,12 @@ static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
 		return goroutines_dump(g, call->verbose, by == BY_STACK);
 	if (call->format == MW_FORMAT_CSV && locals) {
 		error = goroutines_fill_locals(g, &table);
+	} else if (by == BY_GOROUTINE) {
+		goroutines_columns(&table, backtrace);
+		error = goroutines_fill(g, backtrace, &table);
 	} else {
-		goroutines_columns(by, &table, backtrace);
-		error = by == BY_GOROUTINE
-				? goroutines_fill(g, backtrace, &table)
-				: goroutines_fill_groups(g, by, backtrace,
-							 &table);
+		goroutines_group_columns(by, &table, backtrace);
+		error = goroutines_fill_groups(g, by, backtrace, &table);
 	}
 	if (error)
 		return error;
@@ -150,6 +150,14 @@ static struct mw_error *emit(const struct cmd_call *call, struct goroutines *g,
 		error = json_locals(&json, g);
 	cmd_json_end(&json, target);
 	return error;
+}
+
+static bool has_wanted(const struct goroutines *g)
+{
+	for (size_t i = 0; i < g->all.list.n; i++)
+		if (goroutines_wanted(g, &g->all.list.v[i]))
+			return true;
+	return false;
 }
 
 static struct mw_error *read_all(const struct cmd_call *call,
@@ -170,6 +178,10 @@ static struct mw_error *read_all(const struct cmd_call *call,
 				    "not be read",
 				    call->target ? call->target : "it");
 	error = mw_go_goroutines_read(g->go, &g->all);
+	if (!error && g->only_one && !has_wanted(g))
+		error = mw_error_new(MW_E_NOT_FOUND, "no goroutine has the "
+				     "number %" PRIu64 ", or it has ended",
+				     g->id);
 	if (!error && locals)
 		error = goroutines_read_locals(g, target);
 	if (!error && g->all.torn)

@@ -84,8 +84,9 @@ enum {
 	STACK_WAIT_REASON = 12,
 };
 
-void goroutines_columns(enum goroutines_by by, struct mw_table *table,
-			bool backtrace);
+void goroutines_columns(struct mw_table *table, bool backtrace);
+void goroutines_group_columns(enum goroutines_by by, struct mw_table *table,
+			      bool backtrace);
 MW_MUST_USE struct mw_error *goroutines_fill(struct goroutines *g,
 					     bool backtrace,
 					     struct mw_table *table);

@@ -256,7 +256,8 @@ static struct mw_error *read_all(struct locals_reader *r)
 	struct mw_error *error = open_vars(r);
 
 	if (error)
-		return mw_error_prefix(error, "arguments and variables");
+		return mw_error_prefix(error, "--locals needs what strip and "
+				       "the linker's -s and -w leave out");
 	error = cmd_values_open(r->target, &r->values);
 	r->memory = cmd_values_memory(&r->values);
 	for (size_t i = 0; i < all->list.n && !error && !is_full(r); i++) {

@@ -365,7 +365,7 @@ static struct mw_error *dump_stacks(struct goroutines *g, bool whole)
 	struct mw_error *error;
 
 	// The order of the table, most goroutines first.
-	goroutines_columns(BY_STACK, &table, false);
+	goroutines_group_columns(BY_STACK, &table, false);
 	error = goroutines_fill_groups(g, BY_STACK, false, &table);
 	for (size_t at = 0; at < table.cells.n && !error;
 	     at += table.column_count) {

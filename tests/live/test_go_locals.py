@@ -176,6 +176,8 @@ def test_one_goroutine(start):
     for row in one["locals"]["rows"]:
         lines = one["rows"][0]["backtrace"].split("\n")
         assert lines[row["line"]] == f"{row['function']} {row['place']}"
+    done = run("go", "goroutines", "--id=99999999", target.pid)
+    assert done.returncode == 1 and "99999999" in done.stderr
 
 
 @pytest.mark.parametrize("version", ["1.16.15", "1.20.14", "1.26.8"])
@@ -275,8 +277,8 @@ def delve_frames(target, tmp_path, ids):
 
 
 @plain_only
-@pytest.mark.parametrize("version", ["1.17.13", "1.22.12", "1.25.8",
-                                     "1.26.8"])
+@pytest.mark.parametrize("version", ["1.13.15", "1.16.15", "1.17.13",
+                                     "1.22.12", "1.25.8", "1.26.8"])
 def test_delve(start, tmp_path, version):
     """Numbers and strings of the program's own frames, as Delve has them."""
     target = start_locals(start, version)
