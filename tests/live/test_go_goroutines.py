@@ -245,6 +245,18 @@ def test_cgo(start, version):
 
 
 
+@pytest.mark.parametrize("version", ["1.13.15", "1.20.14", "1.26.8"])
+def test_wait_reasons_of_another_release(start, version):
+    """A program may have a table of its own, as debuggers do."""
+    target = start(go_program("locals", version, "dwarf"))
+    wait_for(lambda: is_idle(target.pid), "the goroutines to rest")
+    reasons = {r["function"]: r["wait_reason"]
+               for r in rows(target, "--all")["rows"]}
+    assert reasons["main.scopes"] == "chan receive"
+    assert reasons["runtime.forcegchelper"] == "force gc (idle)"
+    assert reasons["runtime.bgsweep"] == "GC sweep wait"
+
+
 def test_core(start, tmp_path):
     """The same as of the process, at the time of the snapshot."""
     target, path = start_goroutines(start, tmp_path, "1.26.8")

@@ -31,6 +31,9 @@ var (
 	keep  []interface{}
 )
 
+// As runtime.waitReasonStrings begins, which lies behind this.
+var reasons = [...]string{"", "GC assist marking", "a", "b", "c", "d", "e"}
+
 //go:noinline
 func use(values ...interface{}) {
 	keep = append(keep[:0], values...)
@@ -145,6 +148,9 @@ func large(p [100]int64, s [2]node) {
 	use(p, s)
 }
 
+//go:noinline
+func n() int { return sink }
+
 // It runs, so that its variables are in registers.
 //
 //go:noinline
@@ -167,7 +173,7 @@ func main() {
 		[3]uint16{1, 2, 65535})
 	go pointers(first, nil, point{-5, 6}, point{7, 8}, nil, "dynamic",
 		map[string]int{"a": 1, "b": 2}, make(chan int, 3), closure(1))
-	go escapes(10)
+	go escapes(len(reasons[n()]) + 10)
 	go closure(21)(4)
 	go callsInlined(3)
 	go scopes(5)
