@@ -31,6 +31,9 @@ struct go_pcln_format {
 		inline_parent_pc, inline_id;
 };
 
+/** Where the tables of a module lie at most, from their head. */
+#define GO_MAX_TABLE_OFF MW_GIB(4)
+
 /** The tables of a module. */
 struct go_pcln {
 	const struct go_pcln_format *format;
@@ -40,6 +43,7 @@ struct go_pcln {
 	uint64_t ftab, funcs; /* entries; what their offsets count from */
 	uint64_t names, cutab, files, pctab;
 	uint64_t file_count; /* up to 1.15, of the file table */
+	uint32_t entry_key; /* garble's; 0 without it */
 };
 
 /** Strings of the target that were asked for, each kept once. */
@@ -77,6 +81,13 @@ bool go_pcln_func(const struct mw_go_funcs *funcs, const struct go_pcln *pcln,
 /** The number of the function that holds @pc. */
 bool go_pcln_search(const struct mw_go_funcs *funcs,
 		    const struct go_pcln *pcln, uint64_t pc, uint64_t *ret);
+
+/**
+ * The key by which garble has hidden where functions begin, by one function
+ * whose name's offset has an inverse; 0 when they are not hidden.
+ */
+uint32_t go_pcln_find_key(const struct mw_go_funcs *funcs,
+			  const struct go_pcln *pcln);
 
 /** A little-endian member of a copied record, signed ones extended. */
 int64_t go_slot(const uint8_t *bytes, struct go_slot slot);

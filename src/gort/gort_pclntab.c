@@ -117,7 +117,6 @@ static const struct go_pcln_format formats[] = {
 #define HEADER_TAIL 0x08010000u
 #define HEADER_BYTES 72
 #define MAX_FUNCS (UINT64_C(1) << 24)
-#define MAX_TABLE_OFF MW_GIB(4)
 
 int64_t go_slot(const uint8_t *bytes, struct go_slot slot)
 {
@@ -160,7 +159,7 @@ static bool place_new(const struct go_pcln_format *f, const uint8_t *header,
 
 	for (size_t i = 0; i < MW_COUNT(at); i++) {
 		off[i] = mw_u64(header + at[i]);
-		if (off[i] < before || off[i] > MAX_TABLE_OFF)
+		if (off[i] < before || off[i] > GO_MAX_TABLE_OFF)
 			return false;
 		before = off[i];
 	}
@@ -267,11 +266,13 @@ static int try_format(const struct mw_go_funcs *funcs,
 		.count = mw_u64(header + 8),
 		.first = funcs->count,
 	};
-	return (format->functab
-			? place_new(format, header, tables->pclntab, ret)
-			: place_old(funcs, tables->pclntab, ret))
-		       ? try_functions(funcs, ret)
-		       : -1;
+	if (format->functab
+		    ? !place_new(format, header, tables->pclntab, ret)
+		    : !place_old(funcs, tables->pclntab, ret))
+		return -1;
+	if (format->entry.bytes == 4)
+		ret->entry_key = go_pcln_find_key(funcs, ret);
+	return try_functions(funcs, ret);
 }
 
 /** The format that fits best, of those that @minor may have. */
@@ -304,7 +305,7 @@ struct mw_error *go_pcln_open(const struct mw_go_funcs *funcs,
 	uint8_t header[HEADER_BYTES];
 	uint64_t head = tables->pclntab;
 
-	if (head > UINT64_MAX - 2 * MAX_TABLE_OFF ||
+	if (head > UINT64_MAX - 2 * GO_MAX_TABLE_OFF ||
 	    !go_funcs_read(funcs, head, header, sizeof(header)))
 		return mw_error_at(MW_E_FORMAT, head,
 				   "Go function table: cannot be read");
@@ -319,83 +320,4 @@ struct mw_error *go_pcln_open(const struct mw_go_funcs *funcs,
 	return mw_error_at(MW_E_FORMAT, head,
 			   "Go function table: damaged, or of a format that "
 			   "this version of memwhy does not know");
-}
-
-/* Entries */
-
-/** The pc of ftab[@at]; @at may be the count, for the end. */
-static bool read_entry(const struct mw_go_funcs *funcs,
-		       const struct go_pcln *p, uint64_t at, uint64_t *ret_pc,
-		       uint64_t *ret_off)
-{
-	size_t size = p->format->ftab_bytes;
-	size_t want = at < p->count ? size : size / 2;
-	uint8_t bytes[16] = { 0 };
-
-	if (!go_funcs_read(funcs, p->ftab + at * size, bytes, want))
-		return false;
-	*ret_pc = size == 16 ? mw_u64(bytes) : p->text + mw_u32(bytes);
-	if (ret_off)
-		*ret_off = size == 16 ? mw_u64(bytes + 8) : mw_u32(bytes + 4);
-	return true;
-}
-
-bool go_pcln_search(const struct mw_go_funcs *funcs,
-		    const struct go_pcln *pcln, uint64_t pc, uint64_t *ret)
-{
-	uint64_t lo = 0, hi = pcln->count, at;
-
-	if (!read_entry(funcs, pcln, 0, &at, NULL) || pc < at ||
-	    !read_entry(funcs, pcln, pcln->count, &at, NULL) || pc >= at)
-		return false;
-	// Invariant, of a table in order: pc of lo <= pc < pc of hi.
-	while (hi - lo > 1) {
-		uint64_t mid = lo + (hi - lo) / 2;
-
-		if (!read_entry(funcs, pcln, mid, &at, NULL))
-			return false;
-		if (at <= pc)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	*ret = lo;
-	return true;
-}
-
-bool go_pcln_func(const struct mw_go_funcs *funcs, const struct go_pcln *pcln,
-		  uint64_t at, struct mw_go_func *ret)
-{
-	const struct go_pcln_format *f = pcln->format;
-	uint8_t b[48] = { 0 };
-	uint64_t off, entry;
-	struct mw_go_func func = { .index = pcln->first + at };
-
-	if (at >= pcln->count ||
-	    !read_entry(funcs, pcln, at, &func.entry, &off) ||
-	    !read_entry(funcs, pcln, at + 1, &func.end, NULL) ||
-	    func.end <= func.entry || off > MAX_TABLE_OFF)
-		return false;
-	func.record = pcln->funcs + off;
-	if (!go_funcs_read(funcs, func.record, b, f->func_bytes))
-		return false;
-	// Both say where it begins.
-	entry = f->entry.bytes == 8 ? mw_u64(b)
-				    : pcln->text + mw_u32(b);
-	if (entry != func.entry)
-		return false;
-	func.name_off = (uint32_t)go_slot(b, f->name_off);
-	func.args_bytes = (int32_t)go_slot(b, f->args);
-	func.deferreturn = (uint32_t)go_slot(b, f->deferreturn);
-	func.start_line = (uint32_t)go_slot(b, f->start_line);
-	func.pcsp = (uint32_t)go_slot(b, f->pcsp);
-	func.pcfile = (uint32_t)go_slot(b, f->pcfile);
-	func.pcln = (uint32_t)go_slot(b, f->pcln);
-	func.cu_off = (uint32_t)go_slot(b, f->cu);
-	func.pcdata_count = (uint32_t)go_slot(b, f->npcdata);
-	func.funcdata_count = (uint32_t)go_slot(b, f->nfuncdata);
-	func.id = (uint8_t)go_slot(b, f->id);
-	func.flags = (uint8_t)go_slot(b, f->flag);
-	*ret = func;
-	return true;
 }

@@ -3,7 +3,10 @@
 libraries in C programs, plugins, obfuscated, releases that are not known."""
 
 import os
+import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -11,7 +14,7 @@ from conftest import (PROGRAMS, c_program, cached, go_program, ledger, need,
                       run, toolchain)
 from go_figures import go_command, read_idle
 from test_go_memstats import (check_histograms, check_memstats,
-                              check_reconciliation)
+                              check_metrics, check_reconciliation)
 
 
 def check(target, functions={"runtime.main", "main.deep"}):
@@ -77,6 +80,66 @@ def test_memory_sanitizer(start):
 ], ids=["external", "static-pie", "checklinkname", "unoptimized"])
 def test_linkers(start, flags):
     check(start(figures("1.26.8", True, flags)))
+
+
+# Obfuscated
+
+GARBLE = "mvdan.cc/garble@v0.16.0"
+
+
+def link_or_copy(source, to):
+    try:
+        os.link(source, to)
+    except OSError:
+        shutil.copy2(source, to)
+
+
+def garbled(version, flags):
+    """figures.go, built by garble."""
+    source = PROGRAMS / "figures.go"
+
+    def make(path):
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            folder = pathlib.Path(folder)
+            # It replaces files of the toolchain, but not in the module cache.
+            shutil.copytree(toolchain(version), folder / "go",
+                            copy_function=link_or_copy)
+            (folder / "src").mkdir()
+            (folder / "src" / "main.go").write_text(source.read_text())
+            (folder / "src" / "go.mod").write_text("module figures\n")
+            env = dict(os.environ, GOROOT=str(folder / "go"),
+                       PATH=f"{folder}/go/bin:{os.environ['PATH']}",
+                       GOTOOLCHAIN="local", GOENV="off",
+                       GOFLAGS="-modcacherw", GOBIN=str(folder),
+                       GARBLE_CACHE=str(folder / "cache"), CGO_ENABLED="0")
+            for words in (["go", "install", GARBLE],
+                          [folder / "garble", *flags, "build", "-o", path,
+                           "."]):
+                done = subprocess.run(words, env=env, capture_output=True,
+                                      text=True, cwd=folder / "src")
+                assert done.returncode == 0, done.stderr
+
+    return cached(f"garbled-go{version}",
+                  [source.read_text(), version, flags, GARBLE], make)
+
+
+def test_garble(start):
+    """Without a version, with other names, a magic that is none and entries
+    that are hidden."""
+    target = start(garbled("1.26.8", []))
+    answer, report = read_idle(target)
+    assert answer["target"]["go"]["version"] == "unknown"
+    check_memstats(answer, report)
+    check_metrics(answer, report)
+    assert check_reconciliation(answer)["left_bytes"] == 0
+    result = ledger(target, "--stop")
+    assert result.audit["balanced"] is True
+    assert result.unknown() == 0
+    rows = go_command("goroutines", target)["rows"]
+    # The forty share a function and a go statement.
+    names = [r["function"] for r in rows]
+    assert names.count(max(set(names), key=names.count)) == 40
+    assert "runtime.main" in names
 
 
 # Go as a part of something else
