@@ -84,6 +84,17 @@ static bool try_all_tables(struct mw_go *go)
 
 static struct mw_error *unsupported(const struct mw_go *go)
 {
+	bool exact;
+	size_t count;
+	const struct go_layout *tables = go_layouts(&count);
+
+	if (go->minor && !go_nearest_table(go, &exact))
+		return mw_error_at(MW_E_UNSUPPORTED, go->module.address,
+				   "a Go program (%s) of a release that this "
+				   "version of memwhy does not know: it knows Go "
+				   "1.%u to 1.%u, and others when they have DWARF",
+				   go->version, tables[0].minor,
+				   tables[count - 1].minor);
 	return mw_error_at(MW_E_UNSUPPORTED, go->module.address,
 			   "a Go program (%s) whose runtime this version of "
 			   "memwhy does not know, or whose runtime structures "
