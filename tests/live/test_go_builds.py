@@ -181,6 +181,21 @@ def test_plugin(start, version):
     check(target, {"runtime.main"})
 
 
+def test_packed_program(start):
+    """No file leads to the Go program: nothing goes wrong, and nothing is
+    claimed that is not known."""
+    target = start(c_program("packed"), figures("1.26.8"))
+    result = ledger(target, "--stop")
+    assert result.audit["balanced"] is True
+    assert result.audit["overlaps"] == 0
+    assert result.go is None
+    assert result.below("anonymous") > 10 << 20
+    for name in ("memstats", "goroutines", "spans"):
+        done = run("go", name, target.pid)
+        assert done.returncode == 1
+        assert "not a Go program" in done.stderr
+
+
 # Releases that are not known
 
 def renamed(program, old, new, tmp_path):
