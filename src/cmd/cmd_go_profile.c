@@ -92,7 +92,8 @@ static void add_heap_sample(struct profile *p,
 			    const struct mw_go_heap_profile *heap,
 			    const struct mw_go_sampled *s)
 {
-	const uint64_t *pcs = heap->pcs.v + s->first;
+	static const uint64_t nowhere; // of a sample whose stack is not known
+	const uint64_t *pcs = s->count > 0 ? &heap->pcs.v[s->first] : &nowhere;
 	size_t head = runtime_head(p->funcs, pcs, s->count);
 	struct heap_sample sample = { p, pcs + head, { 0 } };
 	struct mw_pprof_label label = { .key = "bytes" };

@@ -45,8 +45,9 @@ static bool is_same(const struct go_trace_set *set,
 		    const struct mw_go_trace *trace, const char *end)
 {
 	return trace->count == set->pcs.n && trace->end == end &&
-	       memcmp(set->all->pcs.v + trace->first, set->pcs.v,
-		      set->pcs.n * sizeof(*set->pcs.v)) == 0;
+	       (trace->count == 0 ||
+		memcmp(&set->all->pcs.v[trace->first], set->pcs.v,
+		       set->pcs.n * sizeof(*set->pcs.v)) == 0);
 }
 
 /** Which function's frames take most; recursion adds up. */

@@ -164,6 +164,28 @@ def test_damaged_structures(start, damage):
     check_all(d.target.pid)
 
 
+@needs_root
+def test_samples_without_a_stack(start, tmp_path):
+    """The runtime makes such where it could not walk one."""
+    program = go_program("profiled", "1.26.8", "symtab")
+    target = start(program, tmp_path, "1")
+    mbuckets = variable(program, "runtime.mbuckets")
+    with open(f"/proc/{target.pid}/mem", "r+b", buffering=0) as memory:
+        def word(at):
+            memory.seek(at)
+            return int.from_bytes(memory.read(8), "little")
+
+        # bucket: next, allnext, typ, hash, size, nstk
+        bucket, count = word(mbuckets), 0
+        while bucket:
+            memory.seek(bucket + 40)
+            memory.write(bytes(8))
+            bucket, count = word(bucket + 8), count + 1
+    assert count > 0
+    answer = go_command("profile", target, "heap")
+    assert "runtime error" not in answer["stderr"]
+
+
 def test_damage_is_told(start):
     """Counters that contradict each other are not passed off as right."""
     d = Damaged(start)
