@@ -2,10 +2,13 @@
 """Native allocators other than glibc's, held against what they say themselves
 and what the program counts."""
 
+import os
+
 import pytest
 
 from allocators import (MODES, OTHERS_BLOCKS, RELEASES, RUST, account, blocks,
-                        check_held, rows, rust_program, sound, total)
+                        check_held, release_file, rows, rust_program, sound,
+                        total)
 from conftest import (PAGE, c_program, debian_file, is_idle, ledger, need,
                       run, wait_for)
 from mallocs import LIBRARIES, PRELOADED
@@ -162,6 +165,50 @@ def test_musl(start, flags, mode):
     assert held["usable"] < table["heap"]["in_use_bytes"] < \
         held["usable"] * 9 // 8
     assert account(result, "musl", "in-use") == table["heap"]["in_use_bytes"]
+
+
+@pytest.mark.parametrize("release,folder", [
+    ("bullseye", "lib"), ("trixie", "usr/lib"), ("sid", "usr/lib")])
+def test_releases_of_musl(start, release, folder):
+    """1.2.2 and what is newer than this machine's; each library is a loader."""
+    need("musl-gcc")
+    library = release_file(release, "musl",
+                           f"{folder}/x86_64-linux-musl/libc.so")
+    target = start(library, c_program("blocks", "musl-gcc", ["-s"]))
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    sound(ledger(target, "--stop"))
+    table = rows(target, "musl", "--stop")
+    missing = target.figures["blocks"] - table["heap"]["in_use_blocks"]
+    assert 0 <= missing <= 100
+
+
+@pytest.mark.parametrize("preloaded,dependency,name", [
+    ("jemalloc", "mimalloc = { version = \"=0.1.52\", "
+     "default-features = false }\nlibmimalloc-sys = \"=0.1.49\"",
+     "mimalloc::MiMalloc"),
+    ("mimalloc", "mimalloc = { version = \"=0.1.52\", "
+     "default-features = false }\nlibmimalloc-sys = \"=0.1.49\"",
+     "mimalloc::MiMalloc"),
+    ("tcmalloc", "tikv-jemallocator = \"=0.6.1\"",
+     "tikv_jemallocator::Jemalloc"),
+])
+def test_two_allocators(start, preloaded, dependency, name):
+    """One in the program, another for its C library: each has its own. One
+    pair is of mimalloc 3 and 2."""
+    need("cargo")
+    own = "mimalloc" if "mimalloc" in name else "jemalloc"
+    program = rust_program(name.split(":")[0], dependency,
+                           RUST % (name, name))
+    target = start(program, env=dict(
+        os.environ, LD_PRELOAD=str(debian_file(*PRELOADED[preloaded]))))
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+    result = ledger(target, "--stop")
+    sound(result)
+    assert result.below(f"malloc/{preloaded}") > 0
+    held = target.figures
+    extra = total(rows(target, own, "--stop"), "in_use_blocks") - \
+        held["blocks"]
+    assert 0 <= extra <= 2 * OTHERS_BLOCKS
 
 
 def test_musl_never_rests(start):
