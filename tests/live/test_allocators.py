@@ -3,6 +3,7 @@
 and what the program counts."""
 
 import os
+from random import Random
 
 import pytest
 
@@ -33,6 +34,33 @@ def test_a_core(start, allocator, tmp_path):
     done = run("snapshot", target.pid, "--output", tmp_path / "core")
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "core", allocator) == before
+
+
+@pytest.mark.parametrize("allocator", PRELOADED)
+def test_a_damaged_core(start, allocator, tmp_path):
+    """Words anywhere in the contents are overwritten, by addresses of the heap
+    or by anything: what can still be made out balances."""
+    target = blocks(start, allocator)
+    core = tmp_path / "core"
+    done = run("snapshot", target.pid, "--output", core)
+    assert done.returncode == 0, done.stderr
+    # The core's own headers lie at its two ends.
+    words = range(core.stat().st_size // 128, core.stat().st_size // 64 * 7)
+    random = Random(1)
+    with open(core, "r+b") as file:
+        for damages in (20, 2000, 20000):
+            for _ in range(damages):
+                file.seek(random.choice(words) * 8)
+                word = file.read(8)
+                file.seek(random.choice(words) * 8)
+                file.write(random.choice([word, random.randbytes(8)]))
+            file.flush()
+            result = ledger(core)
+            assert result.audit["balanced"] is True
+            assert result.audit["overlaps"] == 0
+            table = rows(core, allocator)
+            assert total(table, "resident_bytes") <= \
+                result.totals["rss_bytes"]
 
 
 @pytest.mark.parametrize("allocator", PRELOADED)
