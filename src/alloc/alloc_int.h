@@ -69,6 +69,18 @@ alloc_scan_data(struct mw_target *target,
 					  const uint64_t *words, size_t count),
 		void *ctx);
 
+/**
+ * Read what is present of an array of @count words at @va, from word @first on
+ * up to the end of a page of memory, into @words, which has room for a page;
+ * *@ret_n words. False: they are not present, and are to be skipped. As
+ * mw_target_search() it keeps nothing.
+ */
+bool alloc_read_words(struct mw_target *target, uint64_t va, uint64_t first,
+		      uint64_t count, uint64_t *words, uint64_t *ret_n);
+
+/** Whether anything is mapped of the 2^@shift bytes from @va on. */
+bool alloc_is_mapped(struct mw_target *target, uint64_t va, unsigned shift);
+
 /** The thread pointer of @thread, 0 when it is not known. */
 uint64_t alloc_tcb(struct mw_target *target, const struct mw_thread *thread);
 

@@ -77,3 +77,24 @@ alloc_scan_data(struct mw_target *target,
 		}
 	return NULL;
 }
+
+bool alloc_read_words(struct mw_target *target, uint64_t va, uint64_t first,
+		      uint64_t count, uint64_t *words, uint64_t *ret_n)
+{
+	uint64_t at = va + 8 * first;
+
+	*ret_n = mw_min((MW_PAGE_BYTES - at % MW_PAGE_BYTES) / 8,
+			count - first);
+	return (mw_pages_state(mw_target_pages(target), at) &
+		MW_PAGE_PRESENT) &&
+	       mw_target_search(target, at, words, 8 * *ret_n);
+}
+
+bool alloc_is_mapped(struct mw_target *target, uint64_t va, unsigned shift)
+{
+	const struct mw_mappings *maps = mw_target_mappings(target);
+	size_t i = mw_mappings_after(maps, va);
+
+	return i < maps->list.n &&
+	       maps->list.v[i].start < va + (UINT64_C(1) << shift);
+}

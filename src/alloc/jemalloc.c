@@ -191,8 +191,10 @@ static void walk_leaf(struct jemalloc *je, uint64_t leaf, uint64_t base)
 	uint64_t words[MW_PAGE_BYTES / 8], last = 0;
 
 	for (uint64_t first = 0, n; first < count; first += n) {
-		if (!jemalloc_read_words(je, leaf, first, count, words, &n))
+		if (!alloc_read_words(je->target, leaf, first, count, words,
+				      &n))
 			continue;
+		mw_target_keep(je->target, leaf + 8 * first, 8 * n);
 		for (uint64_t i = 0; i < n; i++)
 			if (words[i] && (first + i) % step == 0)
 				take_entry(je, leaf + 8 * (first + i),
@@ -200,16 +202,6 @@ static void walk_leaf(struct jemalloc *je, uint64_t leaf, uint64_t base)
 							  MW_PAGE_BYTES,
 					   words[i], &last);
 	}
-}
-
-/** Whether anything is mapped of the 2^@shift bytes from @base on. */
-static bool is_used(struct jemalloc *je, uint64_t base, unsigned shift)
-{
-	const struct mw_mappings *maps = mw_target_mappings(je->target);
-	size_t i = mw_mappings_after(maps, base);
-
-	return i < maps->list.n &&
-	       maps->list.v[i].start < base + (UINT64_C(1) << shift);
 }
 
 /** The 2^@bits pointers at @va, each for 2^@shift bytes from @base on. */
@@ -220,13 +212,14 @@ static void walk_node(struct jemalloc *je, uint64_t va, unsigned bits,
 	unsigned leaf_shift = jemalloc_leaf_shift(je->layout);
 
 	for (uint64_t first = 0, n; first < count; first += n) {
-		if (!jemalloc_read_words(je, va, first, count, words, &n))
+		if (!alloc_read_words(je->target, va, first, count, words, &n))
 			continue;
+		mw_target_keep(je->target, va + 8 * first, 8 * n);
 		for (uint64_t i = 0; i < n; i++) {
 			uint64_t start = base + ((first + i) << shift);
 
 			if (!words[i] || !mw_is_aligned(words[i], 8) ||
-			    !is_used(je, start, shift))
+			    !alloc_is_mapped(je->target, start, shift))
 				continue;
 			if (shift > leaf_shift)
 				walk_node(je, words[i], je->layout->node_bits,

@@ -187,18 +187,6 @@ static unsigned rate(const struct jemalloc *je, const struct jemalloc_extent *x,
 		       : 1;
 }
 
-bool jemalloc_read_words(struct jemalloc *je, uint64_t va, uint64_t first,
-			 uint64_t count, uint64_t *words, uint64_t *ret_n)
-{
-	uint64_t at = va + 8 * first;
-
-	*ret_n = mw_min((MW_PAGE_BYTES - at % MW_PAGE_BYTES) / 8,
-			count - first);
-	return (mw_pages_state(mw_target_pages(je->target), at) &
-		MW_PAGE_PRESENT) &&
-	       mw_target_search(je->target, at, words, 8 * *ret_n);
-}
-
 /** What was seen on the way to an entry. */
 struct way {
 	uint64_t at;   /* where the pointer is that may be one of the root's */
@@ -249,7 +237,8 @@ static struct mw_error *try_leaf(struct root_scan *s, const struct way *way,
 
 	for (uint64_t first = 0, n;
 	     first < count && tried < ENOUGH_ENTRIES && !error; first += n) {
-		if (!jemalloc_read_words(je, leaf, first, count, words, &n))
+		if (!alloc_read_words(je->target, leaf, first, count, words,
+				      &n))
 			continue;
 		for (uint64_t i = 0; i < n && tried < ENOUGH_ENTRIES && !error;
 		     i++) {
@@ -276,7 +265,8 @@ static struct mw_error *try_node(struct root_scan *s, struct way *way,
 
 	for (uint64_t first = 0, n;
 	     first < count && tried < ENOUGH_LEAVES && !error; first += n) {
-		if (!jemalloc_read_words(s->je, node, first, count, words, &n))
+		if (!alloc_read_words(s->je->target, node, first, count,
+				      words, &n))
 			continue;
 		for (uint64_t i = 0; i < n && tried < ENOUGH_LEAVES && !error;
 		     i++) {

@@ -127,14 +127,6 @@ static inline unsigned jemalloc_root_shift(const struct jemalloc_layout *l)
 	return jemalloc_leaf_shift(l) + l->node_bits;
 }
 
-/**
- * Read what is present of an array of @count words at @va, from word *@first
- * on up to the end of a page of memory, into @words, which has room for that;
- * *@ret_n words. False: none of them is present, and *@ret_n are to be skipped.
- */
-bool jemalloc_read_words(struct jemalloc *je, uint64_t va, uint64_t first,
-			 uint64_t count, uint64_t *words, uint64_t *ret_n);
-
 /** Where the descriptor is that a leaf's entry leads to; 0: nowhere. */
 static inline uint64_t jemalloc_entry(const struct jemalloc *je, uint64_t word)
 {
@@ -147,9 +139,9 @@ MW_MUST_USE struct mw_error *jemalloc_mark_caches(struct jemalloc *je);
 /** Note whose arena's memory the descriptor of @x lies in. */
 void jemalloc_note_unit(struct jemalloc *je, const struct jemalloc_extent *x);
 
-/** Note the variables of a thread that has a cache. */
-void jemalloc_note_thread(struct jemalloc *je, const uint8_t *window,
-			  uint64_t bytes);
+/** Note a thread that has a cache: its variables, @window, are at @va. */
+void jemalloc_note_thread(struct jemalloc *je, uint64_t va,
+			  const uint8_t *window, uint64_t bytes);
 
 /** Count the threads that were noted with their arenas. */
 MW_MUST_USE struct mw_error *jemalloc_count_threads(struct jemalloc *je);

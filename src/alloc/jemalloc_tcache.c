@@ -102,16 +102,18 @@ static void mark_bin(struct jemalloc *je, const struct bin *bin,
 	}
 }
 
-/** The bins of larger classes, which end somewhere in [@at, @end). */
-static void mark_large(struct jemalloc *je, const uint8_t *at,
+/** The bins of larger classes, which end somewhere in [@at, @end), at @va. */
+static void mark_large(struct jemalloc *je, uint64_t va, const uint8_t *at,
 		       const uint8_t *end, struct bin last)
 {
-	const uint8_t *gap_end = at + LARGE_GAP;
+	const uint8_t *start = at, *gap_end = at + LARGE_GAP;
 	unsigned n = 0;
 	struct bin bin;
 
 	while (end - at >= JEMALLOC_CACHE_BIN_BYTES && n < LARGE_BINS) {
 		if (parse_bin(je, at, &bin) && follows(&last, &bin)) {
+			mw_target_keep(je->target, va + (uint64_t)(at - start),
+				       JEMALLOC_CACHE_BIN_BYTES);
 			mark_bin(je, &bin, JEMALLOC_BINS + n++);
 			last = bin;
 			at += JEMALLOC_CACHE_BIN_BYTES;
@@ -123,9 +125,11 @@ static void mark_large(struct jemalloc *je, const uint8_t *at,
 	}
 }
 
-static void mark_cache(struct jemalloc *je, const uint8_t *at,
+/** The cache at @va, whose bytes are at @at. */
+static void mark_cache(struct jemalloc *je, uint64_t va, const uint8_t *at,
 		       const uint8_t *end)
 {
+	size_t small = JEMALLOC_CACHE_BIN_BYTES * JEMALLOC_BINS;
 	struct alloc_piece *stacks;
 	struct bin bin = { 0 };
 
@@ -133,8 +137,8 @@ static void mark_cache(struct jemalloc *je, const uint8_t *at,
 		(void)parse_bin(je, at + JEMALLOC_CACHE_BIN_BYTES * i, &bin);
 		mark_bin(je, &bin, i);
 	}
-	mark_large(je, at + JEMALLOC_CACHE_BIN_BYTES * JEMALLOC_BINS, end,
-		   bin);
+	mw_target_keep(je->target, va, small);
+	mark_large(je, va + small, at + small, end, bin);
 	// The block of the stacks is none of the program's.
 	stacks = alloc_book_at(&je->book, bin.end - 8);
 	if (stacks && stacks->slot_bytes && stacks->count == 1 &&
@@ -179,10 +183,10 @@ struct mw_error *jemalloc_mark_caches(struct jemalloc *je)
 		read_window(je, tcb - bytes, window, bytes);
 		for (size_t at = 0; at + need <= bytes; at += 8)
 			if (is_cache(je, window + at)) {
-				mw_target_keep(je->target, tcb - bytes + at,
-					       need);
-				mark_cache(je, window + at, window + bytes);
-				jemalloc_note_thread(je, window, bytes);
+				mark_cache(je, tcb - bytes + at, window + at,
+					   window + bytes);
+				jemalloc_note_thread(je, tcb - bytes, window,
+						     bytes);
 				break;
 			}
 	}

@@ -41,15 +41,15 @@ static unsigned arena_at(const struct jemalloc *je, uint64_t va)
 	return JEMALLOC_ARENAS;
 }
 
-void jemalloc_note_thread(struct jemalloc *je, const uint8_t *window,
-			  uint64_t bytes)
+void jemalloc_note_thread(struct jemalloc *je, uint64_t va,
+			  const uint8_t *window, uint64_t bytes)
 {
 	unsigned n = 0;
 
 	for (uint64_t at = 0; at + 8 <= bytes && n < MAX_OF_THREAD; at += 8) {
-		uint64_t va = mw_u64(window + at);
-		unsigned arena = va && mw_is_aligned(va, 64)
-					 ? arena_at(je, va)
+		uint64_t to = mw_u64(window + at);
+		unsigned arena = to && mw_is_aligned(to, 64)
+					 ? arena_at(je, to)
 					 : JEMALLOC_ARENAS;
 		struct jemalloc_pointer *p;
 
@@ -60,7 +60,8 @@ void jemalloc_note_thread(struct jemalloc *je, const uint8_t *window,
 			je->book.failed = true;
 			return;
 		}
-		*p = (struct jemalloc_pointer){ va, arena, je->threads };
+		*p = (struct jemalloc_pointer){ to, arena, je->threads };
+		mw_target_keep(je->target, va + at, 8);
 		n++;
 	}
 	je->threads++;

@@ -216,40 +216,16 @@ static void take_entry(struct walk *w, uint64_t entry, uint64_t word,
 
 /* The page map */
 
-/** Whether anything is mapped where the part for @base tells of. */
-static bool is_used(struct mimalloc *mi, uint64_t base)
-{
-	const struct mw_mappings *maps = mw_target_mappings(mi->target);
-	size_t i = mw_mappings_after(maps, base);
-
-	return i < maps->list.n &&
-	       maps->list.v[i].start < base + (UINT64_C(1) << PART_SHIFT);
-}
-
-/**
- * Read into @words those from index @first of @count at @va on, up to the end
- * of a page of memory; *@ret_n of them. False: none is present there.
- */
-static bool read_words(struct mimalloc *mi, uint64_t va, uint64_t first,
-		       uint64_t count, uint64_t *words, uint64_t *ret_n)
-{
-	uint64_t at = va + 8 * first;
-
-	*ret_n = mw_min((MW_PAGE_BYTES - at % MW_PAGE_BYTES) / 8,
-			count - first);
-	return (mw_pages_state(mw_target_pages(mi->target), at) &
-		MW_PAGE_PRESENT) &&
-	       mw_target_read(mi->target, at, words, 8 * *ret_n);
-}
-
 /** The part at @va, which begins with the address @base. */
 static void walk_part(struct walk *w, uint64_t va, uint64_t base)
 {
 	uint64_t words[MW_PAGE_BYTES / 8];
 
 	for (uint64_t first = 0, n; first < PART_ENTRIES; first += n) {
-		if (!read_words(w->mi, va, first, PART_ENTRIES, words, &n))
+		if (!alloc_read_words(w->mi->target, va, first, PART_ENTRIES,
+				      words, &n))
 			continue;
+		mw_target_keep(w->mi->target, va + 8 * first, 8 * n);
 		for (uint64_t i = 0; i < n && !w->mi->book.failed; i++)
 			if (words[i])
 				w->take(w, va + 8 * (first + i), words[i],
@@ -266,14 +242,15 @@ static void walk_map(struct walk *w, const struct root *root,
 
 	w->last = 0;
 	for (uint64_t first = 0, n; first < root->entries; first += n) {
-		if (!read_words(w->mi, root->va, first, root->entries, words,
-				&n))
+		if (!alloc_read_words(w->mi->target, root->va, first,
+				      root->entries, words, &n))
 			continue;
+		mw_target_keep(w->mi->target, root->va + 8 * first, 8 * n);
 		for (uint64_t i = 0; i < n; i++) {
 			uint64_t base = (first + i) << PART_SHIFT;
 
 			if (!words[i] || !mw_is_aligned(words[i], 8) ||
-			    !is_used(w->mi, base) ||
+			    !alloc_is_mapped(w->mi->target, base, PART_SHIFT) ||
 			    !alloc_book_fits(&w->mi->book, words[i],
 					     PART_BYTES))
 				continue;

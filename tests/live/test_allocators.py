@@ -26,12 +26,14 @@ def test_blocks_held_are_in_use(start, allocator, mode):
         total(rows(target, allocator, mode), "in_use_bytes")
 
 
+@pytest.mark.parametrize("flags", [[], ["--no-contents"]])
 @pytest.mark.parametrize("allocator", PRELOADED)
-def test_a_core(start, allocator, tmp_path):
+def test_a_core(start, allocator, flags, tmp_path):
     """The same from a snapshot of the process, to the byte."""
     target = blocks(start, allocator)
     before = rows(target, allocator, "--stop")
-    done = run("snapshot", target.pid, "--output", tmp_path / "core")
+    done = run("snapshot", *flags, target.pid, "--output",
+               tmp_path / "core")
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "core", allocator) == before
 

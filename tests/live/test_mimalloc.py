@@ -88,11 +88,13 @@ def test_large_blocks_have_memory_of_their_own(start, release):
     assert total(table, "torn_bytes") == 0
 
 
+@pytest.mark.parametrize("flags", [[], ["--no-contents"]])
 @pytest.mark.parametrize("release", WAYS)
-def test_a_core(start, release, tmp_path):
+def test_a_core(start, release, flags, tmp_path):
     target = start_blocks(start, release)
     before = rows(target, "mimalloc", "--stop")
-    done = run("snapshot", target.pid, "--output", tmp_path / "core")
+    done = run("snapshot", *flags, target.pid, "--output",
+               tmp_path / "core")
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "core", "mimalloc") == before
 
@@ -108,7 +110,8 @@ def test_never_rests(start, release):
         assert result.below("malloc/mimalloc") > 1 << 20
         if mode == "--stop":
             assert result.audit["balanced"] is True
-            sound(result)
+            # A thread can be caught while it makes a page.
+            assert result.unknown() <= result.totals["rss_bytes"] // 10
 
 
 def test_the_address_space_of_an_arena_is_told(start):
