@@ -135,6 +135,16 @@ struct mw_error *mw_alloc_bins(struct mw_alloc *alloc,
 	return error;
 }
 
+void mw_alloc_own_data(const struct mw_alloc *alloc,
+		       void (*visit)(void *ctx, uint64_t start,
+				     uint64_t bytes),
+		       void *ctx)
+{
+	for (size_t i = 0; i < alloc->states.n; i++)
+		if (alloc->states.v[i] && detectors[i]->own_data)
+			detectors[i]->own_data(alloc->states.v[i], visit, ctx);
+}
+
 void mw_alloc_note_drift(const struct mw_alloc *alloc)
 {
 	uint64_t torn = 0, arenas = 0;

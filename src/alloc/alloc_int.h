@@ -36,6 +36,11 @@ struct alloc_detector {
 	bool (*holds)(void *state, uint64_t va);
 	/** Add to @to: see mw_alloc_bins(). NULL: it has none. */
 	struct mw_error *(*bins)(void *state, struct mw_alloc_bins *to);
+	/** See mw_alloc_own_data(). May be NULL. */
+	void (*own_data)(void *state,
+			 void (*visit)(void *ctx, uint64_t start,
+				       uint64_t bytes),
+			 void *ctx);
 };
 
 extern const struct alloc_detector alloc_glibc;

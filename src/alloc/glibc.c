@@ -274,6 +274,22 @@ static bool holds(void *ctx, uint64_t va)
 	return false;
 }
 
+static void own_data(void *ctx,
+		     void (*visit)(void *ctx, uint64_t start, uint64_t bytes),
+		     void *visit_ctx)
+{
+	const struct state *state = ctx;
+
+	for (size_t i = 0; i < state->copies.n; i++) {
+		const struct glibc *glibc = state->copies.v[i];
+
+		for (size_t a = 0; a < glibc->arenas.n; a++)
+			if (glibc->arenas.v[a]->is_main)
+				visit(visit_ctx, glibc->arenas.v[a]->va,
+				      glibc->layout->bytes);
+	}
+}
+
 const struct alloc_detector alloc_glibc = {
 	.name = "glibc",
 	.claim = claim,
@@ -282,4 +298,5 @@ const struct alloc_detector alloc_glibc = {
 	.blocks = blocks,
 	.holds = holds,
 	.bins = bins,
+	.own_data = own_data,
 };

@@ -118,6 +118,15 @@ MW_MUST_USE struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc,
 					     unsigned holders,
 					     mw_alloc_visit *visit, void *ctx);
 
+/**
+ * Call @visit for what of images' data is an allocator's own and points to
+ * blocks whoever has them: the bins of glibc's main arena.
+ */
+void mw_alloc_own_data(const struct mw_alloc *alloc,
+		       void (*visit)(void *ctx, uint64_t start,
+				     uint64_t bytes),
+		       void *ctx);
+
 /** Leave notes at the target about what could not be made out. */
 void mw_alloc_note_drift(const struct mw_alloc *alloc);
 

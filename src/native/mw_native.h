@@ -32,6 +32,7 @@ struct mw_native_stack {
 	/* Behind the frames: TLS; of the main stack, the environment. */
 	uint64_t frames_end;
 	uint64_t sp; /* 0: not known */
+	uint64_t tcb; /* the thread's descriptor, behind its TLS; or 0 */
 	bool is_main;
 };
 

@@ -13,6 +13,7 @@ struct native_stack {
 	uint64_t guard_end;
 	uint64_t tls_start;
 	uint64_t sp; /* 0: not known */
+	uint64_t tcb; /* the thread's descriptor; of the main stack, 0 */
 	int32_t tid; /* 0: kept for the next thread */
 	char what[40], guard[40]; /* for the claims */
 };

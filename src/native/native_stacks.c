@@ -416,6 +416,7 @@ static struct mw_error *claim_cached_stacks(struct mw_native *native,
 			continue;
 
 		uint64_t there = stack.end - (like->end - tcb);
+		stack.tcb = there;
 		stack.tls_start = there - (tcb - like->tls_start);
 		if (!(mw_pages_state(mw_target_pages(native->target), there) &
 		      MW_PAGE_PRESENT) ||
@@ -448,6 +449,7 @@ struct mw_error *mw_native_claim_threads(struct mw_native *native)
 		} else if (tcb && (find_glibc_bounds(native, tcb, &stack) ||
 				   find_musl_bounds(native, tcb, &stack))) {
 			stack.sp = sp_on(thread, stack.start, stack.end);
+			stack.tcb = tcb;
 			error = claim_stack(native, &stack);
 			if (has_glibc_self(native->target, tcb)) {
 				like = stack;
@@ -472,6 +474,7 @@ static void describe(const struct mw_native *native,
 		.guard_end = s->guard_end,
 		.frames_end = s->tls_start,
 		.sp = s->sp,
+		.tcb = s->tcb,
 		.is_main = s == &native->main_stack,
 	};
 }
