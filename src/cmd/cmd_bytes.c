@@ -182,23 +182,31 @@ void cmd_note_absent(struct cmd_bytes *bytes, uint64_t lost, const char *done)
 			       mw_format_bytes(text, lost, false));
 }
 
+uint64_t cmd_bytes_to_read(const struct cmd_bytes *bytes)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < bytes->extents.list.n; i++)
+		if (cmd_is_read(&bytes->extents.list.v[i]))
+			sum += bytes->extents.list.v[i].end -
+			       bytes->extents.list.v[i].start;
+	return sum;
+}
+
 /* Progress */
 
 #define FIRST_NS UINT64_C(1000000000)
 #define EVERY_NS UINT64_C(200000000)
 
 void cmd_progress_begin(struct cmd_progress *progress, const char *what,
-			const struct cmd_bytes *bytes)
+			uint64_t total_bytes)
 {
 	*progress = (struct cmd_progress){
 		.what = what,
+		.total_bytes = total_bytes,
 		.next_ns = isatty(STDERR_FILENO) ? mw_kernel_now() + FIRST_NS
 						 : UINT64_MAX,
 	};
-	for (size_t i = 0; i < bytes->extents.list.n; i++)
-		if (cmd_is_read(&bytes->extents.list.v[i]))
-			progress->total_bytes += bytes->extents.list.v[i].end -
-						 bytes->extents.list.v[i].start;
 }
 
 void cmd_progress_add(struct cmd_progress *progress, uint64_t bytes)

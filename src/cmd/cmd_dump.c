@@ -241,7 +241,8 @@ static struct mw_error *dump(struct dump *d, struct mw_output *index)
 	};
 	struct mw_error *error;
 
-	cmd_progress_begin(&d->progress, "written", d->bytes);
+	cmd_progress_begin(&d->progress, "written",
+			   cmd_bytes_to_read(d->bytes));
 	error = cmd_bytes_stream(d->bytes, d->bytes->extents.list.v,
 				 d->bytes->extents.list.n, &stream);
 	cmd_progress_end(&d->progress);

@@ -178,7 +178,8 @@ struct mw_error *cmd_find_run(struct cmd_find *s)
 
 	if (!make_jobs(s))
 		return mw_error_nomem();
-	cmd_progress_begin(&progress, "searched", s->bytes);
+	cmd_progress_begin(&progress, "searched",
+			   cmd_bytes_to_read(s->bytes));
 	for (size_t at = 0; !error && at < s->jobs.n;) {
 		size_t n = mw_min(BATCH_JOBS, s->jobs.n - at);
 

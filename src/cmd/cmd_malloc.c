@@ -193,7 +193,8 @@ static void print_end(const struct cmd_call *call,
 
 /* The command */
 
-static bool as_classes, as_bins, as_largest, as_contents;
+static bool as_classes, as_bins, as_largest, as_contents,
+	as_leaks;
 static uint64_t limit = UINT64_MAX; /* none was given */
 
 static const struct {
@@ -205,6 +206,7 @@ static const struct {
 	{ &as_bins, &malloc_by_bin, "--bins" },
 	{ &as_largest, &malloc_by_size, "--largest" },
 	{ &as_contents, &malloc_by_content, "--contents" },
+	{ &as_leaks, &malloc_by_leak, "--leaks" },
 };
 
 static void help(FILE *out)
@@ -212,6 +214,8 @@ static void help(FILE *out)
 	cmd_print_columns(out, columns, MW_COUNT(columns));
 	for (size_t i = 0; i < MW_COUNT(views); i++) {
 		fprintf(out, "\nWith %s:\n", views[i].option);
+		if (views[i].view->help)
+			mw_print_wrapped(out, views[i].view->help, 0, 0, 80);
 		cmd_print_columns(out, views[i].view->columns,
 				  views[i].view->column_count);
 	}
@@ -238,6 +242,9 @@ static struct mw_error *run(const struct cmd_call *call)
 	const struct malloc_view *view;
 	struct mw_error *error = choose(&view);
 
+	if (!error && view->run)
+		return view->run(call, limit == UINT64_MAX ? view->limit
+							   : limit);
 	if (!error)
 		error = cmd_books_take(call, CMD_BOOKS_HOLD, &books);
 	if (error)
@@ -268,9 +275,12 @@ static const struct cmd_option options[] = {
 	{ .name = "contents", .flag = &as_contents,
 	  .help = "blocks in use by what they seem to hold: C++ objects by\n"
 		  "their class, text, …" },
+	{ .name = "leaks", .flag = &as_leaks,
+	  .help = "blocks in use that nothing reaches any more; exact with\n"
+		  "--stop" },
 	{ .name = "limit", .argument = "N", .number = &limit,
-	  .help = "at most N rows of --largest (default: 20) or --contents\n"
-		  "(default: 100); 0: all" },
+	  .help = "at most N rows of --largest (default: 20), --contents or\n"
+		  "--leaks (default: 100); 0: all" },
 	{ 0 },
 };
 

@@ -19,12 +19,16 @@ struct malloc_view {
 	struct mw_error *(*fill)(struct mw_table *table,
 				 struct cmd_books *books, uint64_t limit);
 	uint64_t limit; /* when none is given; 0: all */
+	/** Instead of @fill: take the books and print, too. */
+	struct mw_error *(*run)(const struct cmd_call *call, uint64_t limit);
+	const char *help; /* what is to be known of it; or NULL */
 };
 
 extern const struct malloc_view malloc_by_class;
 extern const struct malloc_view malloc_by_bin;
 extern const struct malloc_view malloc_by_size;
 extern const struct malloc_view malloc_by_content;
+extern const struct malloc_view malloc_by_leak;
 
 /* What blocks hold (cmd_malloc_contents.c) */
 

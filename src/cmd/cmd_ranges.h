@@ -85,6 +85,9 @@ MW_MUST_USE struct mw_error *cmd_bytes_take(const struct cmd_call *call,
 					    struct cmd_bytes *bytes);
 void cmd_bytes_free(struct cmd_bytes *bytes);
 
+/** How many of the chosen bytes will be read, as far as is known before. */
+uint64_t cmd_bytes_to_read(const struct cmd_bytes *bytes);
+
 /** Hold standard output back until cmd_bytes_release(). */
 void cmd_hold_output(struct cmd_bytes *bytes);
 
@@ -125,7 +128,7 @@ struct cmd_progress {
 	bool is_shown;
 };
 void cmd_progress_begin(struct cmd_progress *progress, const char *what,
-			const struct cmd_bytes *bytes);
+			uint64_t total_bytes);
 void cmd_progress_add(struct cmd_progress *progress, uint64_t bytes);
 void cmd_progress_end(struct cmd_progress *progress);
 

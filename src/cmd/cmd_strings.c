@@ -198,7 +198,8 @@ static struct mw_error *find(struct finder *f)
 	};
 	struct mw_error *error;
 
-	cmd_progress_begin(&f->progress, "looked through", f->bytes);
+	cmd_progress_begin(&f->progress, "looked through",
+			   cmd_bytes_to_read(f->bytes));
 	error = cmd_bytes_stream(f->bytes, f->bytes->extents.list.v,
 				 f->bytes->extents.list.n, &stream);
 	cmd_progress_end(&f->progress);

@@ -33,8 +33,9 @@ bool find_native(const struct mw_situation *s, struct mw_finding *ret)
 		 "leaves it out", BYTES(all), BYTES(used), blocks,
 		 BYTES(all > used ? all - used : 0));
 	find_say(&ret->advice, "Look for C.malloc, C.CString and handles of C "
-		 "libraries that are not freed; `memwhy malloc` shows the "
-		 "arenas, a heap profiler for C (heaptrack, jemalloc's) the "
-		 "callers. GOMEMLIMIT must leave room for it.");
+		 "libraries that are not freed; `memwhy malloc --leaks "
+		 "--stop` finds blocks that nothing points to any more, a "
+		 "heap profiler for C (heaptrack, jemalloc's) the callers. "
+		 "GOMEMLIMIT must leave room for it.");
 	return true;
 }

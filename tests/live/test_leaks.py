@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks that nothing reaches, held against what the programs know that they
+have lost, and against what valgrind says of the same programs."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from conftest import c_program, is_idle, need, run, wait_for
+from mallocs import PRELOADED, start_with
+
+# Cases of tests/programs/leaks.c: how many of their blocks are what, and how
+# many others are lost with them. All others are reached.
+LOST = {
+    "alone": {"definite": (5, 0)},
+    "head": {"definite": (1, 9)},
+    "tail": {"indirect": (9, None)},
+    "ring": {"definite": (1, 2), "indirect": (2, None)},
+    "self": {"definite": (1, 0)},
+    "aligned": {"definite": (2, 0)},
+    "in_dead_tls": {"definite": (1, 0)},
+    "inner": {"possible": (1, None)},
+    "below_inner": {"possible": (1, None)},
+}
+
+
+def library():
+    return c_program("leaks", flags=["-DLIBRARY", "-shared", "-fPIC"])
+
+
+def leaking(start, allocator):
+    arguments = [] if allocator == "musl" else [library()]
+    target = start_with(start, allocator, "leaks", *arguments,
+                        flags=["-pthread", "-ldl"])
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    return target
+
+
+def leaks(target, *arguments):
+    done = run("malloc", "--leaks", "--format=json", *arguments,
+               getattr(target, "pid", target))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def found(result, allocator=None):
+    """{(kind, size): (blocks, blocks that are lost with them)}"""
+    sums = {}
+    for row in result["rows"]:
+        assert row["bytes"] == row["blocks"] * row["block_bytes"]
+        assert allocator in (None, row["allocator"])
+        key = row["kind"], row["block_bytes"]
+        blocks, others = sums.get(key, (0, None))
+        if row["indirect_blocks"] is not None:
+            others = (others or 0) + row["indirect_blocks"]
+        sums[key] = blocks + row["blocks"], others
+    return sums
+
+
+def expected(figures):
+    return {(kind, figures[f"{case}_usable"]): counts
+            for case, kinds in LOST.items() for kind, counts in kinds.items()}
+
+
+def but_for_the_allocators(allocator, sums):
+    """What allocators lose, or tell otherwise than the program does."""
+    if allocator == "tcmalloc":
+        # An object of its own, which it replaces by another as it starts.
+        assert sums.pop(("definite", 8)) == (1, 0)
+    if allocator == "mimalloc":
+        # It aligns within a larger block.
+        assert sums.pop(("definite", 1792)) == (2, 0)
+        sums["definite", 1536] = 2, 0
+    return sums
+
+
+def check_totals(result):
+    for kind in ("definite", "indirect", "possible"):
+        for what in ("blocks", "bytes"):
+            assert result["totals"][f"{kind}_{what}"] == sum(
+                r[what] for r in result["rows"] if r["kind"] == kind)
+    definite = [r for r in result["rows"] if r["kind"] == "definite"]
+    for what in ("blocks", "bytes"):
+        assert sum(r[f"indirect_{what}"] for r in definite) == \
+            result["totals"][f"indirect_{what}"]
+
+
+@pytest.mark.parametrize("allocator", ["glibc", "musl", *PRELOADED])
+def test_what_a_program_lost(start, allocator):
+    target = leaking(start, allocator)
+    result = leaks(target, "--stop")
+    assert but_for_the_allocators(allocator, found(result, allocator)) == \
+        expected(target.figures)
+    check_totals(result)
+    held = sum(v for k, v in target.figures.items() if k.endswith("_blocks"))
+    lost = sum(n for kinds in LOST.values() for n, _ in kinds.values())
+    # Others are the libraries'.
+    assert held - lost < result["totals"]["reached_blocks"] < held - lost + 60
+
+
+@pytest.mark.parametrize("allocator", ["glibc", "jemalloc"])
+def test_a_core_and_a_snapshot(start, allocator, tmp_path):
+    """The same, registers included; gdb's core has no states of pages."""
+    target = leaking(start, allocator)
+    done = run("snapshot", target.pid, "--output", tmp_path / "snapshot")
+    assert done.returncode == 0, done.stderr
+    assert leaks(tmp_path / "snapshot")["rows"] == \
+        leaks(target, "--stop")["rows"]
+    need("gdb")
+    subprocess.run(["gdb", "-p", str(target.pid), "-batch", "-ex",
+                    f"generate-core-file {tmp_path}/core"],
+                   check=True, capture_output=True)
+    assert found(leaks(tmp_path / "core")) == expected(target.figures)
+
+
+def test_live(start):
+    """Without the registers one block more is lost, which is said."""
+    target = leaking(start, "glibc")
+    done = run("malloc", "--leaks", "--live", "--format=json", target.pid)
+    assert "--stop is exact" in done.stderr
+    want = expected(target.figures)
+    want["definite", target.figures["in_register_usable"]] = (1, 0)
+    assert found(json.loads(done.stdout)) == want
+
+
+def test_valgrind_says_the_same(start):
+    """Size by size."""
+    need("valgrind")
+    program = c_program("leaks", flags=["-pthread", "-ldl"])
+    done = subprocess.run(
+        ["valgrind", "-q", "--leak-check=full",
+         "--show-leak-kinds=definite,indirect", program, library()],
+        input="\n", capture_output=True, text=True)
+    said = {}
+    for size, direct, blocks, kind in re.findall(
+            r" ([\d,]+) (?:\(([\d,]+) direct.*\) )?bytes in (\d+) blocks are "
+            r"(definite|indirect)ly lost", done.stderr):
+        size = int((direct or size).replace(",", "")) // int(blocks)
+        said[kind, size] = said.get((kind, size), 0) + int(blocks)
+    target = leaking(start, "glibc")
+    ours = {key: n for key, (n, _) in found(leaks(target, "--stop")).items()
+            if key[0] != "possible"}
+    assert said == ours
+
+
+def test_text_begins_with_the_totals(start):
+    target = leaking(start, "glibc")
+    text = run("malloc", "--leaks", "--stop", "--bytes", target.pid).stdout
+    totals = leaks(target, "--stop")["totals"]
+    for line, kind in zip(text.splitlines(), ("definite", "indirect",
+                                              "possible", "reached")):
+        words = line.split()
+        assert int(words[0].replace(",", "")) == totals[f"{kind}_bytes"]
+        assert int(words[2].replace(",", "")) == totals[f"{kind}_blocks"]
+
+
+def test_a_snapshot_without_contents(start, tmp_path):
+    target = leaking(start, "glibc")
+    run("snapshot", "--no-contents", target.pid, "--output", tmp_path / "s")
+    done = run("malloc", "--leaks", tmp_path / "s")
+    assert done.returncode == 1
+    assert "--no-contents" in done.stderr
