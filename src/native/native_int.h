@@ -42,4 +42,19 @@ MW_MUST_USE struct mw_error *mw_native_claim_loader(struct mw_native *native);
 uint64_t mw_native_tcb(struct mw_native *native,
 		       const struct mw_thread *thread);
 
+static inline bool native_in(uint64_t va, uint64_t start, uint64_t end)
+{
+	return va >= start && va < end;
+}
+
+/** Stack pointer of @thread on the stack [@start, @end); 0 if not known. */
+static inline uint64_t native_sp_on(const struct mw_thread *thread,
+				    uint64_t start, uint64_t end)
+{
+	if (thread->has_sp && native_in(thread->sp, start, end))
+		return thread->sp;
+	return native_in(thread->native_sp, start, end) ? thread->native_sp
+							: 0;
+}
+
 #endif

@@ -1,85 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <string.h>
 
 #include "native_int.h"
-
-static bool in(uint64_t va, uint64_t start, uint64_t end)
-{
-	return va >= start && va < end;
-}
-
-/** Stack pointer of @thread on the stack [@start, @end); 0 if not known. */
-static uint64_t sp_on(const struct mw_thread *thread, uint64_t start,
-		      uint64_t end)
-{
-	if (thread->has_sp && in(thread->sp, start, end))
-		return thread->sp;
-	return in(thread->native_sp, start, end) ? thread->native_sp : 0;
-}
-
-/* The main stack */
-
-static struct mw_error *refine_main(void *ctx, const struct mw_claim *claim,
-				    struct mw_parts *parts)
-{
-	const struct mw_native *native = ctx;
-	uint64_t end = claim->start + claim->bytes;
-	uint64_t environment = native->environment;
-	// Without a stack pointer all of it may be live.
-	uint64_t sp = native->main_stack.sp ? native->main_stack.sp
-					    : claim->start;
-
-	mw_part_range(parts, claim->start, sp - claim->start,
-		      native->main_unused);
-	mw_part_range(parts, sp, environment - sp, native->main_used);
-	mw_part_range(parts, environment, end - environment,
-		      native->main_environment);
-	return NULL;
-}
-
-struct mw_error *mw_native_claim_main_stack(struct mw_native *native)
-{
-	const struct mw_mappings *maps = mw_target_mappings(native->target);
-	const struct mw_start_info *start = mw_target_start(native->target);
-	const struct mw_mapping *stack =
-		mw_mappings_find(maps, start->start_stack);
-	size_t count;
-	const struct mw_thread *threads =
-		mw_target_threads(native->target, &count);
-
-	// Without start_stack (an ancient kernel, prctl), by its name.
-	for (size_t i = 0; !stack && i < maps->list.n; i++)
-		if (strcmp(mw_mapping_path(maps, &maps->list.v[i]),
-			   "[stack]") == 0)
-			stack = &maps->list.v[i];
-	if (!stack || !mw_mapping_is_anonymous(stack))
-		return NULL;
-
-	native->environment = in(start->start_stack, stack->start, stack->end)
-				      ? start->start_stack
-				      : stack->end;
-	for (size_t i = 0; i < count; i++)
-		if (threads[i].tid == mw_target_info(native->target)->pid)
-			native->main_stack.sp =
-				sp_on(&threads[i], stack->start, stack->end);
-	if (native->main_stack.sp > native->environment)
-		native->main_stack.sp = native->environment;
-	native->main_stack.start = native->main_stack.guard_end = stack->start;
-	native->main_stack.end = stack->end;
-	native->main_stack.tls_start = native->environment;
-	native->main_stack.tid = mw_target_info(native->target)->pid;
-	return mw_sink_claim(native->sink, &(struct mw_claim){
-		.start = stack->start,
-		.bytes = mw_mapping_bytes(stack),
-		.layer = MW_LAYER_OWNER,
-		.account = native->main_unused,
-		.walker = "stacks",
-		.what = "main stack",
-		.refine = refine_main,
-		.ctx = native,
-	});
-}
 
 /* Thread stacks */
 
@@ -388,53 +310,80 @@ static struct mw_error *claim_main_tls(struct mw_native *native, uint64_t tcb)
 	});
 }
 
-/**
- * glibc keeps the stacks of ended threads for new ones. They have the bounds
- * and the descriptor's place of a live thread's stack, and no live thread.
- */
-static struct mw_error *claim_cached_stacks(struct mw_native *native,
-					    const struct native_stack *like,
-					    uint64_t tcb)
+/* Stacks that glibc keeps for new threads: their descriptors are left */
+
+/** Where struct pthread begins is within so many bytes of a stack's end. */
+#define DESCRIPTOR_ROOM MW_PAGE_BYTES
+
+/** A stack with the bounds and the descriptor's place of @like, in @m. */
+static bool find_cached_like(const struct mw_mapping *m,
+			     const struct native_stack *like,
+			     struct native_stack *ret)
 {
-	const struct mw_mappings *maps = mw_target_mappings(native->target);
 	uint64_t guard = like->guard_end - like->start;
 	uint64_t bytes = like->end - like->start;
 
-	for (size_t i = 0; guard > 0 && i + 1 < maps->list.n; i++) {
+	*ret = (struct native_stack){
+		.start = m->start - guard,
+		.end = m->start - guard + bytes,
+		.guard_end = m->start,
+		.tcb = m->start - guard + (like->tcb - like->start),
+	};
+	ret->tls_start = ret->tcb - (like->tcb - like->tls_start);
+	return guard > 0 && mw_mapping_bytes(m - 1) >= guard &&
+	       m->end >= ret->end;
+}
+
+/** Where there is no other thread: a stack at the end of @m. */
+static bool find_cached_alone(struct mw_native *native,
+			      const struct mw_mapping *m,
+			      struct native_stack *ret)
+{
+	uint64_t tcb = mw_mapping_bytes(m) > DESCRIPTOR_ROOM
+			       ? scan_for_tcb(native, m->end - DESCRIPTOR_ROOM)
+			       : 0;
+
+	*ret = (struct native_stack){ .tcb = tcb };
+	return tcb && find_glibc_bounds(native, tcb, ret) &&
+	       ret->guard_end == m->start && ret->end == m->end;
+}
+
+static bool is_above_guard(const struct mw_mapping *m)
+{
+	const struct mw_mapping *guard = m - 1;
+
+	return mw_mapping_is_anonymous(guard) && mw_mapping_is_anonymous(m) &&
+	       guard->end == m->start && (m->perms & MW_PERM_W) &&
+	       !(guard->perms & (MW_PERM_R | MW_PERM_W | MW_PERM_X));
+}
+
+/** @like is a live thread's stack; with tcb 0 there is none. */
+static struct mw_error *claim_cached_stacks(struct mw_native *native,
+					    const struct native_stack *like)
+{
+	const struct mw_mappings *maps = mw_target_mappings(native->target);
+	struct mw_error *error = NULL;
+
+	for (size_t i = 1; i < maps->list.n && !error; i++) {
 		const struct mw_mapping *m = &maps->list.v[i];
-		struct native_stack stack = {
-			.start = m->end - guard,
-			.end = m->end - guard + bytes,
-			.guard_end = m->end,
-		};
+		struct native_stack stack;
 
-		if (!mw_mapping_is_anonymous(m) ||
-		    (m->perms & (MW_PERM_R | MW_PERM_W | MW_PERM_X)) ||
-		    mw_mapping_bytes(m) < guard ||
-		    !mw_mapping_is_anonymous(m + 1) || m[1].start != m->end ||
-		    m[1].end < stack.end)
-			continue;
-
-		uint64_t there = stack.end - (like->end - tcb);
-		stack.tcb = there;
-		stack.tls_start = there - (tcb - like->tls_start);
-		if (!(mw_pages_state(mw_target_pages(native->target), there) &
-		      MW_PAGE_PRESENT) ||
-		    is_claimed(native, stack.start, stack.end) ||
-		    !has_glibc_self(native->target, there))
-			continue;
-		struct mw_error *error = claim_stack(native, &stack);
-		if (error)
-			return error;
+		if (is_above_guard(m) &&
+		    (like->tcb ? find_cached_like(m, like, &stack)
+			       : find_cached_alone(native, m, &stack)) &&
+		    (mw_pages_state(mw_target_pages(native->target),
+				    stack.tcb) & MW_PAGE_PRESENT) &&
+		    !is_claimed(native, stack.start, stack.end) &&
+		    has_glibc_self(native->target, stack.tcb))
+			error = claim_stack(native, &stack);
 	}
-	return NULL;
+	return error;
 }
 
 struct mw_error *mw_native_claim_threads(struct mw_native *native)
 {
 	struct native_stack like = { 0 };
 	struct mw_error *error = NULL;
-	uint64_t like_tcb = 0;
 	size_t count;
 	const struct mw_thread *threads =
 		mw_target_threads(native->target, &count);
@@ -448,20 +397,16 @@ struct mw_error *mw_native_claim_threads(struct mw_native *native)
 			error = tcb ? claim_main_tls(native, tcb) : NULL;
 		} else if (tcb && (find_glibc_bounds(native, tcb, &stack) ||
 				   find_musl_bounds(native, tcb, &stack))) {
-			stack.sp = sp_on(thread, stack.start, stack.end);
+			stack.sp = native_sp_on(thread, stack.start, stack.end);
 			stack.tcb = tcb;
 			error = claim_stack(native, &stack);
-			if (has_glibc_self(native->target, tcb)) {
+			if (has_glibc_self(native->target, tcb))
 				like = stack;
-				like_tcb = tcb;
-			}
 		} else {
 			error = claim_unknown_stack(native, thread);
 		}
 	}
-	if (!error && like_tcb)
-		error = claim_cached_stacks(native, &like, like_tcb);
-	return error;
+	return error ? error : claim_cached_stacks(native, &like);
 }
 
 static void describe(const struct mw_native *native,
@@ -484,10 +429,10 @@ bool mw_native_stack_at(const struct mw_native *native, uint64_t va,
 {
 	const struct native_stack *s = NULL;
 
-	if (in(va, native->main_stack.start, native->main_stack.end))
+	if (native_in(va, native->main_stack.start, native->main_stack.end))
 		s = &native->main_stack;
 	for (size_t i = 0; !s && i < native->stacks.n; i++)
-		if (in(va, native->stacks.v[i]->start,
+		if (native_in(va, native->stacks.v[i]->start,
 		       native->stacks.v[i]->end))
 			s = native->stacks.v[i];
 	if (s)
