@@ -27,6 +27,11 @@
 #define LEAKS_PENDING 16u
 #define LEAKS_STATE_MASK 15u
 
+/** Longer blocks are streamed. */
+#define LEAKS_ALONE_BYTES MW_KIB(32)
+/** An inner pointer this near may be one behind a head of the block's own. */
+#define LEAKS_HEAD_BYTES 24
+
 /*
  * Below LEAKS_REACHED, a set of bits: how pointers from reached memory lead
  * into the block, though none does to its start.
@@ -140,5 +145,15 @@ void leaks_load(struct mw_leaks *leaks, const struct leaks_window *window);
 void leaks_queue(struct mw_leaks *leaks, const struct leaks_ref *ref);
 /** Look through all that are pending, and through what that leads to. */
 void leaks_settle(struct mw_leaks *leaks);
+
+/* Inner pointers that are as good as ones to the start (leaks_inner.c) */
+
+/** What is known by the words at the start of the block, at @words. */
+bool leaks_is_known_inner(const struct mw_leaks *leaks,
+			  const struct leaks_ref *ref, const uint64_t *words,
+			  uint64_t bytes);
+/** What is known by what stands at @offset, where the pointer leads. */
+bool leaks_is_table(struct mw_leaks *leaks, const struct leaks_ref *ref,
+		    uint64_t offset);
 
 #endif

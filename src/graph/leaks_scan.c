@@ -16,19 +16,13 @@
 #define MANY_IN_WINDOW 64
 /** So is one whose blocks are looked through one after the other. */
 #define MANY_IN_SEQUENCE 8
-/** Longer blocks are streamed. */
-#define ALONE_BYTES MW_KIB(32)
-#define BUFFER_BYTES (LEAKS_WINDOW_BYTES + ALONE_BYTES)
-/** An inner pointer this near may be one behind a head of the block's own. */
-#define HEAD_BYTES 24
-/** What is aligned in a block is to 64 bytes, and has a word in front of it. */
-#define ALIGNED_WORDS 16
+#define BUFFER_BYTES (LEAKS_WINDOW_BYTES + LEAKS_ALONE_BYTES)
 
 struct mw_error *leaks_scan_init(struct mw_leaks *l)
 {
 	l->queue = mw_alloc(QUEUE_MAX * sizeof(*l->queue));
 	l->buffer = mw_alloc(BUFFER_BYTES);
-	l->alone = mw_alloc(ALONE_BYTES);
+	l->alone = mw_alloc(LEAKS_ALONE_BYTES);
 	l->few = mw_min(QUEUE_MAX, MANY_IN_WINDOW * l->windows.n);
 	return l->queue && l->buffer && l->alone ? NULL : mw_error_nomem();
 }
@@ -59,6 +53,17 @@ void leaks_queue(struct mw_leaks *l, const struct leaks_ref *ref)
 		l->is_partial = true;
 }
 
+/** The block at @ref becomes @state, and is to be looked through. */
+static void reach(struct mw_leaks *l, const struct leaks_ref *ref,
+		  enum leaks_state state)
+{
+	bool is_pending = leaks_entry(ref) & LEAKS_PENDING;
+
+	leaks_set_state(ref, state);
+	if (!is_pending)
+		leaks_queue(l, ref);
+}
+
 /** The block at @ref, so far unreached, has an inner pointer: look why. */
 static void meet_inner(struct mw_leaks *l, const struct leaks_ref *ref,
 		       uint64_t offset)
@@ -66,15 +71,17 @@ static void meet_inner(struct mw_leaks *l, const struct leaks_ref *ref,
 	enum leaks_state old = leaks_state(ref);
 	enum leaks_state now = old | LEAKS_INNER;
 
-	if (offset <= HEAD_BYTES)
+	if (leaks_is_table(l, ref, offset)) {
+		reach(l, ref, LEAKS_REACHED);
+		return;
+	}
+	if (offset <= LEAKS_HEAD_BYTES)
 		now |= LEAKS_BEHIND_HEAD;
 	if (mw_is_aligned(offset, LEAKS_UNIT))
 		now |= LEAKS_ALIGNED;
 	if (now == old)
 		return;
-	leaks_set_state(ref, now);
-	if (!(leaks_entry(ref) & LEAKS_PENDING))
-		leaks_queue(l, ref);
+	reach(l, ref, now);
 }
 
 /** The leader has a pointer to the lost block at @ref, or what it holds has. */
@@ -109,11 +116,7 @@ void leaks_meet(struct mw_leaks *l, uint64_t word)
 			meet_lost(l, &ref);
 	} else if (l->level == LEAKS_POSSIBLE || offset < LEAKS_UNIT) {
 		// The low bits of an address are often used for something.
-		bool is_pending = leaks_entry(&ref) & LEAKS_PENDING;
-
-		leaks_set_state(&ref, l->level);
-		if (!is_pending)
-			leaks_queue(l, &ref);
+		reach(l, &ref, l->level);
 	} else {
 		meet_inner(l, &ref, offset);
 	}
@@ -221,68 +224,11 @@ void leaks_load(struct mw_leaks *l, const struct leaks_window *w)
 	l->buffer_va = leaks_va(&first);
 	fill(l, l->buffer_va, l->buffer,
 	     leaks_va(&last) - l->buffer_va +
-		     (bytes <= ALONE_BYTES ? bytes : 0));
+		     (bytes <= LEAKS_ALONE_BYTES ? bytes : 0));
 	l->buffered = w;
 }
 
 /* Looking through a block */
-
-/*
- * Blocks whose owner is known to keep a pointer to their inside count as if it
- * were one to the start. The head of a block tells how many elements or bytes
- * are behind it: new[] of what has a destructor, strings that are shared, a
- * thread's vector of TLS, Rust's Rc and Arc as raw pointers. Or it keeps the
- * address to be freed in front of what was aligned in it. Or it is an object of
- * several classes, seen as its second one.
- */
-static bool has_count(const uint64_t *words, uint64_t bytes)
-{
-	// In the first word, its lower half, or, aligned to 16, in the second.
-	return bytes > HEAD_BYTES &&
-	       ((words[0] > 0 && words[0] <= bytes) ||
-		((uint32_t)words[0] > 0 && (uint32_t)words[0] <= bytes) ||
-		(words[1] > 0 && words[1] <= bytes));
-}
-
-static bool has_own_address(uint64_t va, const uint64_t *words, size_t count)
-{
-	for (size_t i = 0; i < mw_min(count, ALIGNED_WORDS); i++)
-		if (words[i] == va)
-			return true;
-	return false;
-}
-
-static bool is_vtable(const struct mw_leaks *l, uint64_t word)
-{
-	return word && mw_is_aligned(word, LEAKS_UNIT) &&
-	       l->options.is_vtable &&
-	       l->options.is_vtable(l->options.ctx, word);
-}
-
-static bool has_two_vtables(const struct mw_leaks *l, const uint64_t *words,
-			    size_t count)
-{
-	if (count == 0 || !is_vtable(l, words[0]))
-		return false;
-	for (size_t i = 1; i < count; i++)
-		if (is_vtable(l, words[i]))
-			return true;
-	return false;
-}
-
-/** Whether inner pointers to the block at @ref are enough to reach it. */
-static bool is_known_inner(const struct mw_leaks *l,
-			   const struct leaks_ref *ref, const uint64_t *words,
-			   uint64_t bytes)
-{
-	unsigned state = leaks_state(ref);
-	size_t count = mw_min(bytes, ALONE_BYTES) / LEAKS_UNIT;
-
-	return ((state & LEAKS_BEHIND_HEAD) && has_count(words, bytes)) ||
-	       ((state & LEAKS_ALIGNED) &&
-		(has_own_address(leaks_va(ref), words, count) ||
-		 has_two_vtables(l, words, count)));
-}
 
 /** The words of the block at @ref, of a long one the first of them. */
 static const uint64_t *words_of(struct mw_leaks *l,
@@ -294,9 +240,9 @@ static const uint64_t *words_of(struct mw_leaks *l,
 	l->visited = ref->window;
 	if (l->visits == MANY_IN_SEQUENCE)
 		leaks_load(l, ref->window);
-	if (l->buffered == ref->window && bytes <= ALONE_BYTES)
+	if (l->buffered == ref->window && bytes <= LEAKS_ALONE_BYTES)
 		return (const uint64_t *)(l->buffer + (va - l->buffer_va));
-	fill(l, va, l->alone, mw_min(bytes, ALONE_BYTES));
+	fill(l, va, l->alone, mw_min(bytes, LEAKS_ALONE_BYTES));
 	return (const uint64_t *)l->alone;
 }
 
@@ -306,11 +252,11 @@ static void look_through(struct mw_leaks *l, const struct leaks_ref *ref)
 	const uint64_t *words = words_of(l, ref, bytes);
 
 	if (leaks_state(ref) < LEAKS_REACHED) {
-		if (!is_known_inner(l, ref, words, bytes))
+		if (!leaks_is_known_inner(l, ref, words, bytes))
 			return;
 		leaks_set_state(ref, LEAKS_REACHED);
 	}
-	if (bytes > ALONE_BYTES)
+	if (bytes > LEAKS_ALONE_BYTES)
 		scan_long(l, leaks_va(ref), bytes);
 	else
 		meet_all(l, words, bytes / LEAKS_UNIT);

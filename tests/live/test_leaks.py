@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from conftest import c_program, is_idle, need, run, wait_for
+from conftest import (PROGRAMS, c_program, cached, go_program, is_idle, need,
+                      run, wait_for)
 from mallocs import PRELOADED, start_with
 
 # Cases of tests/programs/leaks.c: how many of their blocks are what, and how
@@ -162,3 +163,107 @@ def test_a_snapshot_without_contents(start, tmp_path):
     done = run("malloc", "--leaks", tmp_path / "s")
     assert done.returncode == 1
     assert "--no-contents" in done.stderr
+
+
+def cc_program(name):
+    source = PROGRAMS / f"{name}.cc"
+
+    def make(path):
+        subprocess.run(["g++", "-O1", "-s", "-o", path, source, "-pthread"],
+                       check=True)
+
+    return cached(f"{name}-g++", [source.read_text()], make)
+
+
+def test_cxx(start):
+    """Members are lost with their object, whose class is told."""
+    target = start(cc_program("leaks"))
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+    result = leaks(target, "--stop")
+    size = target.figures
+    assert found(result) == {
+        ("definite", size["object_usable"]): (3, 6),
+        ("indirect", size["name_usable"]): (3, None),
+        ("indirect", size["numbers_usable"]): (3, None),
+        ("possible", size["inner_usable"]): (1, None),
+    }
+    row = next(r for r in result["rows"] if r["kind"] == "definite")
+    assert (row["content"], row["type"]) == ("object", "Lost")
+
+
+@pytest.mark.parametrize("version", ["1.26.8", "1.18.10"])
+def test_cgo(start, version):
+    """What Go's variables, objects and goroutines' stacks point to is held;
+    garbage that has been swept holds nothing."""
+    target = start(go_program("leakscgo", version, cgo=True))
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+    result = leaks(target, "--stop")
+    size = target.figures
+    sums = found(result)
+    garbage = sums.pop(("definite", size["in_garbage_usable"]))
+    # The last one may still stand in a frame of the runtime's.
+    assert garbage in ((100, 0), (99, 0))
+    assert sums == {
+        ("definite", size["alone_usable"]): (6, 0),
+        ("definite", size["head_usable"]): (1, 1),
+        ("indirect", size["below_usable"]): (1, None),
+    }
+
+
+RUST = """
+use std::hint::black_box;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+static mut AS_RAW: *const [u8; 3000] = std::ptr::null();
+static mut NUMBERS: Option<HashMap<u64, Vec<u8>>> = None;
+
+fn lose() {
+    std::mem::forget(black_box(vec![7u8; 1000]));
+    std::mem::forget(black_box(Box::new([1u64; 50])));
+    let mut inner = Vec::with_capacity(20);
+    for i in 0..20 { inner.push(vec![i as u8; 2000]); }
+    std::mem::forget(black_box(inner));
+}
+
+fn main() {
+    let tree: BTreeMap<u64, String> =
+        (0..1000).map(|i| (i, format!("number {i} of a tree"))).collect();
+    let shared = Rc::new(tree);
+    unsafe {
+        AS_RAW = Arc::into_raw(Arc::new([1u8; 3000]));
+        NUMBERS = Some((0..500).map(|i| (i, vec![1; 30])).collect());
+    }
+    std::thread::spawn(lose).join().unwrap();
+    eprintln!("end 0");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    println!("{}", shared.len());
+}
+"""
+
+
+def test_rust(start):
+    def make(path):
+        path.mkdir()
+        (path / "leaks.rs").write_text(RUST)
+        subprocess.run(["rustc", "-O", "-Awarnings", "-C", "strip=symbols",
+                        "-o", path / "leaks", path / "leaks.rs"], check=True)
+
+    need("rustc")
+    target = start(cached("leaks-rust", [RUST], make) / "leaks")
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+    sums = {}
+    for (kind, size), (blocks, others) in \
+            found(leaks(target, "--stop")).items():
+        # Sizes asked for, which malloc rounds up.
+        size = min((s for s in (400, 480, 1000, 2000, 3000) if s >= size - 24),
+                   default=size)
+        sums[kind, size] = blocks, others
+    assert sums == {
+        ("definite", 1000): (1, 0),
+        ("definite", 400): (1, 0),
+        ("definite", 480): (1, 20),
+        ("indirect", 2000): (20, None),
+    }
