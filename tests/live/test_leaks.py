@@ -40,7 +40,7 @@ def leaking(start, allocator):
 
 
 def leaks(target, *arguments):
-    done = run("malloc", "--leaks", "--format=json", *arguments,
+    done = run("malloc", "--leaks", "--limit=0", "--format=json", *arguments,
                getattr(target, "pid", target))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -267,3 +267,48 @@ def test_rust(start):
         ("definite", 480): (1, 20),
         ("indirect", 2000): (20, None),
     }
+
+
+HEALTHY = {
+    "python": ["/usr/bin/python3", "-c",
+               "import json, ssl, sqlite3, time\n"
+               "print(json, ssl, sqlite3, flush=True)\ntime.sleep(1000)"],
+    "perl": ["perl", "-e", "$| = 1; my @a = map { 'x' x ($_ % 300) } 1..9999; "
+             "my %h = map { $_ => [@a[0..3]] } 1..999; print 1; sleep 1000"],
+}
+
+
+@pytest.mark.parametrize("program", HEALTHY)
+def test_a_program_that_loses_nothing(start, program):
+    """A foreign one, with a heap of its own making on top of malloc."""
+    target = start(*HEALTHY[program], reports=False, stdout=subprocess.PIPE)
+    assert target.process.stdout.read(1)
+    wait_for(lambda: is_idle(target.pid), "the program to sleep")
+    totals = leaks(target, "--stop")["totals"]
+    assert totals["reached_blocks"] > 1000
+    assert totals["definite_blocks"] == totals["indirect_blocks"] == 0
+    assert totals["possible_bytes"] < totals["reached_bytes"] // 50
+
+
+@pytest.mark.parametrize("allocator", ["glibc", *PRELOADED])
+def test_a_heap_that_never_rests(start, allocator):
+    """Four threads at work: the slots where they keep their blocks are TLS,
+    and a block that is on its way there stands in a register."""
+    target = start_with(start, allocator, "blocks", "churn")
+    known = None
+    for _ in range(4):
+        result = leaks(target, "--stop")
+        check_totals(result)
+        assert result["totals"]["reached_blocks"] > 1000
+        # What it loses before the threads begin.
+        lost = {r["example"] for r in result["rows"]
+                if r["kind"] == "definite"}
+        known = lost if known is None else known
+        assert len(lost - known) <= 4
+
+
+def test_a_heap_that_runs_on(start):
+    """Whatever is caught in the middle, it is an answer."""
+    target = start_with(start, "jemalloc", "blocks", "churn")
+    for _ in range(3):
+        assert sum(r["blocks"] for r in leaks(target, "--live")["rows"]) > 0
