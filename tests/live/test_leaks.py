@@ -10,6 +10,7 @@ import pytest
 
 from conftest import (PROGRAMS, c_program, cached, go_program, is_idle, need,
                       run, wait_for)
+import glibcs
 from mallocs import PRELOADED, start_with
 
 # Cases of tests/programs/leaks.c: how many of their blocks are what, and how
@@ -99,6 +100,19 @@ def test_what_a_program_lost(start, allocator):
     lost = sum(n for kinds in LOST.values() for n, _ in kinds.values())
     # Others are the libraries'.
     assert held - lost < result["totals"]["reached_blocks"] < held - lost + 60
+
+
+@pytest.mark.parametrize("version", glibcs.RELEASES)
+def test_other_releases_of_glibc(start, version):
+    target = start(*glibcs.loader(version), glibcs.old_program("leaks"))
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    assert found(leaks(target, "--stop")) == expected(target.figures)
+
+
+def test_a_static_program(start):
+    target = start(c_program("leaks", flags=["-static", "-s", "-pthread"]))
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    assert found(leaks(target, "--stop")) == expected(target.figures)
 
 
 @pytest.mark.parametrize("allocator", ["glibc", "jemalloc"])
