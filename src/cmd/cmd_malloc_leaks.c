@@ -55,7 +55,7 @@ struct search {
 	struct cmd_roots roots;
 	struct mw_leaks *leaks;
 	struct cmd_progress progress;
-	struct mw_map64 vtables; /* word -> 1: none, 2: one */
+	struct mw_map64 vtables; /* address -> 1: none, 2: one */
 	uint64_t block_bytes;	 /* of all blocks */
 	struct mw_alloc_contents *contents;
 	struct leak_groups groups;
@@ -66,33 +66,34 @@ struct search {
 
 /* What the search asks */
 
-static bool is_code(const struct mw_target *target, uint64_t va)
+/** Of any class and any of its bases: its first function is code. */
+static bool leads_to_code(struct mw_target *target, uint64_t va)
 {
-	const struct mw_mapping *m =
-		mw_mappings_find(mw_target_mappings(target), va);
-
-	return m && (m->perms & MW_PERM_X);
-}
-
-/** Of any class and any of its bases: it is in an image and leads to code. */
-static bool look_for_vtable(struct mw_target *target, uint64_t va)
-{
+	const struct mw_mapping *m;
 	uint64_t function;
 
-	return cmd_image_at(target, va) && !is_code(target, va) &&
-	       mw_target_search(target, va, &function, sizeof(function)) &&
-	       is_code(target, function);
+	if (!mw_target_search(target, va, &function, sizeof(function)))
+		return false;
+	m = mw_mappings_find(mw_target_mappings(target), function);
+	return m && (m->perms & MW_PERM_X);
 }
 
 static bool is_vtable(void *ctx, uint64_t va)
 {
 	struct search *s = ctx;
-	uint64_t *known = mw_map64_at(&s->vtables, va);
+	struct mw_target *target = s->books.target;
+	const struct mw_mapping *m =
+		mw_mappings_find(mw_target_mappings(target), va);
+	uint64_t *known;
 
+	// Most words end here, so that few are kept.
+	if (!m || (m->perms & MW_PERM_X) || !mw_target_image_of(target, m))
+		return false;
+	known = mw_map64_at(&s->vtables, va);
 	if (!known)
 		return false;
 	if (!*known)
-		*known = look_for_vtable(s->books.target, va) ? 2 : 1;
+		*known = leads_to_code(target, va) ? 2 : 1;
 	return *known == 2;
 }
 
@@ -225,7 +226,13 @@ static void print_totals(const struct cmd_call *call, const struct search *s)
 		{ MW_LEAK_NONE, "reached" },
 	};
 	char bytes[32];
+	size_t count;
 
+	(void)mw_alloc_arenas(s->books.alloc, &count);
+	if (count == 0) {
+		puts("No allocator was recognised.");
+		return;
+	}
 	for (size_t i = 0; i < MW_COUNT(lines); i++)
 		printf("%12s in %10" PRIu64 " blocks  %s\n",
 		       mw_format_bytes(bytes, s->totals[lines[i].kind].bytes,

@@ -79,6 +79,8 @@ bool leaks_is_known_inner(const struct mw_leaks *l,
 #define MIN_BUCKETS 4
 /** So many of them are looked at. */
 #define SAMPLE 1024
+/** Each costs a few system calls: in a heap of other things, give up. */
+#define MAX_TABLES 1000000
 
 /** Whether @count bytes may be control bytes, with one that is not taken. */
 static bool are_control(const uint8_t *bytes, size_t count)
@@ -114,14 +116,16 @@ bool leaks_is_table(struct mw_leaks *l, const struct leaks_ref *ref,
 {
 	uint64_t bytes = leaks_bytes(l, ref), behind = bytes - offset;
 
-	if (!mw_is_aligned(offset, GROUP))
+	if (!mw_is_aligned(offset, GROUP) || l->tables_tried >= MAX_TABLES)
 		return false;
 	// An element has a byte at least, and behind the table is nothing but
 	// what the allocator rounds up.
 	for (uint64_t n = MIN_BUCKETS; n <= offset && n + GROUP <= behind;
 	     n *= 2)
-		if (behind - n - GROUP <= mw_max(GROUP, bytes / 4) &&
-		    is_control(l, leaks_va(ref) + offset, n))
-			return true;
+		if (behind - n - GROUP <= mw_max(GROUP, bytes / 4)) {
+			l->tables_tried++;
+			if (is_control(l, leaks_va(ref) + offset, n))
+				return true;
+		}
 	return false;
 }

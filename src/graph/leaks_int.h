@@ -93,6 +93,7 @@ struct mw_leaks {
 	uint64_t held_blocks, held_bytes;
 	bool has_indirect; /* lost blocks lead to others */
 	MW_VEC(struct leaks_leader) leaders; /* descending */
+	uint64_t tables_tried;
 	bool no_memory;
 };
 
