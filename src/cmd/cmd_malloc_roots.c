@@ -326,14 +326,14 @@ static struct mw_error *add_registers(const struct mw_target *target,
 	const struct mw_thread *threads = mw_target_threads(target, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		roots->threads_without += !threads[i].has_general;
-		for (size_t r = 0; threads[i].has_general &&
-				   r < MW_GENERAL_REGISTERS; r++) {
+		roots->threads_without += !threads[i].has_registers;
+		for (size_t r = 0; threads[i].has_registers &&
+				   r < MW_REGISTERS; r++) {
 			uint64_t *word = mw_vec_push(&roots->words);
 
 			if (!word)
 				return mw_error_nomem();
-			*word = threads[i].general[r];
+			*word = threads[i].registers[r];
 		}
 	}
 	return NULL;
