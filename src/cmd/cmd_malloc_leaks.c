@@ -111,6 +111,8 @@ static struct mw_error *add_block(void *ctx,
 {
 	struct search *s = ctx;
 
+	if (cmd_roots_has(block->allocator))
+		return NULL;
 	s->block_bytes += block->user_bytes;
 	return mw_leaks_add(s->leaks, block->user, block->user_bytes);
 }
@@ -142,9 +144,12 @@ static struct mw_error *count_block(void *ctx,
 				    const struct mw_alloc_block *block)
 {
 	struct search *s = ctx;
-	struct mw_leak leak = mw_leaks_of(s->leaks, block->user);
 	struct mw_block_content content;
+	struct mw_leak leak;
 
+	if (cmd_roots_has(block->allocator))
+		return NULL;
+	leak = mw_leaks_of(s->leaks, block->user);
 	s->totals[leak.kind].blocks++;
 	s->totals[leak.kind].bytes += block->user_bytes;
 	if (leak.kind == MW_LEAK_NONE)

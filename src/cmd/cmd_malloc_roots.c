@@ -37,14 +37,22 @@ static bool is_below(const char *account, const char *name)
 	       (account[length] == '\0' || account[length] == '/');
 }
 
+bool cmd_roots_has(const char *allocator)
+{
+	return strcmp(allocator, "pymalloc") == 0;
+}
+
 /** Blocks that an allocator knows are not roots; what it has none of is. */
 static bool is_allocators(const char *account)
 {
 	const char *leaf = strrchr(account, '/');
 
-	return is_below(account, "malloc") &&
-	       !is_below(account, "malloc/unwalked") &&
-	       strcmp(leaf ? leaf : "", "/foreign") != 0;
+	if (!leaf || !is_below(account, "malloc") ||
+	    is_below(account, "malloc/unwalked"))
+		return false;
+	if (is_below(account, "malloc/pymalloc"))
+		return strcmp(leaf, "/in-use") != 0;
+	return strcmp(leaf, "/foreign") != 0;
 }
 
 static bool is_root(const char *account)
