@@ -79,9 +79,11 @@ static void add_slice(const struct printer *p, Dwarf_Die *array, uint64_t va,
 	mw_text_add(p->to, "len %" PRIu64 " ", words[1]);
 	if (has_cap)
 		mw_text_add(p->to, "cap %" PRIu64 " ", words[2]);
-	if ((has_cap && words[1] > words[2]) ||
-	    !vars_type_of(array, &element) || !vars_peel(&element) ||
-	    !vars_type_of(&element, &element))
+	if (has_cap && words[1] > words[2])
+		mw_text_add(p->to, "at 0x%" PRIx64 " (no slice: longer than "
+			    "its capacity)", words[0]);
+	else if (!vars_type_of(array, &element) || !vars_peel(&element) ||
+		 !vars_type_of(&element, &element))
 		mw_text_add(p->to, "at 0x%" PRIx64, words[0]);
 	else if (vars_is_go_byte(&element))
 		vars_add_string(p, words[0], words[1]);
