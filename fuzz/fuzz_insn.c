@@ -63,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct mw_insn_names names = { name_of, NULL };
 
+	CHECK(!mw_insn_open());
 	// Nothing behind the input may be read.
 	for (size_t at = 0; at < size && at < 4096;) {
 		struct mw_insn insn;

@@ -265,6 +265,8 @@ struct mw_error *allocs_scan(struct allocs *allocs, const char *package)
 	struct mw_error *error = cmd_code_check(count ? &images[0] : NULL);
 
 	if (!error)
+		error = mw_insn_open();
+	if (!error)
 		error = mw_go_funcs_open(allocs->target, &allocs->funcs);
 	if (!error && !allocs->funcs)
 		return mw_error_new(MW_E_NOT_FOUND, "not a Go program");

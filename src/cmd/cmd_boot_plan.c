@@ -283,6 +283,8 @@ struct mw_error *boot_plan_make(struct mw_target *target,
 	if (!error && plan.funcs)
 		error = find_inits(&plan);
 	if (!error && plan.funcs)
+		error = mw_insn_open();
+	if (!error && plan.funcs)
 		plan.init_call = find_init_call(&plan);
 	if (error) {
 		boot_plan_free(&plan);

@@ -279,6 +279,8 @@ static struct mw_error *take(struct work *work, const struct cmd_call *call)
 	if (!error)
 		error = cmd_code_check(cmd_image_at(work->target,
 						    work->what.start));
+	if (!error)
+		error = mw_insn_open();
 	if (error)
 		return error;
 	work->is_go = cmd_names_go(work->names) &&

@@ -6,6 +6,7 @@
 #include "cmd_literal.h"
 #include "cmd_syms.h"
 #include "mw_guard.h"
+#include "mw_insn.h"
 #include "mw_kernel.h"
 #include "mw_text.h"
 
@@ -248,6 +249,7 @@ static struct mw_error *search(struct literal_search *s,
 			       const struct syms *syms)
 {
 	const struct mw_image *image;
+	struct mw_error *error;
 
 	for (size_t i = 0; i < syms->images.n; i++) {
 		image = memory_image(syms, i);
@@ -256,6 +258,9 @@ static struct mw_error *search(struct literal_search *s,
 	}
 	if (s->places.n == 0)
 		return s->failed ? mw_error_nomem() : NULL;
+	error = mw_insn_open();
+	if (error)
+		return error;
 	qsort(s->places.v, s->places.n, sizeof(*s->places.v), by_va);
 	for (size_t i = 0; i < syms->images.n; i++) {
 		image = memory_image(syms, i);

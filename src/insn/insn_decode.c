@@ -5,15 +5,15 @@ bool insn_decode(const uint8_t *code, size_t size, struct insn_decoded *ret)
 {
 	ZydisDecoder decoder;
 
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64,
+	zydis.DecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64,
 			 ZYDIS_STACK_WIDTH_64);
-	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, size,
+	return ZYAN_SUCCESS(zydis.DecoderDecodeFull(&decoder, code, size,
 						   &ret->insn, ret->operands));
 }
 
 int insn_reg(ZydisRegister reg)
 {
-	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(
+	ZydisRegister whole = zydis.RegisterGetLargestEnclosing(
 		ZYDIS_MACHINE_MODE_LONG_64, reg);
 
 	return whole >= ZYDIS_REGISTER_RAX && whole <= ZYDIS_REGISTER_R15

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <Zycore/Format.h>
-
 #include "insn_int.h"
 
 void insn_add(char to[static MW_INSN_TEXT], const char *fmt, ...)
@@ -29,6 +27,19 @@ void insn_add_address(const struct mw_insn_names *names, uint64_t va,
 		insn_add(to, "0x%" PRIx64, va);
 }
 
+/** What ZyanStringAppend() does where the buffer has a fixed size. */
+static ZyanStatus append(ZyanString *string, const char *text)
+{
+	ZyanVector *v = &string->vector; // its size counts the NUL
+	size_t length = strlen(text);
+
+	if (length > v->capacity - v->size)
+		return ZYAN_STATUS_INSUFFICIENT_BUFFER_SIZE;
+	memcpy((char *)v->data + v->size - 1, text, length + 1);
+	v->size += length;
+	return ZYAN_STATUS_SUCCESS;
+}
+
 /** Zydis asks this where an absolute address is to be printed. */
 static ZyanStatus print_address(const ZydisFormatter *formatter,
 				ZydisFormatterBuffer *buffer,
@@ -40,16 +51,16 @@ static ZyanStatus print_address(const ZydisFormatter *formatter,
 	ZyanU64 va;
 
 	(void)formatter;
-	if (!ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(context->instruction,
+	if (!ZYAN_SUCCESS(zydis.CalcAbsoluteAddress(context->instruction,
 						   context->operand,
 						   context->runtime_address,
 						   &va)) ||
-	    !ZYAN_SUCCESS(ZydisFormatterBufferAppend(buffer,
+	    !ZYAN_SUCCESS(zydis.FormatterBufferAppend(buffer,
 						     ZYDIS_TOKEN_SYMBOL)) ||
-	    !ZYAN_SUCCESS(ZydisFormatterBufferGetString(buffer, &string)))
+	    !ZYAN_SUCCESS(zydis.FormatterBufferGetString(buffer, &string)))
 		return ZYAN_STATUS_FAILED;
 	insn_add_address(names, va, text);
-	return ZyanStringAppendFormat(string, "%s", text);
+	return append(string, text);
 }
 
 static void format_zydis(const struct insn_decoded *d, uint64_t va,
@@ -60,13 +71,13 @@ static void format_zydis(const struct insn_decoded *d, uint64_t va,
 	ZydisFormatterFunc hook = print_address;
 	ZydisFormatter formatter;
 
-	ZydisFormatterInit(&formatter, style);
-	ZydisFormatterSetProperty(&formatter,
+	zydis.FormatterInit(&formatter, style);
+	zydis.FormatterSetProperty(&formatter,
 				  ZYDIS_FORMATTER_PROP_FORCE_RELATIVE_BRANCHES,
 				  ZYAN_FALSE);
-	ZydisFormatterSetHook(&formatter, ZYDIS_FORMATTER_FUNC_PRINT_ADDRESS_ABS,
+	zydis.FormatterSetHook(&formatter, ZYDIS_FORMATTER_FUNC_PRINT_ADDRESS_ABS,
 			      (const void **)(void *)&hook);
-	if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(
+	if (!ZYAN_SUCCESS(zydis.FormatterFormatInstruction(
 		    &formatter, &d->insn, d->operands,
 		    d->insn.operand_count_visible, to, MW_INSN_TEXT, va,
 		    (void *)(uintptr_t)names)))

@@ -99,7 +99,7 @@ static void add_reg(char to[static MW_INSN_TEXT], ZydisRegister reg)
 		"AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI",
 		"R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15",
 	};
-	ZydisRegisterClass class = ZydisRegisterGetClass(reg);
+	ZydisRegisterClass class = zydis.RegisterGetClass(reg);
 	int number = insn_reg(reg);
 
 	if (class == ZYDIS_REGCLASS_XMM || class == ZYDIS_REGCLASS_YMM ||
@@ -108,10 +108,10 @@ static void add_reg(char to[static MW_INSN_TEXT], ZydisRegister reg)
 			 class == ZYDIS_REGCLASS_XMM   ? 'X'
 			 : class == ZYDIS_REGCLASS_YMM ? 'Y'
 						       : 'Z',
-			 ZydisRegisterGetId(reg));
+			 zydis.RegisterGetId(reg));
 	else if ((class == ZYDIS_REGCLASS_GPR8 && reg < ZYDIS_REGISTER_SPL) ||
 		 number == MW_NO_REG)
-		add_upper(to, ZydisRegisterGetString(reg));
+		add_upper(to, zydis.RegisterGetString(reg));
 	else
 		insn_add(to, "%s", names[number]);
 }
@@ -226,7 +226,7 @@ static void add_mnemonic(char to[static MW_INSN_TEXT],
 		{ "nl", "GE" }, { "nle", "G" },
 	};
 	static const char *const heads[] = { "cmov", "set", "j" };
-	const char *name = ZydisMnemonicGetString(d->insn.mnemonic);
+	const char *name = zydis.MnemonicGetString(d->insn.mnemonic);
 
 	for (size_t h = 0; h < sizeof(heads) / sizeof(*heads); h++) {
 		size_t length = strlen(heads[h]);

@@ -2,8 +2,7 @@
 #ifndef INSN_INT_H
 #define INSN_INT_H
 
-#include <Zydis/Zydis.h>
-
+#include "insn_zydis.h"
 #include "mw_insn.h"
 
 struct insn_decoded {

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mw_error.h"
+
 /*
  * x86-64 instructions: bytes in, no process. Zydis decodes them.
  */
@@ -46,6 +48,14 @@ struct mw_insn {
 	int32_t sp_offset;
 	uint64_t value;
 };
+
+/**
+ * Make ready for all below; to be called before anything is decoded, and cheap
+ * when it was called before.
+ *
+ * Errors: MW_E_SYSTEM when the library that decodes is not installed.
+ */
+MW_MUST_USE struct mw_error *mw_insn_open(void);
 
 /**
  * Decode the instruction at @va, which stands in the first of @size bytes at

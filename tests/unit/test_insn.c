@@ -226,6 +226,14 @@ TEST(long_names_are_cut)
 	}
 }
 
+static int open_decoder(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		ASSERT_OK(mw_insn_open());
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,5 +248,5 @@ int main(void)
 		CASE(long_names_are_cut),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, open_decoder, NULL);
 }
