@@ -4,6 +4,7 @@
 
 #include "alloc_book.h"
 #include "mw_num.h"
+#include "mw_search.h"
 
 #define MAX_PIECES (1u << 24)
 #define MAX_SLOTS (UINT64_C(1) << 31)
@@ -180,18 +181,12 @@ void alloc_book_sort(struct alloc_book *book)
 
 struct alloc_piece *alloc_book_at(struct alloc_book *book, uint64_t va)
 {
-	size_t lo = 0, hi = book->pieces.n;
+	size_t at = mw_first(i, 0, book->pieces.n,
+			     book->pieces.v[i].start +
+					     book->pieces.v[i].bytes > va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (book->pieces.v[mid].start + book->pieces.v[mid].bytes > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < book->pieces.n && book->pieces.v[lo].start <= va
-		       ? &book->pieces.v[lo]
+	return at < book->pieces.n && book->pieces.v[at].start <= va
+		       ? &book->pieces.v[at]
 		       : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "glibc_int.h"
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /* Single blocks, told as the walk through their region meets them. */
 
@@ -69,19 +70,12 @@ struct mw_error *glibc_visit_region(struct glibc_region *r,
 static const struct glibc_block *mmapped_at(const struct glibc *glibc,
 					    uint64_t va)
 {
-	size_t lo = 0, hi = glibc->blocks.n;
+	size_t at = mw_first(i, 0, glibc->blocks.n,
+			     glibc->blocks.v[i].start +
+					     glibc->blocks.v[i].bytes > va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		const struct glibc_block *b = &glibc->blocks.v[mid];
-
-		if (b->start + b->bytes > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < glibc->blocks.n && glibc->blocks.v[lo].start <= va
-		       ? &glibc->blocks.v[lo]
+	return at < glibc->blocks.n && glibc->blocks.v[at].start <= va
+		       ? &glibc->blocks.v[at]
 		       : NULL;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "glibc_int.h"
+#include "mw_search.h"
 
 /*
  * Where the chunks of each arena lie.
@@ -183,17 +184,10 @@ struct mw_error *glibc_find_regions(struct glibc *glibc)
 const struct glibc_region *glibc_region_of(const struct glibc *glibc,
 					   uint64_t va)
 {
-	size_t lo = 0, hi = glibc->regions.n;
+	size_t at = mw_first(i, 0, glibc->regions.n,
+			     glibc->regions.v[i]->end > va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (glibc->regions.v[mid]->end > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < glibc->regions.n && glibc->regions.v[lo]->chunks <= va
-		       ? glibc->regions.v[lo]
+	return at < glibc->regions.n && glibc->regions.v[at]->chunks <= va
+		       ? glibc->regions.v[at]
 		       : NULL;
 }

@@ -3,6 +3,7 @@
 
 #include "mimalloc_v3.h"
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /*
  * Arenas of mimalloc 3: runs of slices, the first of which have the arena's
@@ -186,17 +187,9 @@ static bool bit(const uint8_t *map, uint64_t i)
 
 static bool is_bad(const struct mimalloc_v3_arenas *arenas, uint64_t va)
 {
-	size_t lo = 0, hi = arenas->bad.n;
+	size_t at = mw_first(i, 0, arenas->bad.n, arenas->bad.v[i] >= va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (arenas->bad.v[mid] >= va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < arenas->bad.n && arenas->bad.v[lo] == va;
+	return at < arenas->bad.n && arenas->bad.v[at] == va;
 }
 
 /** What a slice is; ALLOC_KINDS when a page has it. */

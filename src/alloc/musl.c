@@ -5,6 +5,7 @@
 #include "alloc_book.h"
 #include "mw_guard.h"
 #include "mw_num.h"
+#include "mw_search.h"
 
 /*
  * musl's malloc since 1.2.1 (mallocng). Its context begins with a secret, 8
@@ -232,19 +233,12 @@ static int by_start(const void *a, const void *b)
 /** The group that begins at @start, in a slot of another; or NULL. */
 static const struct group *nested_at(const struct musl *musl, uint64_t start)
 {
-	size_t lo = 0, hi = musl->groups.n;
+	size_t at = mw_first(i, 0, musl->groups.n,
+			     musl->groups.v[i].start >= start);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (musl->groups.v[mid].start >= start)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < musl->groups.n && musl->groups.v[lo].start == start &&
-			       !musl->groups.v[lo].is_mapped
-		       ? &musl->groups.v[lo]
+	return at < musl->groups.n && musl->groups.v[at].start == start &&
+			       !musl->groups.v[at].is_mapped
+		       ? &musl->groups.v[at]
 		       : NULL;
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mw_search.h"
+
 static uint32_t intern_path(struct mw_mappings *maps, const char *path,
 			    size_t len, bool *ret_ok)
 {
@@ -61,17 +63,7 @@ const char *mw_mapping_path(const struct mw_mappings *maps,
 
 size_t mw_mappings_after(const struct mw_mappings *maps, uint64_t va)
 {
-	size_t lo = 0, hi = maps->list.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (maps->list.v[mid].end > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, 0, maps->list.n, maps->list.v[i].end > va);
 }
 
 const struct mw_mapping *mw_mappings_find(const struct mw_mappings *maps,
@@ -161,15 +153,7 @@ void mw_pages_free(struct mw_pages *pages)
 static size_t search(const struct mw_pages *pages, uint64_t va, size_t lo,
 		     size_t hi)
 {
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (mw_run_end(pages->runs.v[mid]) > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, lo, hi, mw_run_end(pages->runs.v[i]) > va);
 }
 
 size_t mw_pages_after(const struct mw_pages *pages, uint64_t va)

@@ -3,6 +3,7 @@
 
 #include "cmd_ranges.h"
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /* From accounts to bytes, and back. */
 
@@ -200,17 +201,7 @@ struct resolver {
 /** Index of the first address that is not below @va. */
 static size_t first_from(const struct resolver *r, uint64_t va)
 {
-	size_t lo = 0, hi = r->count;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (r->vas[mid] >= va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, 0, r->count, r->vas[i] >= va);
 }
 
 static uint64_t next_address(void *ctx, uint64_t va)

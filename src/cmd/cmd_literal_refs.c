@@ -5,6 +5,7 @@
 
 #include "mw_guard.h"
 #include "mw_num.h"
+#include "mw_search.h"
 
 /*
  * Who refers to a literal. It may stand within a longer one, whose address is
@@ -17,18 +18,10 @@
 static struct literal_place *place_behind(const struct literal_search *s,
 					  uint64_t va)
 {
-	size_t low = 0, high = s->places.n;
+	size_t at = mw_first(i, 0, s->places.n, s->places.v[i].va >= va);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->places.v[middle].va < va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < s->places.n && s->places.v[low].va - va < MOST_BEFORE
-		       ? &s->places.v[low]
+	return at < s->places.n && s->places.v[at].va - va < MOST_BEFORE
+		       ? &s->places.v[at]
 		       : NULL;
 }
 

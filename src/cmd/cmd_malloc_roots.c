@@ -4,6 +4,7 @@
 #include "cmd_malloc_roots.h"
 #include "cmd_ranges.h"
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /* Where a search for lost blocks begins: by accounts, whoever keeps them. */
 
@@ -129,17 +130,7 @@ static void find_skipped(struct collector *c)
 /** The range that holds @va or, if none does, the next one. */
 static size_t range_after(const struct cmd_ranges *ranges, uint64_t va)
 {
-	size_t lo = 0, hi = ranges->list.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (ranges->list.v[mid].end > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, 0, ranges->list.n, ranges->list.v[i].end > va);
 }
 
 static uint64_t next_of_interest(void *ctx, uint64_t va)

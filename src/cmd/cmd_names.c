@@ -5,6 +5,7 @@
 
 #include "cmd_debug.h"
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /** The symbols of one image. */
 struct table {
@@ -258,19 +259,13 @@ struct mw_error *cmd_names_find_in(struct cmd_names *names,
 static uint64_t next_symbol(const struct mw_elf_symbols *symbols,
 			    uint64_t value, uint64_t end)
 {
-	size_t lo = 0, hi = symbols->addressed;
+	size_t at = mw_first(i, 0, symbols->addressed,
+			     symbols->list.v[symbols->by_address[i]].value >
+				     value);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (symbols->list.v[symbols->by_address[mid]].value > value)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < symbols->addressed
+	return at < symbols->addressed
 		       ? mw_min(end,
-				symbols->list.v[symbols->by_address[lo]].value)
+				symbols->list.v[symbols->by_address[at]].value)
 		       : end;
 }
 

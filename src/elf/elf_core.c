@@ -8,6 +8,7 @@
 #include "elf_core_int.h"
 #include "elf_int.h"
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /*
  * Layouts: System V ABI, "ELF Header", "Program Header"; more than 65,534
@@ -265,17 +266,10 @@ void mw_core_free(struct mw_core *core)
 const struct mw_core_segment *mw_core_find(const struct mw_core *core,
 					   uint64_t va)
 {
-	size_t low = 0, high = core->segments.n;
+	size_t at = mw_first(i, 0, core->segments.n,
+			     core->segments.v[i].end > va);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (core->segments.v[middle].end > va)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low < core->segments.n && core->segments.v[low].start <= va
-		       ? &core->segments.v[low]
+	return at < core->segments.n && core->segments.v[at].start <= va
+		       ? &core->segments.v[at]
 		       : NULL;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "elf_locals_int.h"
+#include "mw_search.h"
 #include "mw_vec.h"
 
 /*
@@ -67,18 +68,10 @@ static void sort_ranges(struct ranges *ranges)
 
 static const struct range *range_at(const struct ranges *ranges, uint64_t pc)
 {
-	size_t lo = 0, hi = ranges->list.n;
+	size_t at = mw_first(i, 0, ranges->list.n, ranges->list.v[i].low > pc);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (ranges->list.v[mid].low <= pc)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo > 0 && pc < ranges->list.v[lo - 1].high
-		       ? &ranges->list.v[lo - 1]
+	return at > 0 && pc < ranges->list.v[at - 1].high
+		       ? &ranges->list.v[at - 1]
 		       : NULL;
 }
 

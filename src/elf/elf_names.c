@@ -5,6 +5,7 @@
 
 #include "mw_elf_names.h"
 #include "mw_num.h"
+#include "mw_search.h"
 
 /* In the order in which elf_names.def has them. */
 enum table { MACHINE, TYPE, OSABI, SECTION, SEGMENT, TAG, NOTE, CORE_NOTE };
@@ -38,18 +39,10 @@ static const struct note_name {
 static const char *find(enum table table, uint16_t machine, uint64_t value)
 {
 	const char *found = NULL;
-	size_t low = 0, high = MW_COUNT(names);
+	size_t at = mw_first(i, 0, MW_COUNT(names), names[i].table >= table);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (names[middle].table < table)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < MW_COUNT(names) && names[low].table == table; low++) {
-		const struct name *n = &names[low];
+	for (; at < MW_COUNT(names) && names[at].table == table; at++) {
+		const struct name *n = &names[at];
 
 		if (n->value != value)
 			continue;

@@ -4,6 +4,7 @@
 #include "mw_elf_symbols.h"
 #include "mw_guard.h"
 #include "mw_num.h"
+#include "mw_search.h"
 
 /** How many symbols around an address are looked at: nesting is never deep. */
 #define MAX_BACK 4096
@@ -86,24 +87,18 @@ struct mw_error *mw_elf_symbols_sort(struct mw_elf_symbols *symbols)
 const struct mw_elf_symbol *
 mw_elf_symbols_at(const struct mw_elf_symbols *symbols, uint64_t va)
 {
-	size_t low = 0, high = symbols->addressed;
+	size_t at = mw_first(i, 0, symbols->addressed,
+			     symbols->list.v[symbols->by_address[i]].value >
+				     va);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols->list.v[symbols->by_address[middle]].value <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (size_t n = 0; low > 0 && n < MAX_BACK; n++) {
+	for (size_t n = 0; at > 0 && n < MAX_BACK; n++) {
 		const struct mw_elf_symbol *s =
-			&symbols->list.v[symbols->by_address[--low]];
+			&symbols->list.v[symbols->by_address[--at]];
 
 		if (va - s->value < s->bytes ||
 		    (s->bytes == 0 && va == s->value))
 			return s;
-		if (symbols->reach[low] <= va && s->value < va)
+		if (symbols->reach[at] <= va && s->value < va)
 			return NULL;
 	}
 	return NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "mw_num.h"
+#include "mw_search.h"
 
 struct mw_error *mw_part_list_add(struct mw_part_list *list, uint64_t start,
 				  uint64_t bytes, mw_account_id account)
@@ -65,17 +66,7 @@ uint64_t mw_part_list_tidy(struct mw_part_list *list)
 /** Index of the first part that ends above @va. */
 static size_t after(const struct mw_part_list *list, uint64_t va)
 {
-	size_t lo = 0, hi = list->parts.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (list->parts.v[mid].end > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, 0, list->parts.n, list->parts.v[i].end > va);
 }
 
 void mw_part_list_emit(const struct mw_part_list *list,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gort_int.h"
+#include "mw_search.h"
 
 /*
  * Persistent chunks (runtime/malloc.go): pieces of 256 KiB, each its own mmap,
@@ -45,17 +46,7 @@ void go_sort_chunks(struct mw_go *go)
 /** How many chunks begin at or below @va. */
 static size_t chunks_up_to(const struct mw_go *go, uint64_t va)
 {
-	size_t lo = 0, hi = go->chunks.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (go->chunks.v[mid] > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, 0, go->chunks.n, go->chunks.v[i] > va);
 }
 
 /** Whether the runtime may have mapped @m, or a part of it, for itself. */

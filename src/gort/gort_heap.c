@@ -5,6 +5,7 @@
 
 #include "gort_int.h"
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /*
  * The heap (runtime/mheap.go, mpagealloc.go; Go 1.11 and later).
@@ -337,17 +338,7 @@ static void report_objects(struct mw_go *go, const struct heap_span *span,
 /** First stack that ends above @va. */
 static size_t stack_after(const struct mw_go *go, uint64_t va)
 {
-	size_t lo = 0, hi = go->stacks.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (go->stacks.v[mid].hi > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, 0, go->stacks.n, go->stacks.v[i].hi > va);
 }
 
 /** A span of stacks: those in use, and what lies between them. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gort_int.h"
+#include "mw_search.h"
 
 /*
  * From a page of the heap to its span (runtime/mheap.go), and the regions that
@@ -156,18 +157,10 @@ struct mw_error *go_find_regions(struct mw_go *go)
 
 const struct go_region *go_region_of(const struct mw_go *go, uint64_t va)
 {
-	size_t lo = 0, hi = go->regions.n;
+	size_t at = mw_first(i, 0, go->regions.n, go->regions.v[i].end > va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (go->regions.v[mid].end > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < go->regions.n && go->regions.v[lo].start <= va
-		       ? &go->regions.v[lo]
+	return at < go->regions.n && go->regions.v[at].start <= va
+		       ? &go->regions.v[at]
 		       : NULL;
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "gort_int.h"
+#include "mw_search.h"
 
 /*
  * Goroutine stacks lie in spans of the heap; so do those of g0 without cgo,
@@ -126,18 +127,10 @@ static void tidy(struct mw_go *go)
 
 struct go_stack *go_find_stack(const struct mw_go *go, uint64_t va)
 {
-	size_t lo = 0, hi = go->stacks.n;
+	size_t at = mw_first(i, 0, go->stacks.n, go->stacks.v[i].hi > va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (go->stacks.v[mid].hi > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < go->stacks.n && go->stacks.v[lo].lo <= va
-		       ? &go->stacks.v[lo]
+	return at < go->stacks.n && go->stacks.v[at].lo <= va
+		       ? &go->stacks.v[at]
 		       : NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "leaks_int.h"
 
 #include "mw_guard.h"
+#include "mw_search.h"
 
 /* The search, level by level. */
 
@@ -158,18 +159,10 @@ struct mw_error *mw_leaks_search(struct mw_leaks *l,
 static const struct leaks_leader *find_leader(const struct mw_leaks *l,
 					      uint64_t va)
 {
-	size_t lo = 0, hi = l->leaders.n;
+	size_t at = mw_first(i, 0, l->leaders.n, l->leaders.v[i].va <= va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (l->leaders.v[mid].va > va)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < l->leaders.n && l->leaders.v[lo].va == va
-		       ? &l->leaders.v[lo]
+	return at < l->leaders.n && l->leaders.v[at].va == va
+		       ? &l->leaders.v[at]
 		       : NULL;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "leaks_int.h"
+#include "mw_search.h"
 
 /* All blocks, and which of them holds an address. */
 
@@ -186,19 +187,12 @@ struct mw_error *leaks_seal(struct mw_leaks *l)
 static bool find_crossing(const struct mw_leaks *l, uint64_t va,
 			  struct leaks_ref *ret, uint64_t *ret_offset)
 {
-	size_t lo = 0, hi = l->crossing.n;
+	size_t at = mw_first(i, 0, l->crossing.n,
+			     leaks_va(&l->crossing.v[i]) > va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (leaks_va(&l->crossing.v[mid]) <= va)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == 0)
+	if (at == 0)
 		return false;
-	*ret = l->crossing.v[lo - 1];
+	*ret = l->crossing.v[at - 1];
 	*ret_offset = va - leaks_va(ret);
 	return *ret_offset < leaks_bytes(l, ret);
 }
@@ -207,7 +201,8 @@ bool leaks_find(const struct mw_leaks *l, uint64_t va, struct leaks_ref *ret,
 		uint64_t *ret_offset)
 {
 	struct leaks_window *w;
-	uint32_t at, key, lo, hi;
+	uint32_t at, key;
+	size_t behind;
 
 	if (va - l->lowest >= l->span)
 		return false;
@@ -217,19 +212,11 @@ bool leaks_find(const struct mw_leaks *l, uint64_t va, struct leaks_ref *ret,
 	at = (uint32_t)(va - w->start);
 	key = at / LEAKS_UNIT << LEAKS_AT_SHIFT |
 	      ((1u << LEAKS_AT_SHIFT) - 1);
-	lo = w->below[at / MW_PAGE_BYTES];
-	hi = w->below[at / MW_PAGE_BYTES + 1];
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (w->blocks[mid] <= key)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == 0)
+	behind = mw_first(i, w->below[at / MW_PAGE_BYTES],
+			  w->below[at / MW_PAGE_BYTES + 1], w->blocks[i] > key);
+	if (behind == 0)
 		return find_crossing(l, va, ret, ret_offset);
-	*ret = (struct leaks_ref){ w, lo - 1 };
+	*ret = (struct leaks_ref){ w, (uint32_t)behind - 1 };
 	*ret_offset = va - leaks_va(ret);
 	return *ret_offset < mw_max(leaks_bytes(l, ret), 1);
 }

@@ -2,20 +2,11 @@
 #include <string.h>
 
 #include "ledger_int.h"
+#include "mw_search.h"
 
 size_t mw_intervals_after(const struct intervals *set, uint64_t va)
 {
-	size_t lo = 0, hi = set->list.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (set->list.v[mid].end > va)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
+	return mw_first(i, 0, set->list.n, set->list.v[i].end > va);
 }
 
 bool mw_intervals_add(struct intervals *set, uint64_t start, uint64_t end)

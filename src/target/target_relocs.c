@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "mw_search.h"
 #include "target_relocs.h"
 
 #include <stdlib.h>
@@ -144,18 +145,10 @@ void mw_relocs_free(struct target_relocs *relocs)
 void mw_relocs_apply(const struct target_relocs *relocs, uint64_t va,
 		     uint8_t *page)
 {
-	size_t low = 0, high = relocs->list.n;
+	size_t at = mw_first(i, 0, relocs->list.n, relocs->list.v[i].va >= va);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (relocs->list.v[middle].va < va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < relocs->list.n; low++) {
-		const struct reloc *r = &relocs->list.v[low];
+	for (; at < relocs->list.n; at++) {
+		const struct reloc *r = &relocs->list.v[at];
 
 		// Words that cross a page are none of a compiler's.
 		if (r->va > va + MW_PAGE_BYTES - 8)
