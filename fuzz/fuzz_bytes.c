@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 #include "mw_find.h"
+#include "mw_hash.h"
 #include "mw_num.h"
 #include "mw_strings.h"
 
@@ -23,10 +24,8 @@ static bool note(void *ctx, uint64_t va, const char *text, size_t count)
 {
 	struct found *f = ctx;
 
-	f->hash = (f->hash ^ va) * UINT64_C(0x100000001b3);
-	for (size_t i = 0; i < count; i++)
-		f->hash = (f->hash ^ (uint8_t)text[i]) *
-			  UINT64_C(0x100000001b3);
+	f->hash = mw_hash_bytes(mw_hash_bytes(f->hash, &va, sizeof(va)), text,
+				count);
 	f->count++;
 	return true;
 }

@@ -3,16 +3,13 @@
 
 #include "cmd_allocs_flow.h"
 #include "mw_guard.h"
+#include "mw_hash.h"
 
 /* Every function's code, in search of calls that allocate. */
 
 const char *allocs_keep(struct allocs *allocs, const char *text)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (const char *c = text; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-	for (;; hash++) {
+	for (uint64_t hash = mw_hash_text(MW_HASH_START, text);; hash++) {
 		uint64_t *place = mw_map64_at(&allocs->by_text, hash);
 		char **kept;
 

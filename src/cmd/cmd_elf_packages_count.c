@@ -4,20 +4,12 @@
 
 #include "cmd_elf_packages.h"
 #include "mw_guard.h"
-
-static uint64_t hash_of(const char *name)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
-	return hash;
-}
+#include "mw_hash.h"
 
 /** The package called @name; NULL without memory. */
 static struct package *find_package(struct packages *p, const char *name)
 {
-	for (uint64_t hash = hash_of(name);; hash++) {
+	for (uint64_t hash = mw_hash_text(MW_HASH_START, name);; hash++) {
 		uint64_t *place = mw_map64_at(&p->by_name, hash);
 		struct package *package;
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "mw_guard.h"
+#include "mw_hash.h"
 
 /* Samples of a profile: into the file, and summed up by function. */
 
@@ -64,20 +65,12 @@ void profile_free(struct profile *p)
 	mw_pprof_free(p->pprof);
 }
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static struct profile_function *function_called(struct profile *p,
 						const char *name)
 {
 	struct profile_function *f;
-	uint64_t *place = mw_map64_at(&p->by_hash, hash_of(name));
+	uint64_t *place = mw_map64_at(&p->by_hash,
+				      mw_hash_text(MW_HASH_START, name));
 
 	if (!place)
 		return NULL;
@@ -121,8 +114,9 @@ void profile_frame(struct profile *p)
 /** A place is known by its address and what was inlined there. */
 static uint64_t mix(uint64_t key, const struct mw_pprof_line *line)
 {
-	key = (key ^ hash_of(line->function)) * UINT64_C(0x9e3779b97f4a7c15);
-	key = (key ^ key >> 29 ^ hash_of(line->file)) *
+	key = (key ^ mw_hash_text(MW_HASH_START, line->function)) *
+	      UINT64_C(0x9e3779b97f4a7c15);
+	key = (key ^ key >> 29 ^ mw_hash_text(MW_HASH_START, line->file)) *
 	      UINT64_C(0xbf58476d1ce4e5b9);
 	return key ^ key >> 31 ^ line->line;
 }

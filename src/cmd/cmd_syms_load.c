@@ -5,6 +5,7 @@
 
 #include "cmd_syms.h"
 #include "mw_guard.h"
+#include "mw_hash.h"
 
 /* From symbol tables, or what else names functions, to rows. */
 
@@ -16,15 +17,6 @@ struct loader {
 
 /* Packages */
 
-static uint64_t hash_of(const char *text, size_t bytes)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < bytes; i++)
-		hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 /** @name, kept once; NULL without memory. */
 static const char *intern(struct loader *l, const char *name, size_t bytes)
 {
@@ -32,7 +24,7 @@ static const char *intern(struct loader *l, const char *name, size_t bytes)
 
 	if (l->last_package && strcmp(l->last_package, name) == 0)
 		return l->last_package;
-	for (uint64_t hash = hash_of(name, bytes);; hash++) {
+	for (uint64_t hash = mw_hash_bytes(MW_HASH_START, name, bytes);; hash++) {
 		uint64_t *place = mw_map64_at(&syms->by_package, hash);
 		char **package;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gort_goroutines.h"
+#include "mw_hash.h"
 
 /*
  * What runtime/pprof.SetGoroutineLabels gave a goroutine: g.labels points to a
@@ -178,12 +179,10 @@ static struct mw_error *read_labels(struct labels *l, uint64_t va)
 	return NULL;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text)
+/** With its NUL, so that "ab", "c" and "a", "bc" differ. */
+static uint64_t hash_string(uint64_t hash, const char *text)
 {
-	do
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	while (*text++);
-	return hash;
+	return mw_hash_bytes(hash, text, strlen(text) + 1);
 }
 
 static bool is_same(const struct labels *l, const struct mw_go_label_set *set)
@@ -204,11 +203,11 @@ static struct mw_error *intern(struct labels *l, struct mw_map64 *by_hash,
 {
 	struct mw_go_goroutines *all = l->all;
 	struct mw_go_label_set *set;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325), *known; // FNV-1a
+	uint64_t hash = MW_HASH_START, *known;
 
 	for (size_t i = l->first; i < all->labels.n; i++)
-		hash = hash_text(hash_text(hash, all->labels.v[i].key),
-				 all->labels.v[i].value);
+		hash = hash_string(hash_string(hash, all->labels.v[i].key),
+				   all->labels.v[i].value);
 	known = mw_map64_at(by_hash, hash);
 	if (!known)
 		return mw_error_nomem();

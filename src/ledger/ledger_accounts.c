@@ -4,17 +4,13 @@
 
 #include "ledger_int.h"
 #include "mw_guard.h"
+#include "mw_hash.h"
 
 static uint64_t hash_names(const char *parent, const char *leaf)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); // FNV-1a
+	uint64_t hash = mw_hash_text(MW_HASH_START, parent);
 
-	for (const char *c = parent; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-	hash = (hash ^ '/') * UINT64_C(0x100000001b3);
-	for (const char *c = leaf; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-	return hash;
+	return mw_hash_text(mw_hash_text(hash, "/"), leaf);
 }
 
 static bool lists_ranges(const char *parent, const char *leaf)

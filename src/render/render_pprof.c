@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "mw_hash.h"
 #include "mw_pprof.h"
 
 #include <errno.h>
@@ -94,18 +95,10 @@ static void put_message(struct mw_pprof *p, struct buffer *to, unsigned field,
 
 /* Strings */
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static uint64_t string(struct mw_pprof *p, const char *text)
 {
-	uint64_t *known = mw_map64_at(&p->by_hash, hash_of(text));
+	uint64_t *known = mw_map64_at(&p->by_hash,
+				      mw_hash_text(MW_HASH_START, text));
 	char **place;
 
 	// Two with one hash are written twice and again.

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mw_guard.h"
+#include "mw_hash.h"
 #include "mw_num.h"
 #include "render_int.h"
 
@@ -18,19 +19,10 @@ size_t mw_tree_root(struct mw_tree *tree, const char *label)
 	return tree->nodes.n - 1;
 }
 
-static uint64_t hash_child(size_t parent, const char *label)
-{
-	uint64_t hash = parent ^ UINT64_C(0xcbf29ce484222325); // FNV-1a
-
-	for (; *label; label++)
-		hash = (hash ^ (uint8_t)*label) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 size_t mw_tree_child(struct mw_tree *tree, size_t parent, const char *label)
 {
-	uint64_t *first = mw_map64_at(&tree->by_hash,
-				      hash_child(parent, label));
+	uint64_t *first = mw_map64_at(
+		&tree->by_hash, mw_hash_text(MW_HASH_START ^ parent, label));
 
 	if (!first)
 		return SIZE_MAX;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "mw_guard.h"
+#include "mw_hash.h"
 #include "target_core.h"
 
 /*
@@ -24,19 +25,11 @@ struct picture {
 	bool has_heap;
 };
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 /** A number for the file at @path; 0 without memory. */
 static uint64_t inode_of(struct picture *p, const char *path)
 {
-	uint64_t *place = mw_map64_at(&p->inodes, hash_of(path));
+	uint64_t *place = mw_map64_at(&p->inodes,
+				      mw_hash_text(MW_HASH_START, path));
 
 	if (!place)
 		return 0;
