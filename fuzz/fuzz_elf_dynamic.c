@@ -32,15 +32,7 @@ static void use(struct mw_elf_file *file)
 	mw_elf_dynamic_free(&dynamic);
 }
 
-static void run(void *ctx)
-{
-	with_file(ctx, use);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
-
-	fuzz_starve(data, size, run, &in);
-	return 0;
+	return fuzz_elf(data, size, use);
 }

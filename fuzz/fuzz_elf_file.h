@@ -42,4 +42,26 @@ static inline void with_file(const struct input *in,
 	mw_elf_file_close(file);
 }
 
+struct fuzz_elf {
+	struct input in;
+	void (*use)(struct mw_elf_file *file);
+};
+
+static inline void fuzz_elf_run(void *ctx)
+{
+	const struct fuzz_elf *elf = ctx;
+
+	with_file(&elf->in, elf->use);
+}
+
+/** All that a target which only wants the open file has to do. */
+static inline int fuzz_elf(const uint8_t *data, size_t size,
+			   void (*use)(struct mw_elf_file *file))
+{
+	struct fuzz_elf elf = { { data, size }, use };
+
+	fuzz_starve(data, size, fuzz_elf_run, &elf);
+	return 0;
+}
+
 #endif

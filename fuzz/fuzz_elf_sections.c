@@ -79,15 +79,7 @@ static void use(struct mw_elf_file *file)
 		check_segment(file, &file->segments.v[i]);
 }
 
-static void run(void *ctx)
-{
-	with_file(ctx, use);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
-
-	fuzz_starve(data, size, run, &in);
-	return 0;
+	return fuzz_elf(data, size, use);
 }

@@ -1,41 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz.h"
+#include "fuzz_image.h"
 #include "mw_elf_symbols.h"
 #include "mw_guard.h"
 #include "mw_locals.h"
 #include "mw_num.h"
 #include "mw_space.h"
 
-/*
- * The input is an ELF file with debug information, and the program's memory,
- * too: at any address that is not a multiple of 7, bytes of the file.
- */
 #define MOST_PCS 256
 #define MOST_TEXT 512
 
 struct input {
-	const uint8_t *bytes;
-	size_t size;
-	int fd;
+	struct fuzz_image image;
 	uint64_t pcs[MOST_PCS];
 	size_t count;
 	struct mw_vars *vars; /* that are open */
 	size_t visited;
 };
 
-static bool read_input(void *ctx, uint64_t va, void *to, size_t bytes)
-{
-	const struct input *in = ctx;
-
-	if (va % 7 == 0 || in->size < bytes)
-		return false;
-	memcpy(to, in->bytes + va % (in->size - bytes + 1), bytes);
-	return true;
-}
-
 static struct mw_vars_memory memory_of(struct input *in)
 {
-	return (struct mw_vars_memory){ .read = read_input, .ctx = in };
+	return (struct mw_vars_memory){ .read = fuzz_image_read,
+					.ctx = &in->image };
 }
 
 /** Some instructions of each function. */
@@ -43,7 +28,7 @@ static void find_code(struct input *in)
 {
 	struct mw_elf_file *file = NULL;
 	struct mw_elf_symbols symbols = { 0 };
-	struct mw_error *error = mw_elf_file_open(in->fd, &file);
+	struct mw_error *error = mw_elf_file_open(in->image.fd, &file);
 
 	if (!error)
 		error = mw_elf_symbols_load(file, MW_ELF_SYMTAB, &symbols);
@@ -105,7 +90,7 @@ static void check_frame(struct input *in, uint64_t pc)
 static void run(void *ctx)
 {
 	struct input *in = ctx;
-	struct mw_error *error = mw_vars_open(in->fd, &in->vars);
+	struct mw_error *error = mw_vars_open(in->image.fd, &in->vars);
 
 	if (error) {
 		mw_error_free(error);
@@ -120,8 +105,9 @@ static void run(void *ctx)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { .bytes = data, .size = size,
-			    .fd = fuzz_file(data, size) };
+	struct input in = {
+		.image = { data, size, fuzz_file(data, size) },
+	};
 
 	mw_alloc_fail_after(-1);
 	find_code(&in);

@@ -1,34 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz.h"
+#include "fuzz_image.h"
 #include "mw_elf_symbols.h"
 #include "mw_guard.h"
 #include "mw_num.h"
 #include "mw_vars.h"
 
-/*
- * The input is an ELF file with debug information, and the program's memory,
- * too: at any address that is not a multiple of 7, bytes of the file.
- */
 #define MOST_VARS 64
 #define MOST_TEXT 512
 
 struct input {
-	const uint8_t *bytes;
-	size_t size;
-	int fd;
+	struct fuzz_image image;
 	struct mw_var vars[MOST_VARS];
 	size_t count;
 };
-
-static bool read_input(void *ctx, uint64_t va, void *to, size_t bytes)
-{
-	const struct input *in = ctx;
-
-	if (va % 7 == 0 || in->size < bytes)
-		return false;
-	memcpy(to, in->bytes + va % (in->size - bytes + 1), bytes);
-	return true;
-}
 
 static bool name_of(void *ctx, uint64_t va, struct mw_text *to)
 {
@@ -56,7 +40,7 @@ static void find_addresses(struct input *in)
 {
 	struct mw_elf_file *file = NULL;
 	struct mw_elf_symbols symbols = { 0 };
-	struct mw_error *error = mw_elf_file_open(in->fd, &file);
+	struct mw_error *error = mw_elf_file_open(in->image.fd, &file);
 
 	if (!error)
 		error = mw_elf_symbols_load(file, MW_ELF_SYMTAB, &symbols);
@@ -77,10 +61,10 @@ static void check_var(struct input *in, struct mw_vars *vars,
 		      const struct mw_var *var)
 {
 	const struct mw_vars_memory memory = {
-		.read = read_input,
+		.read = fuzz_image_read,
 		.name = name_of,
 		.dynamic = dynamic,
-		.ctx = in,
+		.ctx = &in->image,
 	};
 	MW_CLEANUP(mw_text_free) struct mw_text type = { .limit = MOST_TEXT };
 	MW_CLEANUP(mw_text_free) struct mw_text value = { .limit = MOST_TEXT };
@@ -99,7 +83,7 @@ static void run(void *ctx)
 {
 	struct input *in = ctx;
 	struct mw_vars *vars = NULL;
-	struct mw_error *error = mw_vars_open(in->fd, &vars);
+	struct mw_error *error = mw_vars_open(in->image.fd, &vars);
 
 	CHECK(!error == !!vars);
 	if (error) {
@@ -118,8 +102,9 @@ static void run(void *ctx)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { .bytes = data, .size = size,
-			    .fd = fuzz_file(data, size) };
+	struct input in = {
+		.image = { data, size, fuzz_file(data, size) },
+	};
 
 	mw_alloc_fail_after(-1);
 	find_addresses(&in);
