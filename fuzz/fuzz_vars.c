@@ -28,13 +28,6 @@ static bool dynamic(void *ctx, uint64_t type, uint64_t data, struct mw_text *to)
 	return type & 1;
 }
 
-static int by_vaddr(const void *a, const void *b)
-{
-	const struct mw_var *x = a, *y = b;
-
-	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
-}
-
 /** What symbols there are is where variables may be. */
 static void find_addresses(struct input *in)
 {
@@ -45,16 +38,19 @@ static void find_addresses(struct input *in)
 	if (!error)
 		error = mw_elf_symbols_load(file, MW_ELF_SYMTAB, &symbols);
 	for (size_t i = 0; !error && i < symbols.list.n &&
-			   in->count < MOST_VARS; i++)
-		if (ELF64_ST_TYPE(symbols.list.v[i].info) == STT_OBJECT)
+			   in->count < MOST_VARS; i++) {
+		unsigned type = ELF64_ST_TYPE(symbols.list.v[i].info);
+
+		if (type == STT_OBJECT || type == STT_TLS)
 			in->vars[in->count++] = (struct mw_var){
 				.vaddr = symbols.list.v[i].value,
+				.is_tls = type == STT_TLS,
 				.unit = i & 1 ? "main" : NULL,
 			};
+	}
 	mw_error_free(error);
 	mw_elf_symbols_free(&symbols);
 	mw_elf_file_close(file);
-	qsort(in->vars, in->count, sizeof(*in->vars), by_vaddr);
 }
 
 static void check_var(struct input *in, struct mw_vars *vars,

@@ -20,14 +20,14 @@ static unsigned order, values_when;
 static const char *image_name, *literal;
 
 enum column {
-	ADDRESS, SIZE, TYPE, SECTION, IMAGE, PACKAGE, RESIDENT, NAME,
+	ADDRESS, SIZE, TYPE, SECTION, IMAGE, PACKAGE, TID, RESIDENT, NAME,
 	VALUE_TYPE, VALUE, COLUMNS,
 };
 
 static const struct mw_column columns[] = {
 	[ADDRESS] = { "address", "ADDRESS", MW_UNIT_ADDRESS,
 		      "where it is, in the process or as the file has it; of "
-		      "TLS, its offset there" },
+		      "TLS, its offset there unless TID is told" },
 	[SIZE] = { "size_bytes", "SIZE", MW_UNIT_BYTES, "its size" },
 	[TYPE] = { "type", "T", MW_UNIT_TEXT,
 		   "the letter of nm(1): t code, d data, b zeroed, r read-only, "
@@ -38,6 +38,9 @@ static const struct mw_column columns[] = {
 	[NAME] = { "name", "NAME", MW_UNIT_TEXT, "as the linker has it" },
 	[IMAGE] = { "image", "IMAGE", MW_UNIT_TEXT,
 		    "the file that it belongs to" },
+	[TID] = { "tid", "TID", MW_UNIT_COUNT,
+		     "of TLS: whose variable it is, the main thread's, where "
+		     "that is known" },
 	[RESIDENT] = { "resident_bytes", "RES", MW_UNIT_BYTES,
 		       "of a process: what of it is in memory" },
 	[VALUE_TYPE] = { "value_type", "HOLDS", MW_UNIT_TEXT,
@@ -139,6 +142,9 @@ static void fill_row(const struct syms *syms, size_t *hint,
 	if (!image)
 		return;
 	mw_cell_borrow(&cells[IMAGE], image->name);
+	if (row->is_tls)
+		mw_cell_value(&cells[TID],
+			      (uint64_t)mw_target_info(syms->target)->pid);
 	if (row->kind != SYMS_OTHER)
 		mw_cell_value(&cells[RESIDENT], resident(syms, hint, row));
 }
@@ -166,15 +172,19 @@ static bool fill(const struct syms *syms, const struct syms_value *values,
 static void choose_columns(const struct syms *syms, bool has_values,
 			   struct mw_column shown[COLUMNS])
 {
-	bool any_package = false, any_image = syms->images.n > 1;
+	bool any_package = false, any_tls = false;
 
 	memcpy(shown, columns, sizeof(columns));
-	for (size_t i = 0; i < syms->rows.n && !any_package; i++)
-		any_package = *syms->rows.v[i].package;
+	for (size_t i = 0; i < syms->rows.n && !(any_package && any_tls); i++) {
+		any_package |= *syms->rows.v[i].package != '\0';
+		any_tls |= syms->rows.v[i].is_tls;
+	}
 	if (!any_package || filter.package)
 		shown[PACKAGE].heading = NULL;
-	if (!any_image)
+	if (syms->images.n <= 1)
 		shown[IMAGE].heading = NULL;
+	if (!any_tls)
+		shown[TID].heading = NULL;
 	if (!syms->target)
 		shown[RESIDENT].heading = NULL;
 	if (!has_values)

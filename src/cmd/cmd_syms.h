@@ -18,12 +18,14 @@ struct syms_image {
 	struct mw_elf_file *file;
 	struct mw_elf_symbols symbols;
 	bool is_go;
+	/* Its TLS, of the main thread, in the target; 0: not known. */
+	uint64_t tls;
 	/* Go's own code, by symbols; 0: not told. */
 	uint64_t go_text, go_etext;
 };
 
 enum syms_kind {
-	SYMS_OTHER, /* no address in memory: undefined, absolute, TLS, … */
+	SYMS_OTHER, /* no address in memory: undefined, absolute, … */
 	SYMS_FUNCTION,
 	SYMS_DATA,
 	SYMS_PLACE, /* an address without a type, such as an end of something */
@@ -39,6 +41,7 @@ struct syms_row {
 	uint8_t info;	/* as in an ELF symbol */
 	uint8_t type;	/* letter, as nm has it */
 	bool has_address;
+	bool is_tls; /* the address is the main thread's */
 };
 
 struct syms {

@@ -202,6 +202,12 @@ static bool add_symbols(struct loader *l, uint32_t index)
 			.has_address = s->section != SHN_UNDEF,
 		};
 
+		if (ELF64_ST_TYPE(s->info) == STT_TLS && image->tls &&
+		    row.has_address) {
+			row.address += image->tls;
+			row.kind = SYMS_DATA;
+			row.is_tls = true;
+		}
 		// Only --all asks for a section's symbol, which has no name.
 		if (ELF64_ST_TYPE(s->info) == STT_SECTION && !*row.name)
 			row.name = row.section;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd_debug.h"
@@ -173,13 +172,6 @@ static bool take_guess(struct reader *r, size_t place)
 	return keep(&r->values[place], &text, type, NULL);
 }
 
-static int by_vaddr(const void *a, const void *b)
-{
-	const struct mw_var *x = a, *y = b;
-
-	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
-}
-
 /** From the file or its debug file, then open as *@debug as long as @ret. */
 static struct mw_error *open_vars(const struct syms_image *image, int *debug,
 				  struct mw_vars **ret)
@@ -198,6 +190,7 @@ static struct mw_error *open_vars(const struct syms_image *image, int *debug,
 static struct mw_error *read_image(struct reader *r, uint32_t index)
 {
 	const struct syms *syms = r->syms;
+	const struct syms_image *image = &syms->images.v[index];
 	MW_CLEANUP(mw_closep) int debug = -1;
 	MW_CLEANUP(mw_vars_closep) struct mw_vars *vars = NULL;
 	MW_CLEANUP(mw_freep) struct mw_var *list =
@@ -214,15 +207,16 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 		if (row->image == index && has_value(row))
 			list[count++] = (struct mw_var){
 				.vaddr = row->address -
-					 syms->images.v[index].bias,
+					 (row->is_tls ? image->tls
+						      : image->bias),
+				.is_tls = row->is_tls,
 				.unit = *row->package ? row->package : NULL,
 				.place = i,
 			};
 	}
 	if (count == 0)
 		return NULL;
-	qsort(list, count, sizeof(*list), by_vaddr);
-	error = open_vars(&syms->images.v[index], &debug, &vars);
+	error = open_vars(image, &debug, &vars);
 	if (error && error->code == MW_E_NOMEM)
 		return error;
 	mw_error_free(error); // without it, by looks
@@ -230,7 +224,7 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 		mw_vars_find(vars, list, count);
 	if (vars && mw_vars_is_split(vars))
 		mw_elf_file_problem(
-			syms->images.v[index].file,
+			image->file,
 			mw_error_new(MW_E_UNSUPPORTED, "types of variables "
 				     "are in files of their own (.dwo, split "
 				     "DWARF), which are not read"));

@@ -57,11 +57,23 @@ static int compare(const void *a, const void *b)
 {
 	const struct mw_var *x = a, *y = b;
 
+	if (x->is_tls != y->is_tls)
+		return x->is_tls ? 1 : -1;
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
-/** The address of the variable @die, when it has a fixed one. */
-static bool address_of(Dwarf_Die *die, uint64_t *ret)
+/** Two operations: a number, and that it is a place in the thread's block. */
+static bool is_tls(const Dwarf_Op *expr, size_t count)
+{
+	return count == 2 &&
+	       (expr[0].atom == DW_OP_const4u ||
+		expr[0].atom == DW_OP_const8u || expr[0].atom == DW_OP_addr) &&
+	       (expr[1].atom == DW_OP_form_tls_address ||
+		expr[1].atom == DW_OP_GNU_push_tls_address);
+}
+
+/** Where the variable @die is, when that is always the same. */
+static bool place_of(Dwarf_Die *die, struct mw_var *ret)
 {
 	Dwarf_Attribute attr, address;
 	Dwarf_Op *expr;
@@ -75,16 +87,23 @@ static bool address_of(Dwarf_Die *die, uint64_t *ret)
 	// dwarf_getlocation() does not take.
 	if (dwarf_formblock(&attr, &block) == 0 && block.length == 9 &&
 	    block.data[0] == DW_OP_addr) {
-		*ret = mw_u64(block.data + 1);
+		ret->vaddr = mw_u64(block.data + 1);
 		return true;
 	}
-	if (dwarf_getlocation(&attr, &expr, &count) != 0 || count != 1 ||
+	if (dwarf_getlocation(&attr, &expr, &count) != 0)
+		return false;
+	if (is_tls(expr, count)) {
+		ret->vaddr = expr[0].number;
+		ret->is_tls = true;
+		return true;
+	}
+	if (count != 1 ||
 	    (expr[0].atom != DW_OP_addrx &&
 	     expr[0].atom != DW_OP_GNU_addr_index) ||
 	    dwarf_getlocation_attr(&attr, expr, &address) != 0 ||
 	    dwarf_formaddr(&address, &value) != 0)
 		return false;
-	*ret = value;
+	ret->vaddr = value;
 	return true;
 }
 
@@ -93,13 +112,13 @@ static void take(struct search *s, Dwarf_Die *die)
 	struct mw_var key = { 0 }, *var;
 	Dwarf_Die type;
 
-	if (!address_of(die, &key.vaddr))
+	if (!place_of(die, &key))
 		return;
 	var = bsearch(&key, s->list, s->count, sizeof(*s->list), compare);
 	// Several names may have one address, as a union of C's commons has.
-	while (var && var > s->list && var[-1].vaddr == key.vaddr)
+	while (var && var > s->list && compare(var - 1, &key) == 0)
 		var--;
-	for (; var && var < s->list + s->count && var->vaddr == key.vaddr;
+	for (; var && var < s->list + s->count && compare(var, &key) == 0;
 	     var++) {
 		if (var->is_found || !vars_type_of(die, &type))
 			continue;
@@ -202,6 +221,7 @@ void mw_vars_find(struct mw_vars *vars, struct mw_var *list, size_t count)
 {
 	struct search s = { .list = list, .count = count, .left = count };
 
+	qsort(list, count, sizeof(*list), compare);
 	search_units(vars, &s, is_named);
 	// What its own unit lacks, the compiler or the linker has made up;
 	// but Go 1.10 has all variables in another one.

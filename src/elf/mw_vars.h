@@ -13,7 +13,8 @@
 struct mw_vars;
 
 struct mw_var {
-	uint64_t vaddr; /* as in the file */
+	uint64_t vaddr; /* as in the file; of TLS, the place in its block */
+	bool is_tls;
 	/* What the unit that has it is called: a Go package; NULL: not known */
 	const char *unit;
 	size_t place; /* the caller's own */
@@ -53,7 +54,7 @@ static inline void mw_vars_closep(struct mw_vars **vars)
 }
 
 /**
- * Find the types of @list, which is sorted by vaddr.
+ * Find the types of @list, and sort it.
  *
  * Cost: reads the units named first, and others only when some are not found
  *       there.

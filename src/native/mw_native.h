@@ -44,6 +44,21 @@ bool mw_native_stack_at(const struct mw_native *native, uint64_t va,
 bool mw_native_thread_stack(const struct mw_native *native, size_t i,
 			    struct mw_native_stack *ret);
 
+/**
+ * The descriptor of a thread as glibc or musl have it, which is what its TLS
+ * hangs on; 0 when not known.
+ */
+uint64_t mw_native_tcb(struct mw_target *target,
+		       const struct mw_thread *thread);
+
+/**
+ * Where @thread has the thread-local variables of @image, an executable. False
+ * when it has none, when that is not known, and for shared objects: where
+ * theirs are is private to the C library.
+ */
+bool mw_native_tls(struct mw_target *target, const struct mw_image *image,
+		   const struct mw_thread *thread, uint64_t *ret);
+
 static inline void mw_native_freep(struct mw_native **native)
 {
 	mw_native_free(*native);

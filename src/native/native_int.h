@@ -38,10 +38,6 @@ MW_MUST_USE struct mw_error *mw_native_claim_main_stack(struct mw_native *n);
 MW_MUST_USE struct mw_error *mw_native_claim_threads(struct mw_native *native);
 MW_MUST_USE struct mw_error *mw_native_claim_loader(struct mw_native *native);
 
-/** TCB of a thread: the address that its TLS hangs on; 0 when not known. */
-uint64_t mw_native_tcb(struct mw_native *native,
-		       const struct mw_thread *thread);
-
 static inline bool native_in(uint64_t va, uint64_t start, uint64_t end)
 {
 	return va >= start && va < end;

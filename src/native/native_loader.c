@@ -120,7 +120,8 @@ struct mw_error *mw_native_claim_loader(struct mw_native *native)
 	}
 	for (size_t i = 0; !error && i < count; i++)
 		if (threads[i].tid == mw_target_info(native->target)->pid) {
-			uint64_t tcb = mw_native_tcb(native, &threads[i]);
+			uint64_t tcb = mw_native_tcb(native->target,
+						     &threads[i]);
 
 			if (tcb)
 				error = claim_around(

@@ -61,12 +61,12 @@ static bool has_musl_self(struct mw_target *target, uint64_t tcb)
 }
 
 /** Look for a thread's descriptor above its stack pointer. */
-static uint64_t scan_for_tcb(struct mw_native *native, uint64_t sp)
+static uint64_t scan_for_tcb(struct mw_target *target, uint64_t sp)
 {
 	const struct mw_mapping *m =
-		mw_mappings_find(mw_target_mappings(native->target), sp);
+		mw_mappings_find(mw_target_mappings(target), sp);
 	uint64_t end = m ? mw_min(m->end, sp + MW_MIB(8)) : 0;
-	const struct mw_pages *pages = mw_target_pages(native->target);
+	const struct mw_pages *pages = mw_target_pages(target);
 
 	for (uint64_t va = mw_align_up(sp, 8); va + 8 <= end; va += 8) {
 		uint64_t word;
@@ -77,19 +77,16 @@ static uint64_t scan_for_tcb(struct mw_native *native, uint64_t sp)
 			va += MW_PAGE_BYTES - 8;
 			continue;
 		}
-		if (mw_target_search(native->target, va, &word, 8) &&
-		    word == va &&
-		    (has_glibc_self(native->target, va) ||
-		     has_musl_self(native->target, va)))
+		if (mw_target_search(target, va, &word, 8) && word == va &&
+		    (has_glibc_self(target, va) || has_musl_self(target, va)))
 			return va;
 	}
 	return 0;
 }
 
-uint64_t mw_native_tcb(struct mw_native *native,
+uint64_t mw_native_tcb(struct mw_target *target,
 		       const struct mw_thread *thread)
 {
-	struct mw_target *target = native->target;
 	uint64_t by_robust = thread->robust_list - GLIBC_ROBUST_HEAD;
 
 	if (thread->has_fs && (has_glibc_self(target, thread->fs_base) ||
@@ -102,8 +99,8 @@ uint64_t mw_native_tcb(struct mw_native *native,
 	if (thread->native_sp == MW_NO_NATIVE_STACK)
 		return 0;
 	if (thread->native_sp)
-		return scan_for_tcb(native, thread->native_sp);
-	return thread->has_sp ? scan_for_tcb(native, thread->sp) : 0;
+		return scan_for_tcb(target, thread->native_sp);
+	return thread->has_sp ? scan_for_tcb(target, thread->sp) : 0;
 }
 
 static bool is_stack_range(uint64_t start, uint64_t bytes, uint64_t tcb)
@@ -340,7 +337,8 @@ static bool find_cached_alone(struct mw_native *native,
 			      struct native_stack *ret)
 {
 	uint64_t tcb = mw_mapping_bytes(m) > DESCRIPTOR_ROOM
-			       ? scan_for_tcb(native, m->end - DESCRIPTOR_ROOM)
+			       ? scan_for_tcb(native->target,
+					    m->end - DESCRIPTOR_ROOM)
 			       : 0;
 
 	*ret = (struct native_stack){ .tcb = tcb };
@@ -391,7 +389,7 @@ struct mw_error *mw_native_claim_threads(struct mw_native *native)
 	for (size_t i = 0; !error && i < count; i++) {
 		const struct mw_thread *thread = &threads[i];
 		struct native_stack stack = { .tid = thread->tid };
-		uint64_t tcb = mw_native_tcb(native, thread);
+		uint64_t tcb = mw_native_tcb(native->target, thread);
 
 		if (thread->tid == mw_target_info(native->target)->pid) {
 			error = tcb ? claim_main_tls(native, tcb) : NULL;

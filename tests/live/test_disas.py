@@ -4,13 +4,15 @@
 import csv
 import io
 import os
+import pathlib
 import random
 import re
 import subprocess
 
 import pytest
 
-from conftest import asm_program, c_program, go_program, run, toolchain
+from conftest import (MEMWHY, asm_program, c_program, go_program, run,
+                      toolchain)
 
 VERSIONS = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
             "1.15.15", "1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14",
@@ -246,6 +248,19 @@ def test_an_object_file(tmp_path):
     subprocess.run(["gcc", "-c", "a.c"], cwd=tmp_path, check=True)
     done = run("disas", tmp_path / "a.o", "f")
     assert done.returncode == 1 and "objdump" in done.stderr
+
+
+def test_without_the_library(tmp_path):
+    """Only what decodes code needs it."""
+    path = c_program("churn", flags=["-pthread"])
+    soname = re.search(rb"libZydis[.\w]+", pathlib.Path(MEMWHY).read_bytes())
+    (tmp_path / soname[0].decode()).write_text("no library")
+    env = dict(os.environ, LD_LIBRARY_PATH=str(tmp_path))
+    assert run("elf", path, env=env).returncode == 0
+    for command in (["disas", path, "main"],
+                    ["syms", "--literal=end", path]):
+        done = run(*command, env=env)
+        assert done.returncode == 1 and "libzydis-dev" in done.stderr
 
 
 def test_errors():

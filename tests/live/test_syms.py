@@ -267,6 +267,10 @@ C_VALUES = {
     "bits_var": ("struct", "{low: 5, high: 17}"),
     "function_var": (r"int \(\) \*", r"0x[0-9a-f]+ (_IO_)?puts"),
     "null_var": (r"void \*", "nil"),
+    "thread_var": ("uint64_t", "17"),
+    "thread_point_var": (
+        "point", r'{x: 31, y: -41, label: 0x[0-9a-f]+ "text as it is now"}'),
+    "thread_text_var": (r"char \[24\]", '"of the main thread"'),
 }
 
 
@@ -284,9 +288,29 @@ def test_values_of_c_variables(start, compiler, dwarf):
     assert told["union_var"][1].startswith("{number: 11, ")
 
 
+@pytest.mark.parametrize("compiler, flags", [
+    ("gcc", []), ("clang", ["-fPIE", "-pie"]), ("gcc", ["-static"]),
+    ("musl-gcc", [])])
+def test_thread_local_variables(start, compiler, flags):
+    """Where the program says that its main thread has them."""
+    target = start(c_program("variables", compiler, flags))
+    told = {r["name"]: r for r in syms(target.pid, "--stop",
+                                       "--match", "thread_")}
+    for name in ("thread_var", "thread_text_var"):
+        assert int(told[name]["address"], 16) == target.figures[name]
+        assert told[name]["tid"] == str(target.pid)
+        assert int(told[name]["resident_bytes"]) > 0
+    assert told["thread_var"]["value"] == "17"
+    # Of a file there is only the offset.
+    file = {r["name"]: r for r in syms(target.process.args[0])}
+    assert int(file["thread_var"]["address"], 16) < 4096
+    assert file["thread_var"]["tid"] == file["thread_var"]["value"] == ""
+
+
 def test_values_are_as_gdb_has_them(start):
     target = start(c_program("variables"))
-    names = ["int_var", "long_var", "double_var", "static_var"]
+    names = ["int_var", "long_var", "double_var", "static_var",
+             "thread_var"]
     told = values(target, "--match", "_var")
     done = subprocess.run(
         ["gdb", "-batch", "-p", str(target.pid)] +

@@ -36,6 +36,9 @@ union { int number; float fraction; } union_var;
 struct { unsigned low : 3, high : 5; } bits_var;
 int (*function_var)(const char *);
 void *null_var;
+_Thread_local uint64_t thread_var = 10;
+_Thread_local struct point thread_point_var;
+static _Alignas(64) _Thread_local char thread_text_var[24];
 
 static int next(void)
 {
@@ -69,6 +72,11 @@ int main(void)
 	bits_var.low = 5;
 	bits_var.high = 17;
 	function_var = puts;
+	thread_var += 7;
+	thread_point_var = (struct point){ 31, -41, text_var };
+	strcpy(thread_text_var, "of the main thread");
+	fprintf(stderr, "thread_var %p\nthread_text_var %p\n",
+		(void *)&thread_var, (void *)thread_text_var);
 	fprintf(stderr, "static %d\nend 0\n", static_var);
 	return getchar() == EOF ? 0 : next() + static_var + !null_var;
 }
