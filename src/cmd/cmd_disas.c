@@ -339,9 +339,9 @@ static struct mw_error *run(const struct cmd_call *call)
 
 static void help(FILE *out)
 {
-	fputs("\nFUNCTION is a name, as `memwhy syms` or a backtrace has it, "
-	      "or ADDRESS, in hexadecimal,\nwhich means the function that holds "
-	      "it.\n", out);
+	fputs("\nFUNCTION is a name, as `memwhy syms`, a backtrace or the source "
+	      "has it, or ADDRESS, in\nhexadecimal, which means the function "
+	      "that holds it.\n", out);
 	cmd_print_columns(out, columns, COLUMNS);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd_debug.h"
+#include "mw_demangle.h"
 #include "mw_guard.h"
 #include "mw_search.h"
 
@@ -199,6 +200,56 @@ static void find_hints(struct cmd_names *names, const char *wanted,
 	}
 }
 
+/** Whether the source calls it @wanted, with its arguments or without. */
+static bool is_in_source(const char *mangled, const char *wanted,
+			 struct mw_text *scratch)
+{
+	size_t length = strlen(wanted);
+
+	scratch->n = 0;
+	scratch->is_full = false;
+	return mangled[0] == '_' && (mangled[1] == 'Z' || mangled[1] == 'R') &&
+	       mw_demangle(mangled, MW_MANGLED_SYMBOL, scratch) &&
+	       strncmp(scratch->v, wanted, length) == 0 &&
+	       (!scratch->v[length] || scratch->v[length] == '(');
+}
+
+/**
+ * Find what C++ or Rust calls @wanted. False when nothing is; the names of
+ * others that are, overloads or instances of it, are added to @others.
+ */
+static bool find_in_source(struct cmd_names *names, const char *wanted,
+			   struct cmd_name *ret, struct hints *others)
+{
+	MW_CLEANUP(mw_text_free) struct mw_text scratch = { .limit = 4096 };
+	struct cmd_name found;
+	bool any = false;
+	size_t count;
+	const struct mw_image *images =
+		mw_target_images(names->target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct mw_elf_symbols *symbols = symbols_of(names, i);
+
+		for (size_t k = 0; k < symbols->list.n; k++) {
+			const struct mw_elf_symbol *s = &symbols->list.v[k];
+
+			if (!mw_elf_symbol_has_address(s) ||
+			    !is_in_source(mw_elf_symbol_name(symbols, s),
+					  wanted, &scratch))
+				continue;
+			fill(&found, symbols, s, &images[i]);
+			if (!any)
+				*ret = found;
+			else if (found.start != ret->start &&
+				 !add_hint(others, found.text, ""))
+				return true;
+			any = true;
+		}
+	}
+	return any;
+}
+
 struct mw_error *cmd_names_find(struct cmd_names *names, const char *text,
 				struct cmd_name *ret)
 {
@@ -225,6 +276,16 @@ struct mw_error *cmd_names_find(struct cmd_names *names, const char *text,
 			fill_go(ret, names->funcs, &func);
 			return NULL;
 		}
+	}
+	if (find_in_source(names, text, ret, &hints)) {
+		error = hints.text ? mw_error_new(MW_E_AMBIGUOUS, "several are "
+						  "called %s: %s, %s%s", text,
+						  ret->text, hints.text,
+						  hints.count == MOST_HINTS
+							  ? ", …" : "")
+				   : NULL;
+		mw_free(hints.text);
+		return error;
 	}
 	find_hints(names, text, &hints);
 	error = hints.text

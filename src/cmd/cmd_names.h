@@ -33,8 +33,9 @@ static inline void cmd_names_closep(struct cmd_names **names)
 bool cmd_names_at(struct cmd_names *names, uint64_t va, struct cmd_name *ret);
 
 /**
- * What is called @text. Errors: MW_E_NOT_FOUND, with a few names that contain
- * it.
+ * What is called @text, by the linker or in the source of C++ or Rust. Errors:
+ * MW_E_NOT_FOUND, with a few names that contain it; MW_E_AMBIGUOUS, with a few
+ * of those that the source calls so.
  */
 MW_MUST_USE struct mw_error *cmd_names_find(struct cmd_names *names,
 					    const char *text,

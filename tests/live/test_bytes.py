@@ -5,6 +5,7 @@ grep, on processes whose pages are in every state."""
 import json
 import mmap
 import os
+import pathlib
 import re
 import subprocess
 
@@ -411,6 +412,40 @@ def test_strings_are_those_of_binutils(target, tmp_path, encoding, least):
                                "--from-files", "--section", name,
                                target.pid).splitlines()]
         assert got == want
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_strings_of_files(encoding, tmp_path):
+    """What their segments load, and zeros behind; in all number systems."""
+    need("strings")
+    out = tmp_path / "bytes"
+    for path in ("/usr/bin/ls", "/lib64/ld-linux-x86-64.so.2"):
+        data = pathlib.Path(path).read_bytes()
+        for radix in "xdo":
+            want = []
+            for line in subprocess.run(
+                    ["readelf", "-lW", path], capture_output=True, text=True,
+                    check=True).stdout.splitlines():
+                if not line.startswith("  LOAD"):
+                    continue
+                offset, start, _, size, room = (int(n, 16)
+                                                for n in line.split()[1:6])
+                out.write_bytes(data[offset:offset + size] +
+                                bytes(room - size))
+                want += [binutils_line(line, start, radix)
+                         for line in subprocess.run(
+                             ["strings", "-a", "-t", "d", "-e", encoding, out],
+                             capture_output=True, check=True,
+                             env=dict(os.environ, LC_ALL="C"))
+                         .stdout.splitlines()]
+            got = raw("strings", "-e", encoding, "-t", radix, path)
+            assert got.splitlines() == want
+
+
+def binutils_line(line, start, radix):
+    """A line of strings -t d of what begins at @start."""
+    offset, text = line.lstrip().split(b" ", 1)
+    return f"{int(offset) + start:7{radix}} ".encode() + text
 
 
 def test_strings_as_tables(target):

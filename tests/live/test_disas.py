@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`memwhy disas` says what `go tool objdump -s` and `objdump -d` say."""
 
+import bisect
 import csv
 import io
 import os
@@ -11,8 +12,8 @@ import subprocess
 
 import pytest
 
-from conftest import (MEMWHY, asm_program, c_program, go_program, run,
-                      toolchain)
+from conftest import (MEMWHY, asm_program, c_program, cached, go_program, need,
+                      run, toolchain)
 
 VERSIONS = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
             "1.15.15", "1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14",
@@ -149,6 +150,103 @@ def test_objdump(compiler, syntax):
         same += sum(mnemonics_alike(t[3], e[2])
                     for t, e in zip(told, expected))
     assert count > 200 and same > count * 0.9
+
+
+def function_sizes(path, *flags):
+    """{(address, size): name}"""
+    done = subprocess.run(["nm", "-S", "--defined-only", *flags, path],
+                          capture_output=True, text=True, check=True)
+    fields = [line.split() for line in done.stdout.splitlines()]
+    return {(int(f[0], 16), int(f[1], 16)): f[3] for f in fields
+            if len(f) == 4 and f[2] in "tTwW"}
+
+
+def same_as_objdump(path, functions, syntax):
+    """How many instructions all of them have; they and their bytes agree."""
+    rows = sorted(row for rows in objdump(path, "-M", syntax).values()
+                  for row in rows)
+    starts = [row[0] for row in rows]
+    count = same = 0
+    for start, size in functions:
+        told = disas(path, f"{start:x}", "--syntax", syntax)
+        expected = rows[bisect.bisect_left(starts, start):
+                        bisect.bisect_left(starts, start + size)]
+        assert [t[1:3] for t in told] == [e[:2] for e in expected]
+        count += len(told)
+        same += sum(mnemonics_alike(t[3], e[2])
+                    for t, e in zip(told, expected))
+    assert same > count * 0.9
+    return count
+
+
+@pytest.mark.parametrize("syntax", ["intel", "att"])
+@pytest.mark.parametrize("path", ["/bin/bash", "libstdc++.so.6"])
+def test_programs_of_debian(path, syntax):
+    """Some of their functions, others for each syntax."""
+    if "/" not in path:
+        path = subprocess.run(["g++", f"-print-file-name={path}"], text=True,
+                              capture_output=True, check=True).stdout.strip()
+    functions = sorted(function_sizes(path, "-D"))
+    chosen = random.Random(syntax).sample(functions, 60)
+    assert same_as_objdump(path, chosen, syntax) > 1000
+
+
+RUST = """
+use std::collections::HashMap;
+
+#[inline(never)]
+fn count(words: &[String]) -> HashMap<&str, usize> {
+    let mut counts = HashMap::new();
+    for word in words {
+        *counts.entry(word.as_str()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    for (word, times) in count(&words) {
+        println!("{word} {times}");
+    }
+}
+"""
+
+
+def test_rust():
+    def make(path):
+        path.mkdir()
+        (path / "words.rs").write_text(RUST)
+        subprocess.run(["rustc", "-O", "-g", "-o", path / "words",
+                        path / "words.rs"], check=True)
+
+    need("rustc")
+    path = cached("words-rust", [RUST], make) / "words"
+    own = {key: name for key, name in function_sizes(path).items()
+           if re.match("_ZN5words|_RNv[^_]*5words", name)}
+    assert len(own) >= 2
+    for syntax in ("intel", "att"):
+        assert same_as_objdump(path, own, syntax) > 200
+    told = disas(path, "words::count")
+    assert told[0][1] in {start for start, _ in own}
+    assert told == disas(path, f"{told[0][1]:x}")
+    assert {t[0] for t in told} >= {"words.rs:5", "words.rs:8"}
+
+
+def test_names_as_in_the_source(tmp_path):
+    (tmp_path / "a.cc").write_text(
+        "namespace shop { int sell(int a) { return a + 1; }\n"
+        "int buy(int a) { return a - 1; } int buy(long a) { return a; } }\n"
+        "int main() { return shop::sell(1) + shop::buy(2) + "
+        "shop::buy(3L); }\n")
+    subprocess.run(["g++", "-O0", "a.cc", "-o", "a"], cwd=tmp_path, check=True)
+    path = tmp_path / "a"
+    sell = disas(path, "_ZN4shop4sellEi")
+    assert sell == disas(path, "shop::sell") == disas(path, "shop::sell(int)")
+    assert disas(path, "shop::buy(long)") == disas(path, "_ZN4shop3buyEl")
+    done = run("disas", path, "shop::buy")
+    assert done.returncode == 1
+    assert "_ZN4shop3buyEi" in done.stderr and "_ZN4shop3buyEl" in done.stderr
+    assert run("disas", path, "shop::sel").returncode == 1
 
 
 def test_lines_of_c():
