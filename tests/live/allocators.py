@@ -7,6 +7,7 @@ import os
 import subprocess
 
 import glibcs
+import suites
 from conftest import (c_program, cached, debian_file, is_idle, run, wait_for)
 from mallocs import LIBRARIES, PRELOADED
 
@@ -87,9 +88,10 @@ def check_held(target, table):
 
 def release_file(release, package, inside):
     """A file of a package of a Debian release, not this machine's."""
-    return cached(f"debian-{release}-{package}", [release, package],
-                  lambda path: glibcs.fetch(path, release, [package])) / \
-        "root" / inside
+    root = cached(f"debian-{release}-{package}", [release, package],
+                  lambda path: suites.fetch(path, release, [package])) / "root"
+    suites.note(root, package)
+    return root / inside
 
 
 def crate(name, version):

@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+import suites
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs"
 CACHE = ROOT / "tests" / ".cache"
@@ -386,6 +388,12 @@ plain_only = pytest.mark.plain_only
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "plain_only: not for a sanitized build")
+    config.addinivalue_line(
+        "markers", "any_release: must pass with packages newer than known")
+
+
+def pytest_runtest_setup(item):
+    suites.Running.item = item
 
 
 def need(tool):

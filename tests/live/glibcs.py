@@ -2,20 +2,18 @@
 """C libraries of several Debian releases, unpacked beside the system's own.
 
 Programs are built with the oldest of them, and run with each one's loader.
-Where the packages cannot be fetched, tests are skipped with that reason.
 """
 
 import functools
 import os
 import pathlib
-import shutil
 import subprocess
 
-import pytest
+import suites
+from conftest import PROGRAMS, cached
 
-from conftest import CACHE, PROGRAMS, cached
-
-# Debian release: where the library's files lie, and the loader's name.
+# The release that a suite of Debian has or, where it moves on, had: where the
+# library's files lie, and the loader's name.
 RELEASES = {
     "2.31": ("bullseye", "lib/x86_64-linux-gnu", "ld-2.31.so"),
     "2.41": ("trixie", "usr/lib/x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
@@ -23,41 +21,19 @@ RELEASES = {
     "2.44": ("experimental", "usr/lib/x86_64-linux-gnu",
              "ld-linux-x86-64.so.2"),
 }
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-
-
-def fetch(path, release, packages):
-    """Unpack packages of a Debian release; the machine's own lists of sources
-    and packages stay as they are."""
-    lists, cache = path / "lists", path / "cache"
-    (lists / "partial").mkdir(parents=True)
-    (cache / "archives" / "partial").mkdir(parents=True)
-    sources = path / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] "
-                       f"http://deb.debian.org/debian {release} main\n")
-    apt = ["apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={sources}",
-           "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={lists}",
-           "-o", "Dir::State::status=/dev/null", "-o", f"Dir::Cache={cache}"]
-    for command in (["update"], ["download", *packages]):
-        done = subprocess.run([*apt, *command], cwd=path, text=True,
-                              capture_output=True)
-        if done.returncode:
-            shutil.rmtree(path)
-            pytest.skip(f"packages of Debian {release} cannot be fetched: "
-                        f"{done.stderr.strip()[-200:]}")
-    for package in path.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "-x", package, path / "root"], check=True)
-        package.unlink()
-    shutil.rmtree(lists)
-    shutil.rmtree(cache)
 
 
 @functools.lru_cache(maxsize=None)
+def unpacked(version):
+    suite = RELEASES[version][0]
+    return cached(f"glibc-{version}", [suite],
+                  lambda path: suites.fetch(path, suite,
+                                            ["libc6", "libc6-dev"])) / "root"
+
+
 def root(version):
-    release = RELEASES[version][0]
-    return cached(f"glibc-{version}", [release],
-                  lambda path: fetch(path, release,
-                                     ["libc6", "libc6-dev"])) / "root"
+    suites.note(unpacked(version), "libc6")
+    return unpacked(version)
 
 
 def loader(version):

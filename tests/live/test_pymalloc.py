@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-import glibcs
+import suites
 from conftest import PROGRAMS, cached, is_idle, ledger, run, wait_for
 
 MODES = ["--live", "--stop"]
@@ -34,7 +34,7 @@ def python(version):
     packages = [f"python{version}-minimal", f"libpython{version}-minimal",
                 *LIBRARIES]
     root = cached(f"python{version}", [release, packages],
-                  lambda path: glibcs.fetch(path, release, packages)) / "root"
+                  lambda path: suites.fetch(path, release, packages)) / "root"
     libraries = [root / part for part in ("lib/x86_64-linux-gnu",
                                           "usr/lib/x86_64-linux-gnu")]
     loader = next(path for folder in libraries
