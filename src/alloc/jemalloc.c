@@ -246,11 +246,12 @@ static bool is_base(struct jemalloc *je, uint64_t va, uint64_t *ret_bytes)
 
 	if (!(mw_pages_state(mw_target_pages(je->target), va) &
 	      MW_PAGE_PRESENT) ||
-	    !mw_target_peek(je->target, va, w, sizeof(w)) || w[0] == 0 ||
+	    !mw_target_copy(je->target, va, w, sizeof(w)) || w[0] == 0 ||
 	    !mw_is_aligned(w[0] | w[1], BASE_UNIT) ||
 	    !alloc_book_fits(&je->book, va, w[0]) || w[3] < va + sizeof(w) ||
 	    w[3] > va + w[0] || w[4] != va + w[0] - w[3])
 		return false;
+	mw_target_keep(je->target, va, sizeof(w));
 	*ret_bytes = w[0];
 	return true;
 }

@@ -309,7 +309,7 @@ static bool is_root(struct mimalloc *mi, uint64_t va, unsigned before,
 	    !alloc_book_fits(&mi->book, va, MW_PAGE_BYTES) ||
 	    !(mw_pages_state(mw_target_pages(mi->target), va) &
 	      MW_PAGE_PRESENT) ||
-	    !mw_target_peek(mi->target, va + before, &first, sizeof(first)))
+	    !mw_target_copy(mi->target, va + before, &first, sizeof(first)))
 		return false;
 	room = first - va - mw_align_up(before, MW_PAGE_BYTES);
 	if (first < va || !mw_is_aligned(first, MW_PAGE_BYTES) ||
@@ -318,6 +318,7 @@ static bool is_root(struct mimalloc *mi, uint64_t va, unsigned before,
 	    room > UINT64_C(8) << MAX_ROOT_BITS ||
 	    !alloc_book_fits(&mi->book, va, first - va + PART_BYTES))
 		return false;
+	mw_target_keep(mi->target, va + before, sizeof(first));
 	*ret = (struct root){
 		.start = va,
 		.end = first + PART_BYTES,

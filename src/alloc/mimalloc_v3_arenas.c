@@ -87,7 +87,7 @@ static bool read_arena(struct mimalloc *mi, uint64_t va,
 	    !alloc_book_fits(&mi->book, va, MIMALLOC_SLICE_BYTES) ||
 	    !(mw_pages_state(mw_target_pages(mi->target), va) &
 	      MW_PAGE_PRESENT) ||
-	    !mw_target_peek(mi->target, va, bytes, sizeof(bytes)))
+	    !mw_target_copy(mi->target, va, bytes, sizeof(bytes)))
 		return false;
 	*ret = (struct mimalloc_v3_arena){ .va = va };
 	for (size_t i = 0; i < MW_COUNT(layouts); i++) {

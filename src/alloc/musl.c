@@ -95,9 +95,12 @@ static bool is_area(struct musl *musl, uint64_t va)
 {
 	uint64_t secret;
 
-	return va && mw_is_aligned(va, AREA_BYTES) &&
-	       mw_target_peek(musl->target, va, &secret, 8) &&
-	       secret == musl->secret;
+	if (!va || !mw_is_aligned(va, AREA_BYTES) ||
+	    !mw_target_copy(musl->target, va, &secret, 8) ||
+	    secret != musl->secret)
+		return false;
+	mw_target_keep(musl->target, va, 8);
+	return true;
 }
 
 static struct mw_error *scan_context(void *ctx, uint64_t va,

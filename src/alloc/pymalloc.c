@@ -87,7 +87,7 @@ static bool read_arena(struct pymalloc *py, const struct layout *l,
 	uint64_t w[ARENA_ENTRY / 8];
 	uint32_t free_pools, pools;
 
-	if (!mw_target_read(py->target, va, w, sizeof(w)))
+	if (!mw_target_search(py->target, va, w, sizeof(w)))
 		return false;
 	free_pools = (uint32_t)w[2];
 	pools = (uint32_t)(w[2] >> 32);
@@ -106,7 +106,7 @@ static bool read_pool(struct pymalloc *py, const struct layout *l, uint64_t va,
 	uint64_t w[POOL_HEAD / 8];
 	uint64_t units;
 
-	if (!mw_target_read(py->target, va, w, sizeof(w)))
+	if (!mw_target_search(py->target, va, w, sizeof(w)))
 		return false;
 	units = (w[4] >> 32) + 1;
 	if (units > LARGEST_BLOCK / l->unit)
@@ -235,6 +235,7 @@ static void add_pool(struct pymalloc *py, const struct layout *l,
 		alloc_book_add(book, arena, ALLOC_TORN, va, l->pool_bytes);
 		return;
 	}
+	mw_target_keep(py->target, va, POOL_HEAD);
 	if (pool.in_use == 0) {
 		alloc_book_add(book, arena, ALLOC_DIRTY, va, l->pool_bytes);
 		return;
@@ -255,6 +256,16 @@ static void add_reserved(struct pymalloc *py, uint32_t arena, uint64_t start,
 			       end - start);
 }
 
+/** What has been believed is structure. */
+static void keep_entry(const struct pymalloc *py, const struct layout *l,
+		       uint64_t array, uint32_t index, const struct arena *a)
+{
+	mw_target_keep(py->target, array + (uint64_t)ARENA_ENTRY * index,
+		       ARENA_ENTRY);
+	if (a->start && a->carved != first_pool(l, a->start))
+		mw_target_keep(py->target, first_pool(l, a->start), POOL_HEAD);
+}
+
 static void add_array(struct pymalloc *py, uint64_t array, uint32_t arena)
 {
 	const struct layout *l = layout_of(py, array);
@@ -264,6 +275,7 @@ static void add_array(struct pymalloc *py, uint64_t array, uint32_t arena)
 	     l && i < MAX_ARENAS && read_entry(py, l, array, i, &a); i++) {
 		uint64_t pools = first_pool(l, a.start);
 
+		keep_entry(py, l, array, i, &a);
 		if (a.start == 0 || !alloc_book_fits(&py->book, a.start,
 						     l->arena_bytes))
 			continue;
