@@ -283,6 +283,11 @@ def test_lazy_free_of_c(start):
     assert "lazily-freed" not in findings(quiet, "--pss")
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
 def test_shared_pages(start):
     """A program and its children count the same pages."""
     code = ("import os, sys, time\n"
@@ -295,6 +300,9 @@ def test_shared_pages(start):
             "os.read(0, 1)\n")
     loud = start("/usr/bin/python3", "-c", code, "fork")
     quiet = start("/usr/bin/python3", "-c", code)
+    # Until then they still make pages their own.
+    for pid in [loud.pid, *children(loud.pid)]:
+        wait_for(lambda pid=pid: is_idle(pid), "the programs to sleep")
     found = findings(loud, "--pss")["rss-counts-shared-pages"]
     sums = smaps_totals(loud.pid)
     # Less the libraries: all of it but some MiB.

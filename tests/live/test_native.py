@@ -146,6 +146,8 @@ def test_threads(start, compiler, linkage, mode):
     result = ledger(target, mode)
     assert result.audit["balanced"] is True
     assert result.unknown() <= 12 * PAGE
+    # Those that were stopped run for a moment, and then tell no stack pointer.
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep again")
     rows = maps(target)
     frames = 0
     for i in range(4):
