@@ -150,6 +150,25 @@ static struct mw_error *fill_arenas(const struct cmd_books *books,
 	return NULL;
 }
 
+static struct mw_error *fill_images(const struct cmd_books *books,
+				    struct cmd_findings *f)
+{
+	size_t count;
+	const struct mw_image *images =
+		mw_target_images(books->target, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const char **name = mw_vec_push(&f->images);
+
+		if (!name)
+			return mw_error_nomem();
+		*name = images[i].name;
+	}
+	f->situation.images = f->images.v;
+	f->situation.image_count = f->images.n;
+	return NULL;
+}
+
 static void fill_cgroup(const struct mw_cgroup *g, struct mw_situation *s)
 {
 	bool is_2 = g->version == 2;
@@ -218,6 +237,8 @@ struct mw_error *cmd_findings_take(const struct cmd_books *books,
 	fill_ranges(books, s);
 	error = fill_arenas(books, ret);
 	if (!error)
+		error = fill_images(books, ret);
+	if (!error)
 		error = fill_system(books, ret);
 	if (!error && books->go)
 		error = cmd_findings_go(books, ret);
@@ -230,6 +251,7 @@ void cmd_findings_free(struct cmd_findings *findings)
 {
 	mw_findings_free(&findings->found);
 	mw_vec_free(&findings->arenas);
+	mw_vec_free(&findings->images);
 	mw_go_goroutines_free(&findings->goroutines);
 	mw_cgroup_free(&findings->cgroup);
 }

@@ -15,6 +15,7 @@ struct cmd_findings {
 	struct mw_findings found;
 	struct mw_situation situation;
 	MW_VEC(struct mw_arena_share) arenas;
+	MW_VEC(const char *) images; /* names, the target's */
 	struct mw_go_goroutines goroutines;
 	struct mw_cgroup cgroup;
 	struct mw_thp thp;

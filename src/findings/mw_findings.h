@@ -123,6 +123,9 @@ struct mw_situation {
 	/* Stretches of anonymous/private, largest first */
 	struct mw_range_share ranges[MW_SHARES];
 	size_t range_count; /* of all */
+	/* Names of the executable and its libraries, without directories */
+	const char *const *images;
+	size_t image_count;
 	/* Sums of smaps, where it was read */
 	bool has_smaps;
 	uint64_t pss_bytes, lazy_free_bytes;

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import subprocess
 
 import pytest
@@ -248,6 +249,35 @@ def test_c(start, case):
         assert found[name]["bytes"] == status(loud.pid)["VmLck"]
     if case == "sparse":
         assert found[name]["bytes"] == status(loud.pid)["VmPTE"]
+
+
+RUNTIMES = {
+    # command: (arguments, in the advice)
+    "node": (["-e", """
+        const kept = [];
+        for (let i = 0; i < 60; i++)
+            kept.push(Array.from({length: 131072}, (_, k) => k + i + 0.5));
+        console.error("end 0");
+        setInterval(() => kept.length, 1 << 30)"""],
+             "V8's heap (--max-old-space-size)"),
+    "php": (["-r", """
+        $kept = range(1, 4000000);
+        fwrite(STDERR, "end 0\\n");
+        sleep(1000000);"""],
+            "PHP's memory manager"),
+}
+
+
+@pytest.mark.plain_only
+@pytest.mark.parametrize("command", RUNTIMES)
+def test_runtimes_that_map_their_heaps(start, command):
+    need(command)
+    arguments, word = RUNTIMES[command]
+    target = start(shutil.which(command), *arguments)
+    found = findings(target)["anonymous-mappings"]
+    assert found["bytes"] >= 32 * MIB
+    assert word in found["advice"]
+    assert "`memwhy strings --range`" in found["advice"]
 
 
 def test_arenas_of_other_allocators(start):

@@ -137,6 +137,42 @@ TEST(own_mappings)
 	SPEAKS(&book, "anonymous-mappings", 120, "7000-9000 (80.0 MiB)");
 }
 
+TEST(runtimes_that_map_their_heaps)
+{
+	static const struct {
+		const char *image, *word;
+	} cases[] = {
+		{ "libjvm.so", "As libjvm.so tells, the Java heap (-Xmx)" },
+		{ "node", "As node tells, V8's heap" },
+		{ "libnode.so.108", "As libnode.so.108 tells, V8's heap" },
+		{ "php8.2", "PHP's memory manager" },
+		{ "libphp8.2.so", "PHP's memory manager" },
+		{ "php-fpm8.2", "PHP's memory manager" },
+		{ "ruby3.1", "Ruby's heap" },
+		{ "libruby-3.1.so.3.1", "Ruby's heap" },
+		{ "qemu-system-x86_64", "the guest's memory (-m)" },
+		{ "libcoreclr.so", ".NET's heap" },
+		{ "mono-sgen", "Mono's heap" },
+		{ "libmonosgen-2.0.so.1", "Mono's heap" },
+		{ "beam.smp", "Erlang's allocators" },
+		// Not V8 and not Ruby.
+		{ "node_exporter", "Caches off the heap" },
+		{ "rubyish", "Caches off the heap" },
+		{ "libc.so.6", "Caches off the heap" },
+	};
+	const char *images[] = { "other", NULL };
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "anonymous/private", 120);
+	book.s.images = images;
+	book.s.image_count = MW_COUNT(images);
+	for (size_t i = 0; i < MW_COUNT(cases); i++) {
+		images[1] = cases[i].image;
+		SPEAKS(&book, "anonymous-mappings", 120, cases[i].word);
+	}
+}
+
 TEST(executables)
 {
 	struct book book;
@@ -162,6 +198,7 @@ int main(void)
 		CASE(stacks_of_threads),
 		CASE(idle_threads),
 		CASE(own_mappings),
+		CASE(runtimes_that_map_their_heaps),
 		CASE(executables),
 	};
 
