@@ -225,7 +225,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	if (!error)
 		error = glibc_claim_unwalked(alloc, state->copies.v,
 					     state->copies.n);
-	if (error)
+	if (error || state->copies.n == 0)
 		return error;
 	*ret_state = mw_steal(state);
 	return NULL;

@@ -328,7 +328,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	error = jemalloc_find_bins(alloc->target, add_copy, state);
 	for (size_t i = 0; !error && i < state->copies.n; i++)
 		error = walk_copy(state->copies.v[i]);
-	if (error)
+	if (error || state->copies.n == 0)
 		return error;
 	*ret_state = mw_steal(state);
 	return NULL;

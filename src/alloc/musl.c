@@ -368,7 +368,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	    musl->secret == 0)
 		return NULL;
 	error = walk(musl);
-	if (error)
+	if (error || !musl->context)
 		return error;
 	*ret_state = mw_steal(musl);
 	return NULL;

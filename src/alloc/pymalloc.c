@@ -321,7 +321,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	alloc_book_init(&py->book, alloc, "pymalloc");
 	py->book.no_trimming = true;
 	error = walk(py);
-	if (error)
+	if (error || py->arrays.n == 0)
 		return error;
 	*ret_state = mw_steal(py);
 	return NULL;

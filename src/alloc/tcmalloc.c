@@ -216,7 +216,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	tc->target = alloc->target;
 	alloc_book_init(&tc->book, alloc, "tcmalloc");
 	error = walk(tc);
-	if (error)
+	if (error || !tc->root)
 		return error;
 	*ret_state = mw_steal(tc);
 	return NULL;

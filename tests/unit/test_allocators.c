@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "alloc_int.h"
 #include "fake_allocators.h"
 #include "fake_sink.h"
 #include "mw_alloc.h"
@@ -60,6 +61,27 @@ TEST(heaps_are_told_to_the_block)
 	}
 }
 
+/** Detectors that do not find their allocator leave nothing behind. */
+TEST(only_what_is_there_is_kept)
+{
+	for (size_t i = 0; i < fake_allocator_count; i++) {
+		struct mw_target *target = fake_allocators[i].make();
+		struct mw_alloc *alloc = NULL;
+		struct fake_sink sink;
+		size_t kept = 0;
+
+		fake_memory_finish(target);
+		fake_sink_init(&sink);
+		ASSERT_OK(mw_alloc_claim(target, &sink.sink, &alloc));
+		for (size_t k = 0; k < alloc->states.n; k++)
+			kept += alloc->states.v[k] != NULL;
+		assert_int_equal(kept, 1);
+		mw_alloc_free(alloc);
+		fake_sink_deinit(&sink);
+		fake_memory_free(target);
+	}
+}
+
 static struct mw_error *walk(void *ctx)
 {
 	struct fake_sink sink;
@@ -91,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(heaps_are_told_to_the_block),
+		CASE(only_what_is_there_is_kept),
 		CASE(without_memory),
 	};
 
