@@ -322,6 +322,10 @@ uint64_t go_find_word(struct mw_go *go, uint64_t before,
 				   const uint8_t *bytes, size_t left,
 				   void *ctx),
 		      void *ctx);
+/** The same for every word, for a variable that need not hold a pointer. */
+uint64_t go_find_anywhere(struct mw_go *go,
+			  bool (*test)(const struct mw_go *go,
+				       const uint8_t *bytes, size_t left));
 
 static inline bool go_could_be_pointer(uint64_t word)
 {

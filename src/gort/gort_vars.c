@@ -6,114 +6,8 @@
 
 /*
  * The runtime's variables, found without symbols: each has properties that
- * nothing else in the program's data has by chance. They lie in the module's
- * four data areas, which are copied and searched word by word.
+ * nothing else in the program's data (gort_areas.c) has by chance.
  */
-
-/** The linker sorts symbols by size, so the runtime's come early. */
-#define MAX_AREA MW_MIB(8)
-
-/** bss and noptrbss first: most of the runtime's variables lie there. */
-static const uint8_t area_order[] = { 2, 3, 0, 1 };
-
-/** Note which words may be pointers. */
-static bool note_words(struct mw_go *go)
-{
-	for (size_t i = 0; i < MW_COUNT(area_order); i++) {
-		const struct go_area *a = &go->areas[area_order[i]];
-
-		for (size_t at = 0; at + 8 <= a->size; at += 8) {
-			struct go_word *word;
-
-			if (!go_could_be_pointer(mw_u64(a->bytes + at)))
-				continue;
-			word = mw_vec_push(&go->words);
-			if (!word)
-				return false;
-			*word = (struct go_word){ area_order[i], (uint32_t)at };
-		}
-	}
-	return true;
-}
-
-bool go_load_areas(struct mw_go *go)
-{
-	const struct go_range *ranges[] = {
-		&go->module.noptrdata,
-		&go->module.data,
-		&go->module.bss,
-		&go->module.noptrbss,
-	};
-
-	for (size_t i = 0; i < MW_COUNT(ranges); i++) {
-		struct go_area *area = &go->areas[i];
-		uint64_t va = mw_align_up(ranges[i]->start, 8);
-		uint64_t size = ranges[i]->end > va ? ranges[i]->end - va : 0;
-
-		area->va = va;
-		area->size = mw_min(size, MAX_AREA) & ~UINT64_C(7);
-		area->bytes = mw_calloc(area->size, 1);
-		if (!area->bytes) {
-			area->size = 0;
-			return false;
-		}
-		for (uint64_t at = 0; at < area->size;) {
-			uint64_t take = mw_min(
-				area->size - at,
-				MW_PAGE_BYTES -
-					((va + at) & (MW_PAGE_BYTES - 1)));
-
-			// What cannot be read stays zero.
-			if (!mw_target_search(go->target, va + at,
-					      area->bytes + at, take))
-				memset(area->bytes + at, 0, take);
-			at += take;
-		}
-	}
-	return note_words(go);
-}
-
-void go_free_areas(struct mw_go *go)
-{
-	for (size_t i = 0; i < MW_COUNT(go->areas); i++) {
-		mw_free(go->areas[i].bytes);
-		go->areas[i] = (struct go_area){ 0 };
-	}
-	mw_vec_free(&go->words);
-}
-
-uint64_t go_find_word(struct mw_go *go, uint64_t before,
-		     bool (*test)(struct mw_go *go, uint64_t va,
-				  const uint8_t *bytes, size_t left, void *ctx),
-		     void *ctx)
-{
-	for (size_t i = 0; i < go->words.n; i++) {
-		const struct go_area *a = &go->areas[go->words.v[i].area];
-		uint64_t at = go->words.v[i].offset;
-
-		if (at < before)
-			continue;
-		at -= before;
-		if (test(go, a->va + at, a->bytes + at, a->size - at, ctx))
-			return a->va + at;
-	}
-	return 0;
-}
-
-/** The same for every word, for a variable that need not hold a pointer. */
-static uint64_t find_anywhere(struct mw_go *go,
-			      bool (*test)(const struct mw_go *go,
-					   const uint8_t *bytes, size_t left))
-{
-	for (size_t i = 0; i < MW_COUNT(area_order); i++) {
-		const struct go_area *a = &go->areas[area_order[i]];
-
-		for (size_t at = 0; at + 8 <= a->size; at += 8)
-			if (test(go, a->bytes + at, a->size - at))
-				return a->va + at;
-	}
-	return 0;
-}
 
 bool go_is_variable(const struct mw_go *go, uint64_t va)
 {
@@ -288,7 +182,7 @@ bool go_find_mheap(struct mw_go *go)
 				 NULL);
 	go->is_new = !go->mheap;
 	if (!go->mheap)
-		go->mheap = find_anywhere(go, is_new_mheap);
+		go->mheap = go_find_anywhere(go, is_new_mheap);
 	if (go->is_new && go->mheap && !go_load_index(go, go->mheap))
 		go->mheap = 0;
 	if (go->mheap)
@@ -531,7 +425,7 @@ void go_find_variables(struct mw_go *go)
 	    (go_has(go, GO_schedt_mnext) || go_has(go, GO_schedt_mcount)) &&
 	    go_has(go, GO_schedt_ngsys) &&
 	    go_has(go, GO_schedt_goidgen))
-		go->sched = find_anywhere(go, is_sched);
+		go->sched = go_find_anywhere(go, is_sched);
 	if (go->sched)
 		mw_target_keep(go->target, go->sched, go_size(go, GO_schedt));
 	go_find_own_variables(go);
