@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd_figures.h"
-#include "cmd_findings.h"
 #include "cmd_ledger.h"
 #include "cmd_ledger_words.h"
 #include "mw_guard.h"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "gort_int.h"
-#include "mw_guard.h"
+#include "gort_heap.h"
 #include "mw_search.h"
 
 /*
@@ -12,216 +10,9 @@
  *
  * Arenas of 64 MiB; the arena index leads to a heapArena each, whose `spans`
  * has a pointer to an mspan for each page of 8 KiB. Entries of freed spans
- * stay, so one counts only when the mspan is in use and covers the page.
- *
- * Pages without a span are described by pageAlloc: chunks[i >> 13][i & 8191]
- * is a pallocData for 4 MiB, 512 bits "allocated" and then 512 "scavenged".
- *
- *	not allocated, not scavenged	idle: kept by the runtime
- *	not allocated, scavenged	returned to the kernel
- *	allocated, in a P's page cache	idle, or returned, by the P's bits
- *	allocated, scavenged		skipped when the heap began at a random
- *					page (1.26); the runtime counts it as
- *					returned
- *	not in pageAlloc.inUse		never used
+ * stay, so one counts only when the mspan is in use and covers the page. For
+ * pages without a span see gort_heap_free.c.
  */
-
-#define CHUNK_PAGES (GO_CHUNK_BYTES / GO_PAGE_BYTES)
-#define CHUNK_BITMAP_BYTES 64 /* each of the two */
-#define CHUNKS_L2_ENTRIES 8192
-
-/* Free pages outside spans */
-
-/** Pages that a P holds ready: allocated in the bitmap, but free. */
-static struct mw_error *add_page_cache(struct mw_go *go, uint64_t index,
-				       uint64_t p, void *ctx)
-{
-	uint64_t at = p + go_off(go, GO_p_pcache);
-	uint64_t base, cache, scav = 0;
-
-	(void)index;
-	(void)ctx;
-	if (!go_read(go, at, GO_pageCache_base, &base) ||
-	    !go_read(go, at, GO_pageCache_cache, &cache) ||
-	    !go_read(go, at, GO_pageCache_scav, &scav))
-		return NULL;
-	for (unsigned bit = 0; bit < 64; bit++) {
-		uint64_t *place;
-
-		if (!(cache >> bit & 1))
-			continue;
-		place = mw_map64_at(&go->cached_pages,
-				    base / GO_PAGE_BYTES + bit);
-		if (!place)
-			return mw_error_nomem();
-		*place = 1 + (scav >> bit & 1);
-	}
-	return NULL;
-}
-
-struct mw_error *go_find_page_caches(struct mw_go *go)
-{
-	struct go_slice ps;
-
-	if (!go_has(go, GO_p_pcache) || !go_has(go, GO_pageCache_base) ||
-	    !go_read_ps(go, &ps))
-		return NULL;
-	return go_each_pointer(go, ps.ptr, ps.len, add_page_cache, NULL);
-}
-
-static struct mw_error *add_grown(struct mw_go *go, uint64_t start,
-				  uint64_t end)
-{
-	struct go_range *range;
-
-	if (start >= end)
-		return NULL;
-	range = mw_vec_push(&go->grown);
-	if (!range)
-		return mw_error_nomem();
-	*range = (struct go_range){ start, end };
-	return NULL;
-}
-
-/** Before there was a page allocator, all is in use but for the last arena. */
-static struct mw_error *add_grown_regions(struct mw_go *go)
-{
-	struct mw_error *error = NULL;
-	uint64_t base, end;
-
-	if (!go_read(go, go->mheap, GO_mheap_curArena_base, &base) ||
-	    !go_read(go, go->mheap, GO_mheap_curArena_end, &end) || base > end)
-		base = end = 0;
-	for (size_t i = 0; !error && i < go->regions.n; i++) {
-		const struct go_region *r = &go->regions.v[i];
-		uint64_t from = mw_min(mw_max(base, r->start), r->end);
-
-		error = add_grown(go, r->start, base == end ? r->end : from);
-		if (!error && base != end)
-			error = add_grown(go, mw_max(from, mw_min(end, r->end)),
-					  r->end);
-	}
-	return error;
-}
-
-struct mw_error *go_find_grown(struct mw_go *go)
-{
-	enum { LIMIT = 1 << 20 };
-	struct go_slice slice;
-	uint64_t at = go->mheap + go_off(go, GO_mheap_pages) +
-		      go_off(go, GO_pageAlloc_inUse);
-
-	go->grown.n = 0;
-	if (!go_has(go, GO_pageAlloc_inUse))
-		return add_grown_regions(go);
-	if (!go_read_slice(go, at, &slice))
-		return NULL;
-	for (uint64_t i = 0; i < mw_min(slice.len, LIMIT); i++) {
-		uint64_t words[2];
-		struct mw_error *error;
-
-		if (!mw_target_read(go->target, slice.ptr + i * sizeof(words),
-				    words, sizeof(words)) ||
-		    words[0] >= words[1])
-			break;
-		error = add_grown(go, words[0], words[1]);
-		if (error)
-			return error;
-	}
-	return NULL;
-}
-
-/** End of the stretch from @va on that was grown, or was not. */
-static uint64_t grown_until(const struct mw_go *go, uint64_t va,
-			    bool *ret_grown)
-{
-	// There are few ranges: a heap grows upwards from one address.
-	for (size_t i = 0; i < go->grown.n; i++) {
-		const struct go_range *r = &go->grown.v[i];
-
-		if (va < r->end) {
-			*ret_grown = va >= r->start;
-			return *ret_grown ? r->end : r->start;
-		}
-	}
-	*ret_grown = false;
-	return UINT64_MAX;
-}
-
-/* One arena's pages */
-
-/** The page allocator's bits for one chunk of heap. */
-struct chunk_bits {
-	uint64_t chunk; /* index; UINT64_MAX: none read yet */
-	bool known;
-	uint8_t allocated[CHUNK_BITMAP_BYTES];
-	uint8_t scavenged[CHUNK_BITMAP_BYTES];
-};
-
-static void read_chunk(const struct mw_go *go, uint64_t chunk,
-		       struct chunk_bits *bits)
-{
-	uint64_t chunks = go->mheap + go_off(go, GO_mheap_pages) +
-			  go_off(go, GO_pageAlloc_chunks);
-	uint8_t data[2 * CHUNK_BITMAP_BYTES];
-	uint64_t l2;
-
-	bits->chunk = chunk;
-	bits->known =
-		go_has(go, GO_pageAlloc_chunks) &&
-		mw_target_read_u64(go->target,
-				   chunks + chunk / CHUNKS_L2_ENTRIES * 8,
-				   &l2) &&
-		l2 &&
-		mw_target_read(go->target,
-			       l2 + chunk % CHUNKS_L2_ENTRIES * sizeof(data),
-			       data, sizeof(data));
-	if (bits->known) {
-		memcpy(bits->allocated, data, CHUNK_BITMAP_BYTES);
-		memcpy(bits->scavenged, data + CHUNK_BITMAP_BYTES,
-		       CHUNK_BITMAP_BYTES);
-	}
-}
-
-static bool bit(const uint8_t *bits, uint64_t i)
-{
-	return bits[i / 8] >> (i % 8) & 1;
-}
-
-/** Make @bits those of the page at @va; false when there are none. */
-static bool at_page(const struct mw_go *go, uint64_t va,
-		    struct chunk_bits *bits)
-{
-	uint64_t chunk = (va + GO_BASE_OFFSET) / GO_CHUNK_BYTES;
-
-	if (bits->chunk != chunk)
-		read_chunk(go, chunk, bits);
-	return bits->known;
-}
-
-/** The account of a page that no span covers. */
-static mw_account_id page_account(struct mw_go *go, uint64_t va,
-				  struct chunk_bits *bits)
-{
-	const struct go_accounts *a = &go->accounts;
-	uint64_t page = va / GO_PAGE_BYTES % CHUNK_PAGES;
-	const uint64_t *cached;
-
-	// Without a page allocator, every page has a span.
-	if (!go_has(go, GO_pageAlloc_chunks))
-		return a->torn;
-	if (!at_page(go, va, bits))
-		return a->reserved;
-	if (!bit(bits->allocated, page))
-		return bit(bits->scavenged, page) ? a->scavenged : a->idle;
-	cached = mw_map64_find(&go->cached_pages, va / GO_PAGE_BYTES);
-	if (cached)
-		return *cached > 1 ? a->scavenged : a->idle;
-	if (bit(bits->scavenged, page))
-		return a->scavenged;
-	// Allocated, but not a span yet: just now being made.
-	return a->torn;
-}
 
 /** A span in use, as it is met on the walk. */
 struct heap_span {
@@ -466,41 +257,12 @@ static void report_span(struct mw_go *go, const struct heap_span *span,
 			      go->accounts.gc_work);
 }
 
-/** Report the pages of [@va, @end) that have no span, joined by account. */
-static void report_free(struct mw_go *go, uint64_t va, uint64_t end,
-			struct chunk_bits *bits, struct mw_parts *parts)
-{
-	while (va < end) {
-		bool grown;
-		uint64_t until = mw_min(grown_until(go, va, &grown), end);
-
-		if (!grown) {
-			mw_part_range(parts, va, until - va,
-				      go->accounts.reserved);
-			va = until;
-			continue;
-		}
-		while (va < until) {
-			mw_account_id account = page_account(go, va, bits);
-			uint64_t start = va;
-
-			do
-				va += GO_PAGE_BYTES;
-			while (va < until &&
-			       page_account(go, va, bits) == account);
-			mw_part_range(parts, start, va - start, account);
-			if (account == go->accounts.torn)
-				go->drift.torn_bytes += va - start;
-		}
-	}
-}
-
 static struct mw_error *refine_region(void *ctx, const struct mw_claim *claim,
 				      struct mw_parts *parts)
 {
 	struct go_region *region = ctx;
 	struct mw_go *go = region->go;
-	struct chunk_bits bits = { .chunk = UINT64_MAX };
+	struct go_chunk_bits bits = { .chunk = UINT64_MAX };
 	struct window window = { 0 };
 	uint64_t pages = (region->end - region->start) / GO_PAGE_BYTES;
 	uint64_t free_from = 0; // the first page that is not reported yet
@@ -517,10 +279,10 @@ static struct mw_error *refine_region(void *ctx, const struct mw_claim *claim,
 		}
 		if (free_from < page) {
 			flush(go, &window, parts);
-			report_free(go,
-				    region->start + free_from * GO_PAGE_BYTES,
-				    region->start + page * GO_PAGE_BYTES,
-				    &bits, parts);
+			go_report_free_pages(
+				go, region->start + free_from * GO_PAGE_BYTES,
+				region->start + page * GO_PAGE_BYTES, &bits,
+				parts);
 		}
 		uint64_t start = region->start + page * GO_PAGE_BYTES;
 		struct heap_span span = {
@@ -536,8 +298,8 @@ static struct mw_error *refine_region(void *ctx, const struct mw_claim *claim,
 		free_from = page;
 	}
 	flush(go, &window, parts);
-	report_free(go, region->start + free_from * GO_PAGE_BYTES, region->end,
-		    &bits, parts);
+	go_report_free_pages(go, region->start + free_from * GO_PAGE_BYTES,
+			     region->end, &bits, parts);
 	return NULL;
 }
 
