@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mimalloc_int.h"
+#include "mw_hash.h"
+#include "mw_map64.h"
 
 /*
  * mimalloc 2: segments of 32 MiB (64 in 2.0.6), or more for one huge block, at
@@ -261,26 +263,29 @@ static bool is_kin(const struct segment *a, const struct segment *b)
 }
 
 /** The segment that most others agree with, NULL without any. */
-static const struct segment *most_common(const segments *found)
+static const struct segment *most_common(struct mimalloc *mi,
+					 const segments *found)
 {
+	struct mw_map64 counts = { 0 }; /* by key and layout */
 	const struct segment *best = NULL;
-	size_t most = 0;
+	uint64_t most = 0;
 
-	for (size_t i = 0; i < found->n; i++) {
-		size_t n = 0;
+	for (size_t i = 0; i < found->n && !mi->book.failed; i++) {
+		const struct segment *s = &found->v[i];
+		uint64_t layout = (uint64_t)(s->layout - layouts), *count;
 
 		// One that a thread is at work in need not be full.
-		if (!found->v[i].is_full ||
-		    (best && is_kin(best, &found->v[i])))
+		if (!s->is_full)
 			continue;
-		for (size_t k = 0; k < found->n; k++)
-			n += is_kin(&found->v[i], &found->v[k]) &&
-			     found->v[k].is_full;
-		if (n > most) {
-			most = n;
-			best = &found->v[i];
+		count = mw_map64_at(&counts, mw_hash_bytes(s->key, &layout,
+							   sizeof(layout)));
+		mi->book.failed |= !count;
+		if (count && ++*count > most) {
+			most = *count;
+			best = s;
 		}
 	}
+	mw_map64_free(&counts);
 	return best;
 }
 
@@ -291,7 +296,7 @@ bool mimalloc_v2(struct mimalloc *mi)
 	bool is_there;
 
 	find_segments(mi, &found);
-	best = most_common(&found);
+	best = most_common(mi, &found);
 	is_there = best;
 	for (size_t i = 0; best && i < found.n && !mi->book.failed; i++)
 		if (is_kin(best, &found.v[i]))
