@@ -202,25 +202,29 @@ static struct mw_error *scan(void *ctx, uint64_t va, const uint64_t *words,
 
 /* Pools */
 
-/** Mark the blocks of @p that are free. */
-static void mark_free(struct pymalloc *py, const struct layout *l,
+/** Mark the blocks of @p that are free; how many there are. */
+static uint32_t mark_free(struct pymalloc *py, const struct layout *l,
 		      const struct pool *p, const struct alloc_piece *piece)
 {
 	uint64_t at = p->next_free, blocks = p->start + POOL_HEAD;
-	uint32_t carved = (p->next - POOL_HEAD) / p->size;
+	uint32_t carved = (p->next - POOL_HEAD) / p->size, n = 0;
 
-	for (uint32_t i = carved; i < piece->count; i++)
+	for (uint32_t i = carved; i < piece->count; i++, n++)
 		alloc_book_set(&py->book, piece, i, ALLOC_FREE);
-	for (uint32_t i = 0; i < piece->count && at; i++) {
+	while (at) {
 		uint64_t slot = (at - blocks) / p->size;
 
 		if (at < blocks || at > p->start + l->pool_bytes - p->size ||
-		    (at - blocks) % p->size != 0)
-			return;
+		    (at - blocks) % p->size != 0 ||
+		    alloc_book_get(&py->book, piece, (uint32_t)slot) ==
+			    ALLOC_FREE)
+			break;
 		alloc_book_set(&py->book, piece, (uint32_t)slot, ALLOC_FREE);
+		n++;
 		if (!mw_target_read_u64(py->target, at, &at))
-			return;
+			break;
 	}
+	return n;
 }
 
 static void add_pool(struct pymalloc *py, const struct layout *l,
@@ -244,8 +248,10 @@ static void add_pool(struct pymalloc *py, const struct layout *l,
 	piece = alloc_book_slots(book, arena, ALLOC_METADATA, blocks, bytes,
 				 blocks, pool.size,
 				 (uint32_t)(bytes / pool.size));
-	if (piece != SIZE_MAX)
-		mark_free(py, l, &pool, &book->pieces.v[piece]);
+	if (piece != SIZE_MAX &&
+	    mark_free(py, l, &pool, &book->pieces.v[piece]) + pool.in_use !=
+		    book->pieces.v[piece].count)
+		book->arenas.v[arena]->figures->unsettled++;
 }
 
 static void add_reserved(struct pymalloc *py, uint32_t arena, uint64_t start,

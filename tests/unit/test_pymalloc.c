@@ -47,6 +47,7 @@ TEST(an_arena_is_told_to_the_byte)
 	assert_non_null(w.arena);
 	ASSERT_EQ(IN_USE, w.arena->in_use_bytes);
 	ASSERT_EQ(7 + 126 + 5, w.arena->in_use_blocks);
+	ASSERT_EQ(0, w.arena->unsettled);
 	ASSERT_EQ(IN_USE, fake_sink_bytes(&w.sink, HEAP "in-use"));
 	ASSERT_EQ(FREE, fake_sink_bytes(&w.sink, HEAP "free"));
 	ASSERT_EQ(FAKE_PY_POOL, fake_sink_bytes(&w.sink, HEAP "dirty"));
@@ -83,6 +84,19 @@ TEST(a_ring_of_free_blocks_ends)
 	finish(&py, &w);
 }
 
+TEST(a_pool_whose_list_and_count_differ_is_told)
+{
+	struct fake_pymalloc py;
+	struct walked w;
+
+	// The first of three free blocks is the last one now.
+	fake_pymalloc_init(&py);
+	fake_heap_write(&py.heap, FAKE_PY_ARENA + 48, 0);
+	walk(&py, &w);
+	ASSERT_EQ(1, w.arena->unsettled);
+	finish(&py, &w);
+}
+
 TEST(a_damaged_pool_is_torn)
 {
 	struct fake_pymalloc py;
@@ -103,6 +117,7 @@ int main(void)
 		CASE(an_arena_is_told_to_the_byte),
 		CASE(an_older_copy_of_the_array_is_none),
 		CASE(a_ring_of_free_blocks_ends),
+		CASE(a_pool_whose_list_and_count_differ_is_told),
 		CASE(a_damaged_pool_is_torn),
 	};
 
