@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`memwhy elf` says what readelf says, of every kind of file."""
 
+import concurrent.futures
 import glob
 import json
 import os
@@ -11,8 +12,9 @@ import subprocess
 
 import pytest
 
-from conftest import (Frozen, asm_program, c_program, cached, debian_file,
-                      go_program, needs_root, npm_file, run)
+from conftest import (PROGRAMS, Frozen, asm_program, c_program, cached,
+                      debian_file, go_program, needs_root, npm_file,
+                      plain_only, run)
 from readelf import Readelf
 
 
@@ -499,6 +501,35 @@ def test_a_file_that_breaks_off(tmp_path):
         assert re.match(r"memwhy: .*(offset|ELF)", done.stderr), done.stderr
     path.write_bytes(whole)
     assert run("elf", path).returncode == 0
+
+
+@plain_only
+@pytest.mark.parametrize("name", ["program", "object.o"])
+def test_small_files_that_break_off_at_every_byte(tmp_path, name):
+    """The sanitized one has unit tests that do the same to the tables."""
+    source = PROGRAMS / "minimal.asm"
+    for command in (["nasm", "-f", "elf64", "-o", "object.o", source],
+                    ["ld", "-n", "-o", "program", "object.o"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    whole = (tmp_path / name).read_bytes()
+
+    def try_size(size):
+        path = tmp_path / f"{size}"
+        path.write_bytes(whole[:size])
+        told = run("elf", path)
+        # Where the tables are whole, the layout tells what is missing.
+        assert told.returncode == 1 and \
+            re.match(r"memwhy: .*(offset|ELF)", told.stderr) or \
+            "behind the end of the file" in told.stdout, (size, told)
+        command = [["syms", path], ["disas", path, "_start"]][size % 2]
+        done = run(*command)
+        assert done.returncode in (0, 1), (size, done.stderr)
+        assert done.returncode == 0 or done.stderr.startswith("memwhy: ")
+        path.unlink()
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        # The last byte of the object file is padding.
+        list(pool.map(try_size, range(len(whole) - 1)))
 
 
 def test_what_is_no_elf_file(tmp_path):
