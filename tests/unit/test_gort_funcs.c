@@ -244,35 +244,50 @@ TEST(damage_is_an_error)
 	mw_go_funcs_close(NULL);
 }
 
+/** Ask for all that a damaged table may still tell. */
+static void use_damaged(struct pcln_image *image)
+{
+	const struct mw_go_reader reader = pcln_image_reader(image);
+	struct mw_go_funcs *funcs = NULL;
+
+	ASSERT_OK(mw_go_funcs_new(&reader, &funcs));
+	mw_error_free(mw_go_funcs_add(funcs, &image->tables));
+	for (uint64_t pc = 0; pc < 0x110; pc += 7) {
+		struct mw_go_line l[8];
+		struct mw_go_func f;
+		uint64_t va = PCLN_IMAGE_TEXT + pc;
+
+		if (!mw_go_func_of(funcs, va, &f))
+			continue;
+		assert_true(f.entry <= va && va < f.end);
+		assert_in_range(mw_go_lines(funcs, &f, va, l, 8), 1, 8);
+	}
+	mw_go_funcs_close(funcs);
+}
+
 TEST(any_byte_may_be_wrong)
 {
+	const uint8_t changes[] = { 0x01, 0x80, 0xff };
 	struct pcln_image good, image;
 
 	for (size_t m = 0; m < MW_COUNT(minors); m++) {
 		pcln_image_make(&good, minors[m]);
 		for (size_t at = 0; at < good.size * 3; at++) {
-			const uint8_t changes[] = { 0x01, 0x80, 0xff };
-			struct mw_go_funcs *funcs = NULL;
-
 			image = good;
 			image.bytes[at / 3] ^= changes[at % 3];
-			const struct mw_go_reader reader =
-				pcln_image_reader(&image);
-			ASSERT_OK(mw_go_funcs_new(&reader, &funcs));
-			mw_error_free(mw_go_funcs_add(funcs, &image.tables));
-			for (uint64_t pc = 0; pc < 0x110; pc += 7) {
-				struct mw_go_line l[8];
-				struct mw_go_func f;
-				uint64_t va = PCLN_IMAGE_TEXT + pc;
-
-				if (!mw_go_func_of(funcs, va, &f))
-					continue;
-				assert_true(f.entry <= va && va < f.end);
-				assert_in_range(mw_go_lines(funcs, &f, va, l,
-							    8), 1, 8);
-			}
-			mw_go_funcs_close(funcs);
+			use_damaged(&image);
 		}
+	}
+}
+
+TEST(it_may_break_off_at_every_byte)
+{
+	struct pcln_image image;
+
+	for (size_t m = 0; m < MW_COUNT(minors); m++) {
+		pcln_image_make(&image, minors[m]);
+		while (image.size-- > 0)
+			use_damaged(&image);
 	}
 }
 
@@ -316,6 +331,7 @@ int main(void)
 		CASE(packages_are_told_from_names),
 		CASE(damage_is_an_error),
 		CASE(any_byte_may_be_wrong),
+		CASE(it_may_break_off_at_every_byte),
 		CASE(memory_may_run_out),
 	};
 
