@@ -338,6 +338,22 @@ def smaps_totals(pid):
     return sums
 
 
+def smaps_rows(pid):
+    """Each mapping of /proc/PID/smaps, sizes in bytes."""
+    rows = []
+    with open(f"/proc/{pid}/smaps") as file:
+        for line in file:
+            words = line.split()
+            if "-" in words[0] and not words[0].endswith(":"):
+                first, last = words[0].split("-")
+                rows.append({"start": int(first, 16), "end": int(last, 16),
+                             "perms": words[1], "offset": int(words[2], 16),
+                             "path": line[73:].rstrip("\n")})
+            elif len(words) == 3:
+                rows[-1][words[0][:-1]] = int(words[1]) * 1024
+    return rows
+
+
 def status(pid):
     """/proc/PID/status, sizes in bytes."""
     values = {}

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from conftest import (MEMWHY, asm_program, c_program, cached, go_program, need,
-                      run, toolchain)
+                      plain_only, run, toolchain)
 
 VERSIONS = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
             "1.15.15", "1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14",
@@ -179,6 +179,7 @@ def same_as_objdump(path, functions, syntax):
     return count
 
 
+@plain_only
 @pytest.mark.parametrize("syntax", ["intel", "att"])
 @pytest.mark.parametrize("path", ["/bin/bash", "libstdc++.so.6"])
 def test_programs_of_debian(path, syntax):

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import (PROGRAMS, Frozen, asm_program, c_program, cached,
                       debian_file, go_program, needs_root, npm_file,
-                      plain_only, run)
+                      plain_only, run, smaps_rows)
 from readelf import Readelf
 
 
@@ -619,6 +619,26 @@ def check_pages(target, answer):
                 assert mapped[addresses] == perms
 
 
+def check_smaps(target, answer):
+    """Segments that are a mapping of their own against its figures."""
+    figures = {f"{m['start']:x}-{m['end']:x}": m
+               for m in smaps_rows(target.pid)}
+    checked = shared = 0
+    for row in answer["segments"]["rows"]:
+        mapping = figures.get((row["mapping"] or "").partition(" ")[0])
+        if row["type"] != "LOAD" or "," in row["mapping"] or \
+                mapping["end"] - mapping["start"] != row["pages"] * 4096:
+            continue
+        assert row["resident_pages"] * 4096 == mapping["Rss"]
+        assert row["dirty_pages"] * 4096 == mapping["Anonymous"]
+        assert row["shared_pages"] * 4096 == mapping["Shared_Clean"] + \
+            mapping["Shared_Dirty"]
+        checked += 1
+        shared += row["shared_pages"]
+    assert checked >= 2
+    return shared
+
+
 @pytest.fixture
 def kinds(start, tmp_path):
     """A running C program."""
@@ -642,8 +662,10 @@ def test_a_process(kinds, image):
         for row, want in zip(answer[part]["rows"], file[part]["rows"]):
             assert {k: row[k] for k in want} == want
     with Frozen(target.pid):
-        check_pages(target, elf(target, *([f"--image={image}"] if image
-                                          else [])))
+        answer = elf(target, *([f"--image={image}"] if image else []))
+        check_pages(target, answer)
+        # Others have the C library in their memory, too.
+        assert check_smaps(target, answer) > 0 or not image
 
 
 @needs_root

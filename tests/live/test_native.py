@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from conftest import (PAGE, Frozen, asm_program, c_program,
-                      check_against_smaps, ledger, maps, run, smaps_totals,
-                      wait_for, is_idle)
+                      check_against_smaps, ledger, maps, run, smaps_rows,
+                      smaps_totals, wait_for, is_idle)
 
 
 def row_at(rows, address):
@@ -54,22 +54,6 @@ def test_every_kind_of_mapping(kinds):
     assert result.bytes("malloc/glibc/main/in-use") > 0
     with Frozen(kinds.pid):
         check_against_smaps(kinds.pid, ledger(kinds))
-
-
-def smaps_rows(pid):
-    """Each mapping of /proc/PID/smaps, sizes in bytes."""
-    rows = []
-    with open(f"/proc/{pid}/smaps") as file:
-        for line in file:
-            words = line.split()
-            if "-" in words[0] and not words[0].endswith(":"):
-                first, last = words[0].split("-")
-                rows.append({"start": int(first, 16), "end": int(last, 16),
-                             "perms": words[1], "offset": int(words[2], 16),
-                             "path": line[73:].rstrip("\n")})
-            elif len(words) == 3:
-                rows[-1][words[0][:-1]] = int(words[1]) * 1024
-    return rows
 
 
 def test_maps_has_the_kernels_figures(kinds):
