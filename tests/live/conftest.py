@@ -119,8 +119,9 @@ def debian_file(package, inside):
     """A file of a Debian package, which is unpacked and not installed."""
     def make(path):
         path.mkdir()
-        subprocess.run(["apt-get", "download", "-qq", package], cwd=path,
-                       check=True, capture_output=True)
+        done = subprocess.run(["apt-get", "download", "-qq", package],
+                              cwd=path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
         deb = next(path.glob("*.deb"))
         subprocess.run(["dpkg-deb", "-x", deb, path / "root"], check=True)
         deb.unlink()

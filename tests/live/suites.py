@@ -51,6 +51,8 @@ def lists(suite):
            "-o", "Dir::Etc::sourceparts=-",
            "-o", f"Dir::State::lists={path / 'lists'}",
            "-o", "Dir::State::status=/dev/null",
+           # The user that apt would become cannot enter the folder.
+           "-o", "APT::Sandbox::User=root",
            "-o", f"Dir::Cache={path / 'cache'}"]
     return folder, apt, subprocess.run([*apt, "update"], text=True,
                                        capture_output=True)

@@ -15,6 +15,7 @@ from conftest import (MEMWHY, Frozen, c_program, go_program, is_idle,
                       is_root, ledger, need, run, smaps_totals, status,
                       wait_for)
 from mallocs import preload
+from swaps import swap  # noqa: F401
 
 MIB = 1 << 20
 
@@ -343,37 +344,7 @@ def test_shared_pages(start):
 
 # Swap
 
-def swap_free():
-    for line in open("/proc/meminfo", encoding="utf-8"):
-        if line.startswith("SwapFree:"):
-            return int(line.split()[1]) << 10
-    return 0
-
-
-@pytest.fixture
-def swap():
-    """Room in swap; on a machine without, in a file for this test."""
-    if swap_free() >= 64 * MIB:
-        yield
-        return
-    if not is_root():
-        pytest.skip("this machine has no swap, and only root can add some")
-    name = f"/var/tmp/memwhy-swap-{os.getpid()}"
-    with open(name, "wb") as file:
-        os.chmod(name, 0o600)
-        file.write(bytes(64 * MIB))
-    try:
-        subprocess.run(["mkswap", name], check=True, capture_output=True)
-        on = subprocess.run(["swapon", name], capture_output=True, text=True)
-        if on.returncode:
-            pytest.skip(f"this kernel takes no swap file: {on.stderr}")
-        yield
-        subprocess.run(["swapoff", name], check=True)
-    finally:
-        os.unlink(name)
-
-
-def test_swapped_out(start, swap):
+def test_swapped_out(start, swap):  # noqa: F811
     name = "swapped-out"
     program = c_program("remarkable", flags=["-pthread"])
     loud = start(program, "paged_out")

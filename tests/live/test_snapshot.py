@@ -17,6 +17,7 @@ from conftest import (MEMWHY, PAGE, asm_program, c_program, debian_file,
                       delve, figures, go_program, ledger, maps, need,
                       needs_root, run, status, thread_states, wait_for,
                       while_still)
+from swaps import swap  # noqa: F401
 
 
 def snapshot(target, path, *arguments):
@@ -396,17 +397,9 @@ sys.stdin.read()
 
 
 @needs_root
-def test_swapped_pages_stay_in_swap(start, tmp_path):
+def test_swapped_pages_stay_in_swap(start, swap, tmp_path):  # noqa: F811
     """They are told in the ledger, and not read in."""
-    swap = tmp_path / "swap"
-    subprocess.run(["dd", "if=/dev/zero", f"of={swap}", "bs=1M", "count=64"],
-                   check=True, capture_output=True)
-    swap.chmod(0o600)
-    subprocess.run(["mkswap", swap], check=True, capture_output=True)
-    if subprocess.run(["swapon", swap], capture_output=True).returncode:
-        pytest.skip("the kernel takes no swap file here")
-    try:
-        target = start(sys.executable, "-c", """
+    target = start(sys.executable, "-c", """
 import ctypes, mmap, sys
 m = mmap.mmap(-1, 16 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 m.write(b"x" * (16 << 20))
@@ -415,10 +408,8 @@ ctypes.CDLL(None).madvise(ctypes.c_void_p(ctypes.addressof(
 sys.stderr.write("end 0\\n"); sys.stderr.flush()
 sys.stdin.read()
 """)
-        if status(target.pid).get("VmSwap", 0) < 8 << 20:
-            pytest.skip("MADV_PAGEOUT did not page out")
-        live, row, path = check_same(target, tmp_path)
-        assert live.totals["swap_bytes"] >= 8 << 20
-        target.kill()
-    finally:
-        subprocess.run(["swapoff", swap], check=True)
+    if status(target.pid).get("VmSwap", 0) < 8 << 20:
+        pytest.skip("MADV_PAGEOUT did not page out")
+    live, row, path = check_same(target, tmp_path)
+    assert live.totals["swap_bytes"] >= 8 << 20
+    target.kill()

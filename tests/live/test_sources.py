@@ -12,6 +12,7 @@ import pytest
 from conftest import (MEMWHY, PAGE, Frozen, Ledger, c_program,
                       check_against_smaps, go_program, is_idle, ledger, maps,
                       needs_root, smaps_totals, status, wait_for)
+from swaps import swap  # noqa: F401
 from test_bad_input import as_nobody, public_memwhy  # noqa: F401
 
 
@@ -76,30 +77,9 @@ def test_pss_adds_up(start):
 
 
 @needs_root
-def test_swap(start, tmp_path):
+def test_swap(start, swap):  # noqa: F811
     """Pages in swap are told as such, and are not read, which would bring
     them back."""
-    swap = pathlib.Path(subprocess.run(
-        ["mktemp", "/var/tmp/memwhy-swap-XXXXXX"], check=True,
-        capture_output=True, text=True).stdout.strip())
-    try:
-        subprocess.run(["dd", "if=/dev/zero", f"of={swap}", "bs=1M",
-                        "count=256", "status=none"], check=True)
-        swap.chmod(0o600)
-        subprocess.run(["mkswap", "-q", swap], check=True)
-        done = subprocess.run(["swapon", swap], capture_output=True,
-                              text=True)
-        if done.returncode != 0:
-            pytest.skip(f"swap cannot be turned on here: {done.stderr}")
-        try:
-            check_swapped(start)
-        finally:
-            subprocess.run(["swapoff", swap], check=True)
-    finally:
-        swap.unlink()
-
-
-def check_swapped(start):
     target = start(go_program("objects", "1.26.8", "stripped"))
     wait_for(lambda: is_idle(target.pid), "the target to rest")
     os.kill(target.pid, 19)
