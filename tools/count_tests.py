@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""count_tests.py FOLDER: add up the JUnit files of a folder.
+"""count_tests.py FOLDER SUITE…: add up the JUnit files FOLDER/SUITE.xml.
 
-Prints what failed and, last, one line: N passed, N failed[, N skipped].
-Exits with 1 when a test failed or none ran.
+Prints what failed and, last, one line: N passed, N failed[, N skipped]. A suite
+that left no file, or half a one, is a failure. Exits with 1 when a test failed
+or none ran.
 """
 
 import pathlib
@@ -19,22 +20,32 @@ def outcome(case):
     return ("passed", "") if skip is None else ("skipped", skip.get("message"))
 
 
+def add_up(path, count):
+    """Add to @count what a file tells."""
+    for suite in ET.parse(path).iter("testsuite"):
+        broken = int(suite.get("errors", 0)) + int(suite.get("failures", 0))
+        for case in suite.iter("testcase"):
+            result, why = outcome(case)
+            count[result] += 1
+            broken -= result == "failed"
+            if result != "passed":
+                print(f"{result}: {path.stem}: {case.get('classname')} "
+                      f"{case.get('name')} {why}")
+        # A program that died has no test case to its name.
+        if broken > 0:
+            count["failed"] += broken
+            print(f"failed: {path.stem}: {suite.get('name')} broke off")
+
+
 def main():
+    folder, *suites = sys.argv[1:]
     count = {"passed": 0, "failed": 0, "skipped": 0}
-    for path in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
-        for suite in ET.parse(path).iter("testsuite"):
-            broken = int(suite.get("errors", 0)) + int(suite.get("failures", 0))
-            for case in suite.iter("testcase"):
-                result, why = outcome(case)
-                count[result] += 1
-                broken -= result == "failed"
-                if result != "passed":
-                    print(f"{result}: {path.stem}: {case.get('classname')} "
-                          f"{case.get('name')} {why}")
-            # A program that died has no test case to its name.
-            if broken > 0:
-                count["failed"] += broken
-                print(f"failed: {path.stem}: {suite.get('name')} broke off")
+    for suite in suites:
+        try:
+            add_up(pathlib.Path(folder) / f"{suite}.xml", count)
+        except (OSError, ET.ParseError) as error:
+            count["failed"] += 1
+            print(f"failed: {suite}: it did not run to its end: {error}")
     line = f"{count['passed']} passed, {count['failed']} failed"
     if count["skipped"]:
         line += f", {count['skipped']} skipped"
