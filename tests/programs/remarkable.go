@@ -33,13 +33,23 @@ func touch(bytes int) []byte {
 // idle frees 64 MiB; with give, all of it goes back to the kernel. It stops
 // itself in the end, so that the scavenger does not go on meanwhile.
 func idle(give bool) {
-	for i := 0; i < 64; i++ {
-		keep = append(keep, touch(mib))
-	}
-	keep = nil
-	runtime.GC()
-	if give {
+	// FreeOSMemory leaves some MiB now and then, as the runtime itself says,
+	// and leaves them when it is called again.
+	for round := 0; round < 100; round++ {
+		for i := 0; i < 64; i++ {
+			keep = append(keep, touch(mib))
+		}
+		keep = nil
+		runtime.GC()
+		if !give {
+			return
+		}
 		debug.FreeOSMemory()
+		var ms runtime.MemStats
+		runtime.ReadMemStats(&ms)
+		if ms.HeapIdle-ms.HeapReleased < mib {
+			return
+		}
 	}
 }
 
