@@ -334,8 +334,14 @@ def test_shared_pages(start):
     # Until then they still make pages their own.
     for pid in [loud.pid, *children(loud.pid)]:
         wait_for(lambda pid=pid: is_idle(pid), "the programs to sleep")
-    found = findings(loud, "--pss")["rss-counts-shared-pages"]
-    sums = smaps_totals(loud.pid)
+
+    def undisturbed():
+        """Other processes share its libraries, and come and go."""
+        before = smaps_totals(loud.pid)
+        found = findings(loud, "--pss")["rss-counts-shared-pages"]
+        return smaps_totals(loud.pid) == before and (found, before)
+
+    found, sums = wait_for(undisturbed, "no process to come or go")
     # Less the libraries: all of it but some MiB.
     assert 0 <= sums["Rss"] - sums["Pss"] - found["bytes"] < 8 * MIB
     assert "rss-counts-shared-pages" not in findings(loud)
