@@ -65,6 +65,18 @@ static struct mw_error *take(void *ctx, enum glibc_kind kind, uint64_t start,
 	return NULL;
 }
 
+/** Whether the chunk behind @chunk says, as the walk will see, that it is free. */
+static bool is_free(struct glibc *glibc, uint64_t chunk)
+{
+	uint64_t size, next;
+
+	return glibc_word(glibc, chunk + CHUNK_SIZE, &size) &&
+	       glibc_word(glibc,
+			  chunk + (size & ~(uint64_t)SIZE_FLAGS) + CHUNK_SIZE,
+			  &next) &&
+	       !(next & PREV_INUSE);
+}
+
 /** Mark what the first of the bins, a ring through its head, has. */
 static struct mw_error *mark_unsorted(struct glibc *glibc,
 				      const struct glibc_arena *arena)
@@ -78,6 +90,9 @@ static struct mw_error *mark_unsorted(struct glibc *glibc,
 		return NULL;
 	for (unsigned n = 0; n < MAX_UNSORTED && node != first - CHUNK_FD;
 	     n++) {
+		// A damaged list may lead to what is in use.
+		if (!is_free(glibc, node))
+			break;
 		error = glibc_mark(glibc, node, GLIBC_MARK_UNSORTED, &is_new);
 		if (error || !is_new ||
 		    !mw_target_peek(glibc->target, node + CHUNK_FD, &node,
