@@ -16,7 +16,8 @@
 
 #define SPAN_ROOM 256
 #define BATCH_SPANS 256
-#define MAX_SPINE (1 << 20)
+#define MAX_SPANS (1 << 20) /* by which the blocks of sets are bounded */
+#define MAX_SETS 4096
 #define MAX_LIST (1 << 22)
 #define MAX_PS 65536
 
@@ -25,6 +26,11 @@ struct holders {
 	struct mw_go *go;
 	struct mw_map64 of;
 	uint64_t value; /* that is being given */
+	/*
+	 * Blocks that sets may yet have: in a sound runtime they hold all spans
+	 * but once, and each set has one that is not full.
+	 */
+	uint64_t blocks_left;
 };
 
 static struct mw_error *hold(struct holders *h, uint64_t span, uint64_t value)
@@ -63,8 +69,9 @@ static struct mw_error *hold_set(struct holders *h, uint64_t set,
 
 	if (!go_read(h->go, set, GO_spanSet_spine, &spine) || !spine ||
 	    !go_read(h->go, set, GO_spanSet_spineLen, &len) ||
-	    len > MAX_SPINE)
+	    len > h->blocks_left)
 		return NULL;
+	h->blocks_left -= len;
 	h->value = holder;
 	return go_each_pointer(h->go, spine, len, hold_block, h);
 }
@@ -300,7 +307,10 @@ struct mw_error *mw_go_spans_read(struct mw_go *go, struct mw_go_spans *ret)
 struct mw_error *mw_go_spans_find_holders(struct mw_go *go,
 					  struct mw_go_spans *spans)
 {
-	struct holders holders = { .go = go };
+	struct holders holders = {
+		.go = go,
+		.blocks_left = mw_min(go->allspans.len, MAX_SPANS) + MAX_SETS,
+	};
 	uint64_t sweepgen = 0;
 	struct mw_error *error;
 
