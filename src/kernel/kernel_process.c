@@ -124,7 +124,7 @@ struct mw_error *mw_process_open(pid_t pid, struct mw_process **ret)
 	if (!process)
 		return mw_error_nomem();
 	process->pid = process->task = pid;
-	process->proc_fd = -1;
+	process->proc_fd = process->mem_fd = -1;
 	snprintf(name, sizeof(name), "/proc/%d", pid);
 	process->dir_fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (process->dir_fd < 0)
@@ -149,6 +149,9 @@ struct mw_error *mw_process_open(pid_t pid, struct mw_process **ret)
 	error = check_has_memory(process, stat, status.state);
 	if (error)
 		return error;
+	if (mw_kernel_has_relatives(process))
+		process->mem_fd = openat(process->proc_fd, "mem",
+					 O_RDONLY | O_CLOEXEC);
 	*ret = mw_steal(process);
 	return NULL;
 }
@@ -161,6 +164,8 @@ void mw_process_close(struct mw_process *process)
 		close(process->proc_fd);
 	if (process->dir_fd >= 0)
 		close(process->dir_fd);
+	if (process->mem_fd >= 0)
+		close(process->mem_fd);
 	mw_free(process);
 }
 

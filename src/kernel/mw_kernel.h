@@ -180,6 +180,19 @@ struct mw_remote {
 size_t mw_process_read_many(struct mw_process *process,
 			    const struct mw_remote *ranges, size_t count);
 
+/** Whether a page of its private memory may be another process's since fork(). */
+bool mw_process_may_share(const struct mw_process *process);
+
+/**
+ * mw_process_read() of such pages, in readable private mappings of memory and
+ * files only: of devices it would read their registers. The other way, in which
+ * the kernel pins pages, it would first give the target a copy of its own
+ * (gup_must_unshare() in mm/gup.c, since Linux 5.19). This takes about twice as
+ * long for much.
+ */
+size_t mw_process_read_shared(struct mw_process *process, uint64_t va,
+			      void *to, size_t bytes);
+
 /** Whether the kernel lets us read the target's memory at all. */
 bool mw_process_may_read(struct mw_process *process);
 

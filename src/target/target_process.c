@@ -6,10 +6,45 @@
 
 /* A live process. */
 
+/** Whether all of @range is in memory and files that are mapped privately. */
+static bool is_private(const struct mw_target *target,
+		       const struct mw_remote *range)
+{
+	const struct mw_mappings *maps = &target->maps;
+	uint64_t end = range->va + range->bytes;
+
+	for (size_t i = mw_mappings_after(maps, range->va);
+	     i < maps->list.n && maps->list.v[i].start < end; i++) {
+		const struct mw_mapping *m = &maps->list.v[i];
+
+		if (!(m->perms & MW_PERM_R) || (m->perms & MW_PERM_SHARED) ||
+		    strncmp(mw_mapping_path(maps, m), "/dev/", 5) == 0)
+			return false;
+	}
+	return true;
+}
+
 static size_t read_present(const struct mw_target *target,
 			   const struct mw_remote *ranges, size_t count)
 {
-	return mw_process_read_many(target->of.process, ranges, count);
+	struct mw_process *process = target->of.process;
+	size_t done = 0;
+
+	if (!mw_process_may_share(process))
+		return mw_process_read_many(process, ranges, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct mw_remote *r = &ranges[i];
+		size_t got = is_private(target, r)
+				     ? mw_process_read_shared(process, r->va,
+							      r->to, r->bytes)
+				     : mw_process_read(process, r->va, r->to,
+						       r->bytes);
+
+		done += got;
+		if (got < r->bytes)
+			break;
+	}
+	return done;
 }
 
 /** Fill the absent page at @va of @mapping. False when it cannot be known. */

@@ -249,3 +249,50 @@ def test_32_bit_process(start, tmp_path):
     assert result.json["target"]["bits"] == 32
     assert any("32-bit" in note for note in result.json["notes"])
     assert "32-bit" in run("ledger", target.pid).stderr
+
+
+FORKED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static char data[1 << 20] = "x";
+int main(void)
+{
+	memset(data, 1, sizeof(data));
+	for (int i = 0; i < 5000; i++)
+		memset(malloc(1000), i, 1000);
+	if (fork() == 0) {
+		getchar();
+		return 0;
+	}
+	fputs("end 0\\n", stderr);
+	getchar();
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("command", [
+    ["ledger"], ["ledger", "--stop"], ["malloc"], ["malloc", "--contents"],
+    ["malloc", "--leaks", "--stop"], ["search", "--hex", "0123456789"],
+    ["strings"], ["syms"], ["snapshot"]])
+def test_pages_shared_since_fork_stay_shared(start, tmp_path, command):
+    """Most ways to read a page make the kernel copy it for the target."""
+    source = tmp_path / "forked.c"
+    source.write_text(FORKED)
+    program = tmp_path / "forked"
+    subprocess.run(["gcc", "-O1", "-w", "-o", program, source], check=True)
+    target = start(program)
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+
+    def shared():
+        return sum(row["Shared_Dirty"] for row in smaps_rows(target.pid))
+
+    before = shared()
+    assert before > 5 << 20
+    words = [*command[:1], target.pid, *command[1:]]
+    if command == ["snapshot"]:
+        words += ["-o", tmp_path / "core"]
+    assert run(*words).returncode in (0, 1)
+    assert shared() == before
