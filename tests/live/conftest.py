@@ -196,6 +196,12 @@ def is_idle(pid):
     return True
 
 
+def is_executing(pid):
+    """Whether execve() is done: only then the kernel knows where code is."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return int(file.read().rpartition(")")[2].split()[23]) != 0
+
+
 class Target:
     """A running program. Those of tests/programs report figures on standard
     error, a name and a number a line, up to the line `end 0`."""
@@ -207,6 +213,8 @@ class Target:
             stderr=subprocess.PIPE if reports else subprocess.DEVNULL,
             text=True, **options)
         self.pid = self.process.pid
+        wait_for(lambda: self.process.poll() is not None or
+                 is_executing(self.pid), "the program to begin")
         self.figures = self.read_report() if reports else {}
 
     def read_report(self):

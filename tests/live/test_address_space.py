@@ -128,7 +128,8 @@ def test_smallest_program(start):
         end - start for start, end, _, _ in rows)
     assert result.below("unknown", "vsz") == 0
     # Page by page, against the kernel's own bits.
-    pages = {int(row["start"], 16): row for row in maps(target, "--by-page")}
+    pages = {int(row["start"], 16) + 4096 * i
+             for row in maps(target, "--by-page") for i in range(row["pages"])}
     with open(f"/proc/{target.pid}/pagemap", "rb") as pagemap:
         for begin, end, _, name in rows:
             for va in range(begin, end, 4096):
