@@ -36,6 +36,17 @@ class Running:
     item = None
 
 
+def mirror():
+    """Where this machine has its own Debian packages from."""
+    done = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)",
+         "Created-By: Packages", "Label: Debian"],
+        text=True, capture_output=True)
+    if not done.stdout:
+        pytest.skip(f"apt knows no mirror of Debian: {done.stderr.strip()}")
+    return done.stdout.split()[0]
+
+
 @functools.lru_cache(maxsize=None)
 def lists(suite):
     """A folder with the lists of a suite's packages, until the tests end; the
@@ -45,8 +56,7 @@ def lists(suite):
     (path / "lists" / "partial").mkdir(parents=True)
     (path / "cache" / "archives" / "partial").mkdir(parents=True)
     sources = path / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] "
-                       f"http://deb.debian.org/debian {suite} main\n")
+    sources.write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
     apt = ["apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={sources}",
            "-o", "Dir::Etc::sourceparts=-",
            "-o", f"Dir::State::lists={path / 'lists'}",
