@@ -3,6 +3,7 @@
 #define GORT_INT_H
 
 #include "mw_go_funcs.h"
+#include "mw_go_spans.h"
 #include "mw_gort.h"
 #include "mw_map64.h"
 #include "mw_part_list.h"
@@ -359,6 +360,8 @@ bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret);
 /** The same from a copy of its bytes, with 8 bytes of room behind them. */
 bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
 		   struct go_span *ret);
+/** @span, whose mspan is at @va, for others; without what it does not tell. */
+struct mw_go_span go_describe_span(const struct go_span *span, uint64_t va);
 /** Whether the layout has what leads from a page to its span. */
 bool go_has_index(const struct mw_go *go);
 /** Load what leads from pages to spans from the mheap at @mheap. */

@@ -121,18 +121,7 @@ static void find_span(const struct mw_go *go, uint64_t va,
 		       span.start + span.pages * GO_PAGE_BYTES))
 		return;
 	ret->has_span = true;
-	ret->span = (struct mw_go_span){
-		.address = span.start,
-		.descriptor = mspan,
-		.pages = span.pages,
-		.elem_bytes = span.elem_bytes,
-		.elems = (uint32_t)span.elems,
-		.allocated = (uint32_t)span.allocated,
-		.state = span.state,
-		.class = span.class >> 1,
-		.is_noscan = span.class & 1,
-		.is_user_arena = span.is_user_arena,
-	};
+	ret->span = go_describe_span(&span, mspan);
 	if (go_read(go, mspan, GO_mspan_sweepgen, &sweepgen) &&
 	    go_read(go, go->mheap, GO_mheap_sweepgen, &heap))
 		ret->span.sweep = (int8_t)mw_min(

@@ -196,19 +196,7 @@ static bool add_span(struct reader *r, uint64_t va, const uint8_t *bytes)
 	to = mw_vec_push(&r->out->list);
 	if (!to)
 		return false;
-	*to = (struct mw_go_span){
-		.address = span.start,
-		.descriptor = va,
-		.pages = span.pages,
-		.elem_bytes = span.elem_bytes,
-		.elems = (uint32_t)span.elems,
-		.allocated = (uint32_t)span.allocated,
-		.state = span.state,
-		.class = span.class >> 1,
-		.is_noscan = span.class & 1,
-		.is_user_arena = span.is_user_arena,
-		.holder = MW_GO_HELD_BY_NONE,
-	};
+	*to = go_describe_span(&span, va);
 	if (go_has(go, GO_mspan_sweepgen)) {
 		int32_t sweep = (int32_t)((uint32_t)go_get(go, bytes,
 							   GO_mspan_sweepgen) -

@@ -140,6 +140,23 @@ bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret)
 	       go_parse_span(go, bytes, ret);
 }
 
+struct mw_go_span go_describe_span(const struct go_span *span, uint64_t va)
+{
+	return (struct mw_go_span){
+		.address = span->start,
+		.descriptor = va,
+		.pages = span->pages,
+		.elem_bytes = span->elem_bytes,
+		.elems = (uint32_t)span->elems,
+		.allocated = (uint32_t)span->allocated,
+		.state = span->state,
+		.class = span->class >> 1,
+		.is_noscan = span->class & 1,
+		.is_user_arena = span->is_user_arena,
+		.holder = MW_GO_HELD_BY_NONE,
+	};
+}
+
 /* Digests */
 
 static struct go_digest digest_of(const struct go_span *span)
