@@ -72,12 +72,20 @@ struct mw_error *leak_groups_add(struct leak_groups *groups,
 	return NULL;
 }
 
+/** What is surely lost first, whatever its size: rows may be cut off. */
 static int by_weight(const void *a, const void *b)
 {
+	static const int ranks[] = {
+		[MW_LEAK_DEFINITE] = 0,
+		[MW_LEAK_INDIRECT] = 1,
+		[MW_LEAK_POSSIBLE] = 2,
+	};
 	const struct leak_group *x = a, *y = b;
 	uint64_t xs = leak_group_bytes(x) + x->indirect_bytes;
 	uint64_t ys = leak_group_bytes(y) + y->indirect_bytes;
 
+	if (x->kind != y->kind)
+		return ranks[x->kind] - ranks[y->kind];
 	if (xs != ys)
 		return xs > ys ? -1 : 1;
 	return x->example < y->example ? -1 : x->example > y->example;

@@ -215,6 +215,10 @@ def test_cgo(start, version):
     size = target.figures
     sums = found(result)
     garbage = sums.pop(("definite", size["in_garbage_usable"]))
+    # The C library has a block of zeros to whose inside it points; its start
+    # stands somewhere in most runs, but not in all.
+    possible = [key for key in sums if key[0] == "possible"]
+    assert sum(sums.pop(key)[0] for key in possible) <= 1
     # The last one may still stand in a frame of the runtime's.
     assert garbage in ((100, 0), (99, 0))
     assert sums == {
