@@ -237,12 +237,17 @@ static struct mw_error *reach_stage(struct boot *boot,
 				    const struct mw_trace_event *event)
 {
 	bool has_owner = boot->open.n > 0;
+	// Then what has changed in stages that go on is told, too.
+	bool is_end = stage->is_last ||
+		      (stage->how != BOOT_CALL && boot->until &&
+		       boot_is_called(stage->name, stage->function,
+				      boot->until));
 	struct mw_error *error = NULL;
 
 	stage->is_reached = true;
 	if (stage->how != BOOT_THREAD)
 		error = end_inits(boot);
-	while (stage->is_last && boot->open.n > 0 && !error)
+	while (is_end && boot->open.n > 0 && !error)
 		error = end_innermost(boot);
 	if (error)
 		return error;
