@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from conftest import go_program, run
+from conftest import go_program, run, wait_for
 from go_figures import command, go_command, memstats, read_idle
 from test_cores import gcore
 from test_go_memstats import (check_memstats, check_metrics,
@@ -34,12 +34,19 @@ def test_books_of_a_core(start, tmp_path, take, version):
     for letter in "sas":
         command(target, letter)
 
-    def read(target):
-        """Alive and as a core, in the same moment."""
-        alive = {name: go_command(name, target)["rows"]
-                 for name in ("spans", "classes")}
+    def look():
+        return {name: go_command(name, target)["rows"]
+                for name in ("spans", "classes")}
+
+    def undisturbed():
+        """The runtime also does what its figures do not tell."""
+        alive = look()
         core = take(target, tmp_path)
-        return memstats(core), alive, core
+        return look() == alive and (memstats(core), alive, core)
+
+    def read(_):
+        """Alive and as a core, in the same moment."""
+        return wait_for(undisturbed, "spans to stay as they are")
 
     (answer, alive, core), report = read_idle(target, read=read)
     check_memstats(answer, report)
