@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,22 +14,16 @@
  * execve() shares none, so all of them run the same executable.
  */
 
-static void close_dirp(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /** Whether the two are called alike, for what else is told of nobody else's. */
-static bool is_called(int proc_fd, const char *pid, const char *comm)
+static bool is_called(pid_t pid, const char *comm)
 {
 	MW_CLEANUP(mw_freep) char *other = NULL;
-	char name[sizeof("/comm") + 256];
+	char name[64];
 	size_t bytes;
 	struct mw_error *error;
 
-	snprintf(name, sizeof(name), "%s/comm", pid);
-	error = mw_kernel_slurp(proc_fd, name, "comm", &other, &bytes);
+	snprintf(name, sizeof(name), "/proc/%d/comm", pid);
+	error = mw_kernel_slurp(AT_FDCWD, name, name, &other, &bytes);
 	if (error) {
 		mw_error_free(error);
 		return false;
@@ -39,35 +31,37 @@ static bool is_called(int proc_fd, const char *pid, const char *comm)
 	return strcmp(other, comm) == 0;
 }
 
+static bool is_relative(pid_t pid, const struct stat *exe, const char *comm)
+{
+	struct stat other;
+	char name[64];
+
+	snprintf(name, sizeof(name), "/proc/%d/exe", pid);
+	if (stat(name, &other) == 0)
+		return other.st_ino == exe->st_ino &&
+		       other.st_dev == exe->st_dev;
+	return errno == EACCES && is_called(pid, comm);
+}
+
 bool mw_kernel_has_relatives(const struct mw_process *process)
 {
-	MW_CLEANUP(close_dirp) DIR *dir = opendir("/proc");
 	MW_CLEANUP(mw_freep) char *comm = NULL;
-	struct stat exe, other;
-	struct dirent *entry;
+	MW_CLEANUP(mw_freep) pid_t *pids = NULL;
 	struct mw_error *error;
-	char name[sizeof("/exe") + 256];
-	size_t bytes;
+	struct stat exe;
+	size_t bytes, count;
 
 	error = mw_kernel_slurp(process->proc_fd, "comm", "comm", &comm,
 				&bytes);
-	if (error || !dir || fstatat(process->proc_fd, "exe", &exe, 0) != 0) {
+	if (!error)
+		error = mw_kernel_list(&pids, &count);
+	if (error || fstatat(process->proc_fd, "exe", &exe, 0) != 0) {
 		mw_error_free(error);
 		return true; // nobody knows
 	}
-	while ((entry = readdir(dir)) != NULL) {
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    atoi(entry->d_name) == process->pid)
-			continue;
-		snprintf(name, sizeof(name), "%s/exe", entry->d_name);
-		if (fstatat(dirfd(dir), name, &other, 0) == 0) {
-			if (other.st_ino == exe.st_ino &&
-			    other.st_dev == exe.st_dev)
-				return true;
-		} else if (errno == EACCES &&
-			   is_called(dirfd(dir), entry->d_name, comm)) {
+	for (size_t i = 0; i < count; i++)
+		if (pids[i] != process->pid &&
+		    is_relative(pids[i], &exe, comm))
 			return true;
-		}
-	}
 	return false;
 }
