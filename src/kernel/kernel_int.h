@@ -14,15 +14,9 @@ struct mw_process {
 	pid_t task;
 	int proc_fd; /* /proc/PID, or /proc/PID/task/TID */
 	int dir_fd; /* /proc/PID */
-	int mem_fd; /* -1: no page is shared since fork() */
+	int mem_fd; /* -1: no page is known to be shared since fork() */
 	uint64_t start_ticks;
 };
-
-/**
- * Whether another process may have pages of @process since fork(): one that
- * runs the same executable, or cannot be seen.
- */
-bool mw_kernel_has_relatives(const struct mw_process *process);
 
 /**
  * Read a file below @dir_fd whole. *@ret is NUL-terminated, caller frees.

@@ -149,9 +149,6 @@ struct mw_error *mw_process_open(pid_t pid, struct mw_process **ret)
 	error = check_has_memory(process, stat, status.state);
 	if (error)
 		return error;
-	if (mw_kernel_has_relatives(process))
-		process->mem_fd = openat(process->proc_fd, "mem",
-					 O_RDONLY | O_CLOEXEC);
 	*ret = mw_steal(process);
 	return NULL;
 }

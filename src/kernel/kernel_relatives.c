@@ -43,7 +43,7 @@ static bool is_relative(pid_t pid, const struct stat *exe, const char *comm)
 	return errno == EACCES && is_called(pid, comm);
 }
 
-bool mw_kernel_has_relatives(const struct mw_process *process)
+static bool has_relatives(const struct mw_process *process)
 {
 	MW_CLEANUP(mw_freep) char *comm = NULL;
 	MW_CLEANUP(mw_freep) pid_t *pids = NULL;
@@ -64,4 +64,11 @@ bool mw_kernel_has_relatives(const struct mw_process *process)
 		    is_relative(pids[i], &exe, comm))
 			return true;
 	return false;
+}
+
+void mw_process_find_relatives(struct mw_process *process)
+{
+	if (process->mem_fd < 0 && has_relatives(process))
+		process->mem_fd = openat(process->proc_fd, "mem",
+					 O_RDONLY | O_CLOEXEC);
 }

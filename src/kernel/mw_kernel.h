@@ -180,6 +180,14 @@ struct mw_remote {
 size_t mw_process_read_many(struct mw_process *process,
 			    const struct mw_remote *ranges, size_t count);
 
+/**
+ * Find out whether another process may have pages of this one since fork(): one
+ * that runs the same executable, or cannot be seen. Before its memory is read.
+ *
+ * Cost: a system call for each process of the machine.
+ */
+void mw_process_find_relatives(struct mw_process *process);
+
 /** Whether a page of its private memory may be another process's since fork(). */
 bool mw_process_may_share(const struct mw_process *process);
 

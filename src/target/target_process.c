@@ -280,6 +280,8 @@ struct mw_error *mw_target_open(int32_t pid,
 		return mw_error_nomem();
 	target->info.pid = pid;
 	error = mw_process_open(pid, &target->of.process);
+	if (!error)
+		mw_process_find_relatives(target->of.process);
 	if (!error && options->mode == MW_CAPTURE_STOP)
 		error = mw_stop_begin(target->of.process, &target->of.stop);
 	if (!error)
