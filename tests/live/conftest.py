@@ -197,9 +197,11 @@ def is_idle(pid):
 
 
 def is_executing(pid):
-    """Whether execve() is done: only then the kernel knows where code is."""
+    """Whether execve() is done: only then the kernel knows where code is, until
+    the main thread ends, which others may outlive."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        return int(file.read().rpartition(")")[2].split()[23]) != 0
+        state, *rest = file.read().rpartition(")")[2].split()
+        return state == "Z" or int(rest[22]) != 0
 
 
 class Target:

@@ -224,9 +224,9 @@ def test_cgo(start, version):
         listed = {r["function"]: r for r in rows(target, "--stop",
                                                  "--backtrace")["rows"]}
         # Before it runs, one is only known by a wrapper.
-        return listed["main.blockedInGo"]["state"] == "waiting" and \
-            "main.blockedInC" in listed and \
-            listed["main.blockedInC"]["state"] == "syscall" and listed
+        states = [listed.get(f"main.{name}", {}).get("state")
+                  for name in ("blockedInGo", "blockedInC")]
+        return states == ["waiting", "syscall"] and listed
 
     # From Go to C and back to Go.
     listed = wait_for(both_blocked, "both to block")
