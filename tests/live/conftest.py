@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the live tests share: programs to look at, and memwhy to look with."""
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -14,12 +16,15 @@ import time
 import pytest
 
 import suites
+import surroundings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs"
 CACHE = ROOT / "tests" / ".cache"
 MEMWHY = os.environ.get("MEMWHY", str(ROOT / "build" / "memwhy"))
 PAGE = 4096
+
+surroundings.settle()
 
 
 # Programs
@@ -30,9 +35,15 @@ def cached(name, parts, make):
     path = CACHE / f"{name}-{digest}"
     if not path.exists():
         CACHE.mkdir(exist_ok=True)
-        work = CACHE / f"{name}-{digest}.{os.getpid()}"
-        make(work)
-        work.rename(path)
+        lock = path.with_name(f"{path.name}.lock")
+        with open(lock, "w") as file:
+            # Another worker may be making it.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not path.exists():
+                work = path.with_name(f"{path.name}.{os.getpid()}")
+                make(work)
+                work.rename(path)
+            lock.unlink(missing_ok=True)
     return path
 
 
@@ -162,6 +173,17 @@ def delve():
     return cached("delve", ["1.25.2"], make) / "dlv"
 
 
+# The machine
+
+@contextlib.contextmanager
+def held(path):
+    """Hold what a file of /proc stands for, which all tests share: others that
+    would change it wait."""
+    with open(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield pathlib.Path(path)
+
+
 # Targets
 
 def wait_for(condition, what, seconds=60):
@@ -184,6 +206,11 @@ def thread_states(pid):
     except (FileNotFoundError, ProcessLookupError):
         pass
     return states
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
 
 
 def is_idle(pid):

@@ -14,8 +14,8 @@ import threading
 import pytest
 
 from conftest import (PAGE, Target, asm_program, c_program, delve, figures,
-                      go_program, is_idle, is_root, ledger, maps, need, run,
-                      wait_for, while_still)
+                      go_program, held, is_idle, is_root, ledger, maps, need,
+                      run, wait_for, while_still)
 
 # A core has no flags of mappings: what gcore and Delve leave out, and what it
 # took for a guard, is not told apart.
@@ -23,6 +23,8 @@ UNKNOWN_TO_GCORE = ("kernel/", "stack/threads/", "anonymous/private")
 # Found by the head of the list of robust futexes when a Go program has moved
 # the main thread's pointer to its TLS; a core does not have it.
 LOADER = "library/ld-linux-x86-64.so.2/early-malloc"
+
+PATTERN = "/proc/sys/kernel/core_pattern"
 
 
 def gcore(target, folder):
@@ -52,10 +54,10 @@ class KernelCore:
     """Starts a program in a folder of its own, where its core will be."""
 
     def __init__(self, start, folder, *command):
-        pattern = pathlib.Path("/proc/sys/kernel/core_pattern")
         self.folder = folder
-        self.pattern = pattern if pattern.read_text()[0] in "|/" else None
-        if self.pattern and not is_root():
+        with held(PATTERN) as pattern:
+            self.elsewhere = pattern.read_text()[0] in "|/"
+        if self.elsewhere and not is_root():
             pytest.skip("kernel.core_pattern sends cores elsewhere, and only "
                         "root can change it")
         self.target = start(
@@ -64,22 +66,26 @@ class KernelCore:
                 resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
 
     def take(self):
-        before = self.pattern.read_text() if self.pattern else None
-        process = self.target.process
-        drain = threading.Thread(target=process.stderr.read)
-        if self.pattern:
-            self.pattern.write_text("core")
-        try:
-            drain.start()
-            os.kill(process.pid, signal.SIGABRT)
-            process.wait(timeout=60)
-            drain.join()
-        finally:
-            if self.pattern:
-                self.pattern.write_text(before)
+        with held(PATTERN) as pattern:
+            before = pattern.read_text()
+            if self.elsewhere:
+                pattern.write_text("core")
+            try:
+                self.abort()
+            finally:
+                if self.elsewhere:
+                    pattern.write_text(before)
         cores = list(self.folder.glob("core*"))
         assert len(cores) == 1
         return cores[0]
+
+    def abort(self):
+        process = self.target.process
+        drain = threading.Thread(target=process.stderr.read)
+        drain.start()
+        os.kill(process.pid, signal.SIGABRT)
+        process.wait(timeout=60)
+        drain.join()
 
 
 def differ(one, other, leave_out=()):

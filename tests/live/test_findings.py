@@ -11,9 +11,9 @@ import subprocess
 
 import pytest
 
-from conftest import (MEMWHY, Frozen, c_program, go_program, is_idle,
-                      is_root, ledger, need, run, smaps_totals, status,
-                      wait_for)
+from conftest import (MEMWHY, Frozen, c_program, children, go_program,
+                      is_idle, is_root, ledger, need, run, smaps_totals,
+                      status, wait_for)
 from mallocs import preload
 from swaps import swap  # noqa: F401
 
@@ -312,11 +312,6 @@ def test_lazy_free_of_c(start):
     assert findings(loud, "--pss")["lazily-freed"]["bytes"] >= 31 * MIB
     assert "lazily-freed" not in findings(loud)
     assert "lazily-freed" not in findings(quiet, "--pss")
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(child) for child in file.read().split()]
 
 
 def test_shared_pages(start):

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from conftest import (MEMWHY, PAGE, Frozen, Ledger, c_program,
-                      check_against_smaps, go_program, is_idle, ledger, maps,
-                      needs_root, smaps_totals, status, wait_for)
+                      check_against_smaps, go_program, held, is_idle, ledger,
+                      maps, needs_root, smaps_rows, status, wait_for)
 from swaps import swap  # noqa: F401
 from test_bad_input import as_nobody, public_memwhy  # noqa: F401
 
@@ -63,15 +63,20 @@ def test_pss_adds_up(start):
     """PSS of a process and its copy: half of what they share each."""
     target = start(go_program("objects", "1.26.8", "stripped"))
     wait_for(lambda: is_idle(target.pid), "the target to rest")
-    with Frozen(target.pid):
+
+    def pss():
+        return sum(row["Pss"] for row in smaps_rows(target.pid))
+
+    def undisturbed():
+        """Others that run the same program come and go."""
+        before = pss()
         result = ledger(target, "--pss")
-        pss = 0
-        with open(f"/proc/{target.pid}/smaps") as file:
-            for line in file:
-                if line.startswith("Pss:"):
-                    pss += int(line.split()[1]) * 1024
+        return pss() == before and (before, result)
+
+    with Frozen(target.pid):
+        wanted, result = wait_for(undisturbed, "no process to come or go")
     told = sum(a["pss_bytes"] for a in result.accounts.values())
-    assert told == pss == result.totals["pss_bytes"]
+    assert told == wanted == result.totals["pss_bytes"]
     for account in result.accounts.values():
         assert account["pss_bytes"] <= account["rss_bytes"] + PAGE
 
@@ -123,27 +128,30 @@ def page_out(pid):
         os.close(fd)
 
 
+def check_hugetlb(start, file):
+    file.write_bytes(bytes(16 * PAGE))
+    target = start(c_program("kinds", flags=["-pthread"]), file)
+    assert target.figures["hugetlb"]
+    for pages in ("scan", "pagemap", "smaps"):
+        with Frozen(target.pid):
+            result = ledger(target, f"--pages={pages}")
+            check_against_smaps(target.pid, result)
+        assert result.bytes("anonymous/hugetlb", domain="vsz") == 2 << 20
+        assert result.bytes("anonymous/hugetlb") == 0
+    target.kill()
+
+
 @needs_root
 def test_hugetlb_is_not_resident_memory(start, tmp_path):
-    pool = pathlib.Path("/proc/sys/vm/nr_hugepages")
-    before = pool.read_text()
-    pool.write_text("8")
-    try:
-        if int(pool.read_text()) < 1:
-            pytest.skip("the kernel has no memory for huge pages")
-        file = tmp_path / "file"
-        file.write_bytes(bytes(16 * PAGE))
-        target = start(c_program("kinds", flags=["-pthread"]), file)
-        assert target.figures["hugetlb"]
-        for pages in ("scan", "pagemap", "smaps"):
-            with Frozen(target.pid):
-                result = ledger(target, f"--pages={pages}")
-                check_against_smaps(target.pid, result)
-            assert result.bytes("anonymous/hugetlb", domain="vsz") == 2 << 20
-            assert result.bytes("anonymous/hugetlb") == 0
-        target.kill()
-    finally:
-        pool.write_text(before)
+    with held("/proc/sys/vm/nr_hugepages") as pool:
+        before = pool.read_text()
+        pool.write_text("8")
+        try:
+            if int(pool.read_text()) < 1:
+                pytest.skip("the kernel has no memory for huge pages")
+            check_hugetlb(start, tmp_path / "file")
+        finally:
+            pool.write_text(before)
 
 
 def test_transparent_huge_pages(start, tmp_path):
@@ -162,13 +170,15 @@ def test_transparent_huge_pages(start, tmp_path):
 
 
 def test_every_process_that_may_be_read():
-    """The whole machine: each balances."""
+    """The whole machine: each balances. What other tests run may be damaged."""
     seen = 0
     for folder in pathlib.Path("/proc").iterdir():
         if not folder.name.isdigit() or folder.name == str(os.getpid()):
             continue
         try:
-            if not (folder / "maps").read_text():
+            program = os.readlink(folder / "exe")
+            if "/tests/.cache/" in program or "/pytest-" in program or \
+                    not (folder / "maps").read_text():
                 continue
         except OSError:
             continue

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import MEMWHY, run
+from conftest import MEMWHY, is_idle, run, wait_for
 
 BUFFER = 8 << 20
 
@@ -39,7 +39,9 @@ int main(void)
 """)
     program = tmp_path / "touch"
     subprocess.run(["gcc", "-o", program, source], check=True)
-    return start(program)
+    target = start(program)
+    wait_for(lambda: is_idle(target.pid), "the program to wait for a line")
+    return target
 
 
 def test_pages_come_and_go(target):
