@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "alloc_int.h"
 #include "mw_guard.h"
@@ -12,6 +13,28 @@ static const struct alloc_detector *const detectors[] = {
 	&alloc_pymalloc,
 	&alloc_tcmalloc,
 };
+
+bool mw_alloc_is_root(const char *allocator)
+{
+	for (size_t i = 0; i < MW_COUNT(detectors); i++)
+		if (strcmp(detectors[i]->name, allocator) == 0)
+			return detectors[i]->is_root;
+	return false;
+}
+
+struct mw_error *alloc_add_heap(struct mw_alloc *alloc,
+				const struct alloc_detector *detector,
+				void *state)
+{
+	struct alloc_heap *heap = mw_vec_push(&alloc->heaps);
+
+	if (!heap) {
+		detector->free(state);
+		return mw_error_nomem();
+	}
+	*heap = (struct alloc_heap){ detector, state };
+	return NULL;
+}
 
 struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,
 				       const char *allocator,
@@ -47,18 +70,12 @@ struct mw_error *mw_alloc_claim(struct mw_target *target,
 		return mw_error_nomem();
 	alloc->target = target;
 	alloc->sink = sink;
-	for (size_t i = 0; i < MW_COUNT(detectors); i++) {
-		void **state = mw_vec_push(&alloc->states);
-		struct mw_error *error;
+	// Allocators are known by what stands in memory.
+	for (size_t i = 0; i < MW_COUNT(detectors) &&
+			   mw_target_info(target)->can_read &&
+			   mw_target_info(target)->is_64; i++) {
+		struct mw_error *error = detectors[i]->claim(alloc);
 
-		if (!state)
-			return mw_error_nomem();
-		*state = NULL;
-		// Allocators are known by what stands in memory.
-		if (!mw_target_info(target)->can_read ||
-		    !mw_target_info(target)->is_64)
-			continue;
-		error = detectors[i]->claim(alloc, state);
 		if (error)
 			return error;
 	}
@@ -70,12 +87,11 @@ void mw_alloc_free(struct mw_alloc *alloc)
 {
 	if (!alloc)
 		return;
-	for (size_t i = 0; i < alloc->states.n; i++)
-		if (alloc->states.v[i])
-			detectors[i]->free(alloc->states.v[i]);
+	for (size_t i = 0; i < alloc->heaps.n; i++)
+		alloc->heaps.v[i].detector->free(alloc->heaps.v[i].state);
 	for (size_t i = 0; i < alloc->arenas.n; i++)
 		mw_free(alloc->arenas.v[i]);
-	mw_vec_free(&alloc->states);
+	mw_vec_free(&alloc->heaps);
 	mw_vec_free(&alloc->arenas);
 	mw_free(alloc);
 }
@@ -94,10 +110,11 @@ struct mw_error *mw_alloc_block_at(struct mw_alloc *alloc, uint64_t va,
 	struct mw_error *error = NULL;
 	bool found = false;
 
-	for (size_t i = 0; i < alloc->states.n && !error && !found; i++)
-		if (alloc->states.v[i])
-			error = detectors[i]->block_at(alloc->states.v[i], va,
-						       ret, &found);
+	for (size_t i = 0; i < alloc->heaps.n && !error && !found; i++) {
+		const struct alloc_heap *h = &alloc->heaps.v[i];
+
+		error = h->detector->block_at(h->state, va, ret, &found);
+	}
 	if (!error)
 		*ret_found = found;
 	return error;
@@ -108,19 +125,22 @@ struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc, unsigned holders,
 {
 	struct mw_error *error = NULL;
 
-	for (size_t i = 0; i < alloc->states.n && !error; i++)
-		if (alloc->states.v[i])
-			error = detectors[i]->blocks(alloc->states.v[i],
-						     holders, visit, ctx);
+	for (size_t i = 0; i < alloc->heaps.n && !error; i++) {
+		const struct alloc_heap *h = &alloc->heaps.v[i];
+
+		error = h->detector->blocks(h->state, holders, visit, ctx);
+	}
 	return error;
 }
 
 bool alloc_holds(const struct mw_alloc *alloc, uint64_t va)
 {
-	for (size_t i = 0; i < alloc->states.n; i++)
-		if (alloc->states.v[i] &&
-		    detectors[i]->holds(alloc->states.v[i], va))
+	for (size_t i = 0; i < alloc->heaps.n; i++) {
+		const struct alloc_heap *h = &alloc->heaps.v[i];
+
+		if (h->detector->holds(h->state, va))
 			return true;
+	}
 	return false;
 }
 
@@ -129,9 +149,12 @@ struct mw_error *mw_alloc_bins(struct mw_alloc *alloc,
 {
 	struct mw_error *error = NULL;
 
-	for (size_t i = 0; i < alloc->states.n && !error; i++)
-		if (alloc->states.v[i] && detectors[i]->bins)
-			error = detectors[i]->bins(alloc->states.v[i], ret);
+	for (size_t i = 0; i < alloc->heaps.n && !error; i++) {
+		const struct alloc_heap *h = &alloc->heaps.v[i];
+
+		if (h->detector->bins)
+			error = h->detector->bins(h->state, ret);
+	}
 	return error;
 }
 
@@ -140,9 +163,12 @@ void mw_alloc_own_data(const struct mw_alloc *alloc,
 				     uint64_t bytes),
 		       void *ctx)
 {
-	for (size_t i = 0; i < alloc->states.n; i++)
-		if (alloc->states.v[i] && detectors[i]->own_data)
-			detectors[i]->own_data(alloc->states.v[i], visit, ctx);
+	for (size_t i = 0; i < alloc->heaps.n; i++) {
+		const struct alloc_heap *h = &alloc->heaps.v[i];
+
+		if (h->detector->own_data)
+			h->detector->own_data(h->state, visit, ctx);
+	}
 }
 
 void mw_alloc_note_drift(const struct mw_alloc *alloc)

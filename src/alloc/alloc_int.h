@@ -6,11 +6,17 @@
 #include "mw_alloc_classes.h"
 #include "mw_vec.h"
 
+/** An allocator that was found, or one of several copies of it. */
+struct alloc_heap {
+	const struct alloc_detector *detector;
+	void *state; /* the detector's own */
+};
+
 struct mw_alloc {
 	struct mw_target *target;
 	const struct mw_sink *sink;
 	MW_VEC(struct mw_alloc_arena *) arenas;
-	MW_VEC(void *) states; /* one a detector; NULL: not in this process */
+	MW_VEC(struct alloc_heap) heaps;
 };
 
 /**
@@ -20,10 +26,15 @@ struct mw_alloc {
 struct alloc_detector {
 	const char *name;
 	/**
-	 * Look for the allocator and claim what it owns. *@ret_state, which
-	 * backs the claims, stays NULL when it is not there.
+	 * Whether what the program keeps in its blocks is where a search for
+	 * lost blocks begins: see mw_alloc_is_root().
 	 */
-	struct mw_error *(*claim)(struct mw_alloc *alloc, void **ret_state);
+	bool is_root;
+	/**
+	 * Look for the allocator, claim what it owns, and add what was found,
+	 * which backs the claims, with alloc_add_heap().
+	 */
+	struct mw_error *(*claim)(struct mw_alloc *alloc);
 	void (*free)(void *state);
 	/** The block that holds @va: see mw_alloc_block_at(). */
 	struct mw_error *(*block_at)(void *state, uint64_t va,
@@ -49,6 +60,15 @@ extern const struct alloc_detector alloc_mimalloc;
 extern const struct alloc_detector alloc_musl;
 extern const struct alloc_detector alloc_pymalloc;
 extern const struct alloc_detector alloc_tcmalloc;
+
+/**
+ * Have @alloc own a heap of @detector, whatever comes back.
+ *
+ * Errors: MW_E_NOMEM.
+ */
+MW_MUST_USE struct mw_error *
+alloc_add_heap(struct mw_alloc *alloc, const struct alloc_detector *detector,
+	       void *state);
 
 /** A new arena of @allocator, owned by @alloc; NULL without memory. */
 struct mw_alloc_arena *alloc_add_arena(struct mw_alloc *alloc,

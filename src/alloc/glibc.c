@@ -9,14 +9,10 @@
  * the process, with the arenas that hang on it.
  */
 
-/** All copies of the C library in a process. */
-struct state {
-	struct mw_alloc *alloc;
-	MW_VEC(struct glibc *) copies;
-};
-
-static void free_glibc(struct glibc *glibc)
+static void free_state(void *ctx)
 {
+	struct glibc *glibc = ctx;
+
 	for (size_t i = 0; i < glibc->regions.n; i++) {
 		struct glibc_marks *marks = &glibc->regions.v[i]->marks;
 
@@ -36,22 +32,6 @@ static void free_glibc(struct glibc *glibc)
 	mw_map64_free(&glibc->by_va);
 	mw_map64_free(&glibc->heaps);
 	mw_free(glibc);
-}
-
-static void free_state(void *ctx)
-{
-	struct state *state = ctx;
-
-	for (size_t i = 0; i < state->copies.n; i++)
-		free_glibc(state->copies.v[i]);
-	mw_vec_free(&state->copies);
-	mw_free(state);
-}
-
-static void free_statep(struct state **state)
-{
-	if (*state)
-		free_state(*state);
 }
 
 /* Accounts */
@@ -176,127 +156,70 @@ static struct mw_error *walk_copy(struct glibc *glibc)
 static struct mw_error *add_copy(void *ctx, uint64_t arena,
 				 const struct glibc_arena_layout *layout)
 {
-	struct state *state = ctx;
+	struct mw_alloc *alloc = ctx;
 	struct glibc *glibc = mw_calloc(1, sizeof(*glibc));
-	struct glibc **place = glibc ? mw_vec_push(&state->copies) : NULL;
+	struct mw_error *error;
 
-	if (!place) {
-		mw_free(glibc);
+	if (!glibc)
 		return mw_error_nomem();
-	}
-	*place = glibc;
-	glibc->alloc = state->alloc;
-	glibc->target = state->alloc->target;
+	glibc->alloc = alloc;
+	glibc->target = alloc->target;
 	glibc->layout = layout;
 	glibc->main_arena = arena;
-	return glibc_find_arenas(glibc);
+	error = alloc_add_heap(alloc, &alloc_glibc, glibc);
+	return error ? error : glibc_find_arenas(glibc);
 }
 
 /** The program's own copy, which has the program break, comes first. */
-static void sort_copies(struct state *state)
+static void sort_copies(struct alloc_heap *copies, size_t count)
 {
-	for (size_t i = 1; i < state->copies.n; i++) {
-		struct glibc *glibc = state->copies.v[i];
+	for (size_t i = 1; i < count; i++) {
+		struct alloc_heap copy = copies[i];
 
-		if (glibc_has_break(glibc) &&
-		    !glibc_has_break(state->copies.v[0])) {
-			state->copies.v[i] = state->copies.v[0];
-			state->copies.v[0] = glibc;
+		if (glibc_has_break(copy.state) &&
+		    !glibc_has_break(copies[0].state)) {
+			copies[i] = copies[0];
+			copies[0] = copy;
 		}
 	}
 }
 
-static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
+static struct mw_error *claim(struct mw_alloc *alloc)
 {
-	MW_CLEANUP(free_statep) struct state *state =
-		mw_calloc(1, sizeof(*state));
-	struct mw_error *error;
+	size_t first = alloc->heaps.n;
+	struct mw_error *error =
+		glibc_find_main(alloc->target, add_copy, alloc);
 
-	if (!state)
-		return mw_error_nomem();
-	state->alloc = alloc;
-	error = glibc_find_main(alloc->target, add_copy, state);
-	if (!error)
-		sort_copies(state);
-	for (size_t i = 0; !error && i < state->copies.n; i++) {
-		state->copies.v[i]->number = (unsigned)i + 1;
-		error = walk_copy(state->copies.v[i]);
+	if (!error && alloc->heaps.n > first)
+		sort_copies(alloc->heaps.v + first, alloc->heaps.n - first);
+	for (size_t i = first; !error && i < alloc->heaps.n; i++) {
+		struct glibc *glibc = alloc->heaps.v[i].state;
+
+		glibc->number = (unsigned)(i - first) + 1;
+		error = walk_copy(glibc);
 	}
-	if (!error)
-		error = glibc_claim_unwalked(alloc, state->copies.v,
-					     state->copies.n);
-	if (error || state->copies.n == 0)
-		return error;
-	*ret_state = mw_steal(state);
-	return NULL;
-}
-
-static struct mw_error *block_at(void *ctx, uint64_t va,
-				 struct mw_alloc_block *ret, bool *ret_found)
-{
-	const struct state *state = ctx;
-	struct mw_error *error = NULL;
-
-	for (size_t i = 0; i < state->copies.n && !error && !*ret_found; i++)
-		error = glibc_block_at(state->copies.v[i], va, ret, ret_found);
-	return error;
-}
-
-static struct mw_error *blocks(void *ctx, unsigned holders,
-			       mw_alloc_visit *visit, void *visit_ctx)
-{
-	const struct state *state = ctx;
-	struct mw_error *error = NULL;
-
-	for (size_t i = 0; i < state->copies.n && !error; i++)
-		error = glibc_visit_blocks(state->copies.v[i], holders, visit,
-					   visit_ctx);
-	return error;
-}
-
-static struct mw_error *bins(void *ctx, struct mw_alloc_bins *to)
-{
-	const struct state *state = ctx;
-	struct mw_error *error = NULL;
-
-	for (size_t i = 0; i < state->copies.n && !error; i++)
-		error = glibc_bins(state->copies.v[i], to);
-	return error;
-}
-
-static bool holds(void *ctx, uint64_t va)
-{
-	const struct state *state = ctx;
-
-	for (size_t i = 0; i < state->copies.n; i++)
-		if (glibc_holds(state->copies.v[i], va))
-			return true;
-	return false;
+	return error ? error : glibc_claim_unwalked(alloc);
 }
 
 static void own_data(void *ctx,
 		     void (*visit)(void *ctx, uint64_t start, uint64_t bytes),
 		     void *visit_ctx)
 {
-	const struct state *state = ctx;
+	const struct glibc *glibc = ctx;
 
-	for (size_t i = 0; i < state->copies.n; i++) {
-		const struct glibc *glibc = state->copies.v[i];
-
-		for (size_t a = 0; a < glibc->arenas.n; a++)
-			if (glibc->arenas.v[a]->is_main)
-				visit(visit_ctx, glibc->arenas.v[a]->va,
-				      glibc->layout->bytes);
-	}
+	for (size_t i = 0; i < glibc->arenas.n; i++)
+		if (glibc->arenas.v[i]->is_main)
+			visit(visit_ctx, glibc->arenas.v[i]->va,
+			      glibc->layout->bytes);
 }
 
 const struct alloc_detector alloc_glibc = {
 	.name = "glibc",
 	.claim = claim,
 	.free = free_state,
-	.block_at = block_at,
-	.blocks = blocks,
-	.holds = holds,
-	.bins = bins,
+	.block_at = glibc_block_at,
+	.blocks = glibc_visit_blocks,
+	.holds = glibc_holds,
+	.bins = glibc_bins,
 	.own_data = own_data,
 };

@@ -183,8 +183,9 @@ static struct mw_error *add_tcache(struct glibc *glibc,
 	return error;
 }
 
-struct mw_error *glibc_bins(struct glibc *glibc, struct mw_alloc_bins *to)
+struct mw_error *glibc_bins(void *state, struct mw_alloc_bins *to)
 {
+	struct glibc *glibc = state;
 	struct mw_error *error = NULL;
 
 	for (size_t i = 0; i < glibc->tcaches.n && !error; i++)

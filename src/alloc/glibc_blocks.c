@@ -79,8 +79,10 @@ static const struct glibc_block *mmapped_at(const struct glibc *glibc,
 		       : NULL;
 }
 
-bool glibc_holds(const struct glibc *glibc, uint64_t va)
+bool glibc_holds(void *state, uint64_t va)
 {
+	const struct glibc *glibc = state;
+
 	return glibc_region_of(glibc, va) || mmapped_at(glibc, va);
 }
 
@@ -105,9 +107,10 @@ static struct mw_error *probe(void *ctx, enum glibc_kind kind, uint64_t start,
 	return NULL;
 }
 
-struct mw_error *glibc_block_at(struct glibc *glibc, uint64_t va,
+struct mw_error *glibc_block_at(void *state, uint64_t va,
 				struct mw_alloc_block *ret, bool *ret_found)
 {
+	const struct glibc *glibc = state;
 	struct probe p = { .va = va, .ret = ret };
 	const struct glibc_block *mmapped;
 	struct mw_error *error = NULL;
@@ -152,9 +155,10 @@ static struct mw_error *visit(void *ctx, enum glibc_kind kind, uint64_t start,
 	return v->visit(v->ctx, &block);
 }
 
-struct mw_error *glibc_visit_blocks(struct glibc *glibc, unsigned holders,
+struct mw_error *glibc_visit_blocks(void *state, unsigned holders,
 				    mw_alloc_visit *to, void *ctx)
 {
+	const struct glibc *glibc = state;
 	struct visit v = { .holders = holders, .visit = to, .ctx = ctx };
 	struct mw_error *error = NULL;
 

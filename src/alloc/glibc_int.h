@@ -218,10 +218,8 @@ bool glibc_may_hold_blocks(const struct mw_mappings *maps,
 const struct glibc_region *glibc_region_of(const struct glibc *glibc,
 					   uint64_t va);
 
-/** Claim heaps of thread arenas that no arena of @known leads to. */
-MW_MUST_USE struct mw_error *
-glibc_claim_unwalked(struct mw_alloc *alloc, struct glibc *const *known,
-		     size_t count);
+/** Claim heaps of thread arenas that none of the arenas found leads to. */
+MW_MUST_USE struct mw_error *glibc_claim_unwalked(struct mw_alloc *alloc);
 
 /** Whether a heap_info of glibc stands at @va, whichever its arena. */
 bool glibc_is_heap(struct mw_target *target, uint64_t va, uint64_t heap_max,
@@ -279,16 +277,18 @@ struct glibc_visitor {
 void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts,
 		       const struct glibc_visitor *visitor);
 
-/** What mw_alloc_block_at() and mw_alloc_blocks() ask; after glibc_walk(). */
-MW_MUST_USE struct mw_error *glibc_block_at(struct glibc *glibc, uint64_t va,
+/* For struct alloc_detector; @state is a struct glibc, after glibc_walk(). */
+
+MW_MUST_USE struct mw_error *glibc_block_at(void *state, uint64_t va,
 					    struct mw_alloc_block *ret,
 					    bool *ret_found);
-MW_MUST_USE struct mw_error *glibc_visit_blocks(struct glibc *glibc,
+MW_MUST_USE struct mw_error *glibc_visit_blocks(void *state,
 						unsigned holders,
 						mw_alloc_visit *visit,
 						void *ctx);
-/** Whether @va is where chunks are, or in an mmapped block. */
-bool glibc_holds(const struct glibc *glibc, uint64_t va);
+/** Where chunks are, or in an mmapped block. */
+bool glibc_holds(void *state, uint64_t va);
+MW_MUST_USE struct mw_error *glibc_bins(void *state, struct mw_alloc_bins *to);
 
 /** Hand all of a region to @visitor; its error, too. */
 MW_MUST_USE struct mw_error *
@@ -296,9 +296,6 @@ glibc_visit_region(struct glibc_region *region,
 		   const struct glibc_visitor *visitor);
 /** The number of the bin for free chunks of @bytes; a size class of all. */
 uint32_t glibc_bin_of(uint64_t bytes);
-/** Add to @to what mw_alloc_bins() tells; after glibc_walk(). */
-MW_MUST_USE struct mw_error *glibc_bins(struct glibc *glibc,
-					struct mw_alloc_bins *to);
 
 /** Parts of a region's claim: an mw_refine_fn; ctx is the region. */
 struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,

@@ -67,17 +67,20 @@ static bool leads_to_arena(struct mw_target *target, uint64_t va)
 	return false;
 }
 
-static bool is_known(struct glibc *const *known, size_t count, uint64_t va)
+static bool is_known(const struct mw_alloc *alloc, uint64_t va)
 {
-	for (size_t i = 0; i < count; i++)
-		if (mw_map64_find(&known[i]->heaps, va))
+	for (size_t i = 0; i < alloc->heaps.n; i++) {
+		const struct alloc_heap *h = &alloc->heaps.v[i];
+		const struct glibc *glibc = h->state;
+
+		if (h->detector == &alloc_glibc &&
+		    mw_map64_find(&glibc->heaps, va))
 			return true;
+	}
 	return false;
 }
 
-struct mw_error *
-glibc_claim_unwalked(struct mw_alloc *alloc, struct glibc *const *known,
-		     size_t count)
+struct mw_error *glibc_claim_unwalked(struct mw_alloc *alloc)
 {
 	const struct mw_mappings *maps = mw_target_mappings(alloc->target);
 	struct accounts accounts;
@@ -102,7 +105,7 @@ glibc_claim_unwalked(struct mw_alloc *alloc, struct glibc *const *known,
 		     !error && va < m->end; va += HEAP_BYTES) {
 			uint64_t writable;
 
-			if (!is_known(known, count, va) &&
+			if (!is_known(alloc, va) &&
 			    leads_to_arena(alloc->target, va) &&
 			    mw_target_peek(alloc->target, va + 24, &writable,
 					   8) &&

@@ -12,30 +12,15 @@
  */
 #define READ_AGAIN 3
 
-struct state {
-	struct mw_alloc *alloc;
-	MW_VEC(struct jemalloc *) copies;
-};
-
 static void free_state(void *ctx)
 {
-	struct state *state = ctx;
+	struct jemalloc *je = ctx;
 
-	for (size_t i = 0; i < state->copies.n; i++) {
-		alloc_book_deinit(&state->copies.v[i]->book);
-		mw_vec_free(&state->copies.v[i]->doubtful);
-		mw_vec_free(&state->copies.v[i]->units);
-		mw_vec_free(&state->copies.v[i]->pointers);
-		mw_free(state->copies.v[i]);
-	}
-	mw_vec_free(&state->copies);
-	mw_free(state);
-}
-
-static void free_statep(struct state **state)
-{
-	if (*state)
-		free_state(*state);
+	alloc_book_deinit(&je->book);
+	mw_vec_free(&je->doubtful);
+	mw_vec_free(&je->units);
+	mw_vec_free(&je->pointers);
+	mw_free(je);
 }
 
 static uint32_t name_arena(struct jemalloc *je, const char *name)
@@ -282,21 +267,16 @@ static void walk_base(struct jemalloc *je)
 static struct mw_error *add_copy(void *ctx, uint64_t va,
 				 const struct jemalloc_bin *bins)
 {
-	struct state *state = ctx;
+	struct mw_alloc *alloc = ctx;
 	struct jemalloc *je = mw_calloc(1, sizeof(*je));
-	struct jemalloc **place = je ? mw_vec_push(&state->copies) : NULL;
 
-	if (!place) {
-		mw_free(je);
+	if (!je)
 		return mw_error_nomem();
-	}
-	*place = je;
-	je->number = (unsigned)state->copies.n;
-	je->target = state->alloc->target;
+	je->target = alloc->target;
 	je->bins_va = va;
 	__builtin_memcpy(je->bins, bins, sizeof(je->bins));
-	alloc_book_init(&je->book, state->alloc, "jemalloc");
-	return NULL;
+	alloc_book_init(&je->book, alloc, "jemalloc");
+	return alloc_add_heap(alloc, &alloc_jemalloc, je);
 }
 
 static struct mw_error *walk_copy(struct jemalloc *je)
@@ -316,63 +296,26 @@ static struct mw_error *walk_copy(struct jemalloc *je)
 	return error ? error : alloc_book_claim(&je->book);
 }
 
-static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
+static struct mw_error *claim(struct mw_alloc *alloc)
 {
-	MW_CLEANUP(free_statep) struct state *state =
-		mw_calloc(1, sizeof(*state));
-	struct mw_error *error;
+	size_t first = alloc->heaps.n;
+	struct mw_error *error =
+		jemalloc_find_bins(alloc->target, add_copy, alloc);
 
-	if (!state)
-		return mw_error_nomem();
-	state->alloc = alloc;
-	error = jemalloc_find_bins(alloc->target, add_copy, state);
-	for (size_t i = 0; !error && i < state->copies.n; i++)
-		error = walk_copy(state->copies.v[i]);
-	if (error || state->copies.n == 0)
-		return error;
-	*ret_state = mw_steal(state);
-	return NULL;
-}
+	for (size_t i = first; !error && i < alloc->heaps.n; i++) {
+		struct jemalloc *je = alloc->heaps.v[i].state;
 
-static struct mw_error *block_at(void *ctx, uint64_t va,
-				 struct mw_alloc_block *ret, bool *ret_found)
-{
-	const struct state *state = ctx;
-	struct mw_error *error = NULL;
-
-	for (size_t i = 0; i < state->copies.n && !error && !*ret_found; i++)
-		error = alloc_book_block_at(&state->copies.v[i]->book, va, ret,
-					    ret_found);
+		je->number = (unsigned)(i - first) + 1;
+		error = walk_copy(je);
+	}
 	return error;
-}
-
-static struct mw_error *blocks(void *ctx, unsigned holders,
-			       mw_alloc_visit *visit, void *visit_ctx)
-{
-	const struct state *state = ctx;
-	struct mw_error *error = NULL;
-
-	for (size_t i = 0; i < state->copies.n && !error; i++)
-		error = alloc_book_blocks(&state->copies.v[i]->book, holders,
-					  visit, visit_ctx);
-	return error;
-}
-
-static bool holds(void *ctx, uint64_t va)
-{
-	const struct state *state = ctx;
-
-	for (size_t i = 0; i < state->copies.n; i++)
-		if (alloc_book_holds(&state->copies.v[i]->book, va))
-			return true;
-	return false;
 }
 
 const struct alloc_detector alloc_jemalloc = {
 	.name = "jemalloc",
 	.claim = claim,
 	.free = free_state,
-	.block_at = block_at,
-	.blocks = blocks,
-	.holds = holds,
+	.block_at = alloc_book_block_at,
+	.blocks = alloc_book_blocks,
+	.holds = alloc_book_holds,
 };

@@ -188,7 +188,7 @@ static uint64_t main_thread(struct mw_target *target)
 	return 0;
 }
 
-static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
+static struct mw_error *claim(struct mw_alloc *alloc)
 {
 	MW_CLEANUP(free_statep) struct mimalloc *mi =
 		mw_calloc(1, sizeof(*mi));
@@ -211,8 +211,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	error = alloc_book_claim(&mi->book);
 	if (error)
 		return error;
-	*ret_state = mw_steal(mi);
-	return NULL;
+	return alloc_add_heap(alloc, &alloc_mimalloc, mw_steal(mi));
 }
 
 const struct alloc_detector alloc_mimalloc = {

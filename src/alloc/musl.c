@@ -350,7 +350,7 @@ static struct mw_error *walk(struct musl *musl)
 	return alloc_book_claim(&musl->book);
 }
 
-static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
+static struct mw_error *claim(struct mw_alloc *alloc)
 {
 	MW_CLEANUP(free_statep) struct musl *musl =
 		mw_calloc(1, sizeof(*musl));
@@ -370,8 +370,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	error = walk(musl);
 	if (error || !musl->context)
 		return error;
-	*ret_state = mw_steal(musl);
-	return NULL;
+	return alloc_add_heap(alloc, &alloc_musl, mw_steal(musl));
 }
 
 const struct alloc_detector alloc_musl = {

@@ -101,6 +101,13 @@ MW_MUST_USE struct mw_error *mw_alloc_block_at(struct mw_alloc *alloc,
 					       struct mw_alloc_block *ret,
 					       bool *ret_found);
 
+/**
+ * Whether blocks of @allocator, as a block's or an arena's row names it, are
+ * where a search for lost blocks begins: those of a language that frees them
+ * itself, and keeps pointers that such a search would not find.
+ */
+bool mw_alloc_is_root(const char *allocator);
+
 /** Takes a block, which is its own only during the call. */
 typedef struct mw_error *mw_alloc_visit(void *ctx,
 					const struct mw_alloc_block *block);

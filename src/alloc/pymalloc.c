@@ -315,7 +315,7 @@ static struct mw_error *walk(struct pymalloc *py)
 	return alloc_book_claim(&py->book);
 }
 
-static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
+static struct mw_error *claim(struct mw_alloc *alloc)
 {
 	MW_CLEANUP(free_statep) struct pymalloc *py =
 		mw_calloc(1, sizeof(*py));
@@ -329,12 +329,13 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	error = walk(py);
 	if (error || py->arrays.n == 0)
 		return error;
-	*ret_state = mw_steal(py);
-	return NULL;
+	return alloc_add_heap(alloc, &alloc_pymalloc, mw_steal(py));
 }
 
 const struct alloc_detector alloc_pymalloc = {
 	.name = "pymalloc",
+	// The interpreter frees objects itself, and points behind their heads.
+	.is_root = true,
 	.claim = claim,
 	.free = free_state,
 	.block_at = alloc_book_block_at,

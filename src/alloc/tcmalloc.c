@@ -205,7 +205,7 @@ static struct mw_error *walk(struct tcmalloc *tc)
 	return error ? error : claim_own(tc);
 }
 
-static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
+static struct mw_error *claim(struct mw_alloc *alloc)
 {
 	MW_CLEANUP(free_statep) struct tcmalloc *tc =
 		mw_calloc(1, sizeof(*tc));
@@ -218,8 +218,7 @@ static struct mw_error *claim(struct mw_alloc *alloc, void **ret_state)
 	error = walk(tc);
 	if (error || !tc->root)
 		return error;
-	*ret_state = mw_steal(tc);
-	return NULL;
+	return alloc_add_heap(alloc, &alloc_tcmalloc, mw_steal(tc));
 }
 
 const struct alloc_detector alloc_tcmalloc = {

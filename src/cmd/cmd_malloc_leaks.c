@@ -111,7 +111,7 @@ static struct mw_error *add_block(void *ctx,
 {
 	struct search *s = ctx;
 
-	if (cmd_roots_has(block->allocator))
+	if (mw_alloc_is_root(block->allocator))
 		return NULL;
 	s->block_bytes += block->user_bytes;
 	return mw_leaks_add(s->leaks, block->user, block->user_bytes);
@@ -147,7 +147,7 @@ static struct mw_error *count_block(void *ctx,
 	struct mw_block_content content;
 	struct mw_leak leak;
 
-	if (cmd_roots_has(block->allocator))
+	if (mw_alloc_is_root(block->allocator))
 		return NULL;
 	leak = mw_leaks_of(s->leaks, block->user);
 	s->totals[leak.kind].blocks++;

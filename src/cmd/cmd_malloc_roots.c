@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "cmd_malloc_roots.h"
@@ -38,22 +39,18 @@ static bool is_below(const char *account, const char *name)
 	       (account[length] == '\0' || account[length] == '/');
 }
 
-bool cmd_roots_has(const char *allocator)
-{
-	return strcmp(allocator, "pymalloc") == 0;
-}
-
 /** Blocks that an allocator knows are not roots; what it has none of is. */
 static bool is_allocators(const char *account)
 {
 	const char *leaf = strrchr(account, '/');
+	char allocator[32] = "";
 
 	if (!leaf || !is_below(account, "malloc") ||
 	    is_below(account, "malloc/unwalked"))
 		return false;
-	if (is_below(account, "malloc/pymalloc"))
-		return strcmp(leaf, "/in-use") != 0;
-	return strcmp(leaf, "/foreign") != 0;
+	(void)sscanf(account, "malloc/%31[^/]", allocator);
+	return strcmp(leaf, "/foreign") != 0 &&
+	       !(mw_alloc_is_root(allocator) && strcmp(leaf, "/in-use") == 0);
 }
 
 static bool is_root(const char *account)

@@ -24,10 +24,4 @@ MW_MUST_USE struct mw_error *cmd_roots_take(const struct cmd_call *call,
 					    struct cmd_roots *ret);
 void cmd_roots_free(struct cmd_roots *roots);
 
-/**
- * Whether blocks of @allocator are roots, too: of a language that frees them
- * itself, and keeps pointers behind heads of its own.
- */
-bool cmd_roots_has(const char *allocator);
-
 #endif
