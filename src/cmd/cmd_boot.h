@@ -108,6 +108,14 @@ struct boot {
 MW_MUST_USE struct mw_error *boot_take(struct boot *boot,
 				       const struct mw_trace_event *event);
 
+/** What has changed between the last two books is @run's. Error: MW_E_NOMEM. */
+MW_MUST_USE struct mw_error *boot_attribute(struct boot *boot,
+					    struct boot_run *run,
+					    const struct mw_trace_event *event);
+
+/** All that has changed up to @event is told, or belongs to a stage. */
+void boot_settle(struct boot *boot, const struct mw_trace_event *event);
+
 /** Let the program go from stage to stage until the last one is told. */
 MW_MUST_USE struct mw_error *boot_walk(struct boot *boot,
 				       struct mw_trace_event *event);

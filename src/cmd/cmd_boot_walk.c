@@ -16,112 +16,6 @@
  * by something else than doInit, and ends when it returns.
  */
 
-void boot_run_deinit(struct boot_run *run)
-{
-	mw_free(run->own_stage);
-	mw_vec_free(&run->changes);
-}
-
-/* Books */
-
-static struct boot_account *account_of(struct boot *boot, const char *name)
-{
-	struct boot_account *account;
-
-	for (size_t i = 0; i < boot->accounts.n; i++)
-		if (strcmp(boot->accounts.v[i].name, name) == 0)
-			return &boot->accounts.v[i];
-	account = mw_vec_push(&boot->accounts);
-	if (!account)
-		return NULL;
-	*account = (struct boot_account){ .name = mw_strdup(name) };
-	if (!account->name)
-		boot->accounts.n--;
-	return account->name ? account : NULL;
-}
-
-static bool add_tally(struct boot *boot, const char *name,
-		      const struct mw_tally *tally)
-{
-	struct boot_account *account = account_of(boot, name);
-
-	if (!account)
-		return false;
-	account->now.rss_bytes += tally->rss_bytes;
-	account->now.vsz_bytes += tally->vsz_bytes;
-	account->now.swap_bytes += tally->swap_bytes;
-	return true;
-}
-
-static struct mw_error *read_accounts(struct boot *boot)
-{
-	struct mw_tally totals = mw_ledger_totals(boot->books.ledger);
-	size_t count;
-	const struct mw_ledger_account *accounts =
-		mw_ledger_accounts(boot->books.ledger, &count);
-	bool fits;
-
-	for (size_t i = 0; i < boot->accounts.n; i++) {
-		boot->accounts.v[i].before = boot->accounts.v[i].now;
-		boot->accounts.v[i].now = (struct mw_tally){ 0 };
-	}
-	fits = add_tally(boot, "total", &totals);
-	for (size_t i = 0; i < count && fits; i++)
-		fits = add_tally(boot, accounts[i].name, &accounts[i].tally);
-	return fits ? NULL : mw_error_nomem();
-}
-
-/** What has changed between the last two books is @run's. */
-static struct mw_error *attribute(struct boot *boot, struct boot_run *run,
-				  const struct mw_trace_event *event)
-{
-	while (run->changes.n < boot->accounts.n) {
-		struct boot_change *change = mw_vec_push(&run->changes);
-
-		if (!change)
-			return mw_error_nomem();
-		*change = (struct boot_change){ 0 };
-	}
-	for (size_t i = 0; i < boot->accounts.n; i++) {
-		const struct boot_account *a = &boot->accounts.v[i];
-		struct boot_change *change = &run->changes.v[i];
-
-		change->rss_bytes +=
-			(int64_t)(a->now.rss_bytes - a->before.rss_bytes);
-		change->vsz_bytes +=
-			(int64_t)(a->now.vsz_bytes - a->before.vsz_bytes);
-		change->swap_bytes +=
-			(int64_t)(a->now.swap_bytes - a->before.swap_bytes);
-	}
-	run->took_ns += event->ran_ns - boot->before_ns;
-	run->cpu_ns += event->cpu_ns - mw_min(boot->before_cpu_ns,
-					      event->cpu_ns);
-	return NULL;
-}
-
-struct mw_error *boot_take(struct boot *boot,
-			   const struct mw_trace_event *event)
-{
-	struct mw_target_options options = boot->call->capture;
-	struct mw_error *error;
-
-	cmd_books_free(&boot->books);
-	boot->books = (struct cmd_books){ 0 };
-	// It stands still already.
-	options.mode = MW_CAPTURE_LIVE;
-	error = mw_target_open(mw_trace_pid(boot->trace), &options,
-			       &boot->books.target);
-	if (!error)
-		error = cmd_books_take(boot->call,
-				       boot->go_is_set_up ? 0 : CMD_BOOKS_NO_GO,
-				       &boot->books);
-	if (!error)
-		error = read_accounts(boot);
-	if (!error && boot->open.n > 0)
-		error = attribute(boot, &boot->open.v[boot->open.n - 1], event);
-	return error;
-}
-
 /* Telling */
 
 static struct mw_error *tell(struct boot *boot, const struct boot_run *run)
@@ -168,7 +62,7 @@ static struct mw_error *tell_rest(struct boot *boot, const char *stage,
 
 	if (!run.own_stage)
 		return mw_error_nomem();
-	error = attribute(boot, &run, event);
+	error = boot_attribute(boot, &run, event);
 	if (!error && boot_has_changes(&run))
 		error = boot_rows_add(boot, &run);
 	return error;
@@ -191,7 +85,7 @@ static struct mw_error *reach_point(struct boot *boot,
 	struct mw_error *error = NULL;
 
 	if (!has_owner)
-		error = attribute(boot, &run, event);
+		error = boot_attribute(boot, &run, event);
 	if (!error)
 		error = tell(boot, &run);
 	// With a stage that was asked for: another program may have it.
@@ -335,15 +229,6 @@ static struct mw_error *reach_init_entry(struct boot *boot,
 	return reach_init(boot, init, va, event);
 }
 
-/** All that has changed so far is told, or belongs to a stage. */
-static void settle(struct boot *boot, const struct mw_trace_event *event)
-{
-	boot->before_ns = event->ran_ns;
-	boot->before_cpu_ns = event->cpu_ns;
-	for (size_t i = 0; i < boot->accounts.n; i++)
-		boot->accounts.v[i].before = boot->accounts.v[i].now;
-}
-
 /**
  * How many stages go on when those have ended that return to where @event is:
  * the innermost such one, and all in it. (The stack may have been moved since,
@@ -370,20 +255,20 @@ static struct mw_error *on_place(struct boot *boot,
 	error = boot_take(boot, event);
 	while (boot->open.n > left && !error) {
 		error = end_innermost(boot);
-		settle(boot, event);
+		boot_settle(boot, event);
 	}
 	for (size_t i = 0; i < boot->plan.stages.n && !error; i++)
 		if (boot->plan.stages.v[i].va == event->va &&
 		    !boot->plan.stages.v[i].is_reached) {
 			error = reach_stage(boot, &boot->plan.stages.v[i],
 					    event);
-			settle(boot, event);
+			boot_settle(boot, event);
 		}
 	if (!error && event->va == boot->plan.init_call)
 		error = reach_init_call(boot, event);
 	else if (!error && init)
 		error = reach_init_entry(boot, init, event);
-	settle(boot, event);
+	boot_settle(boot, event);
 	return error;
 }
 
