@@ -9,12 +9,13 @@
  *	63 /r disp32		movsxd	reg, [rip + disp32]; the variable has 32
  *	39 or 3b /r disp32	cmp with a register
  *	83 /7 disp32 imm8	cmp	[rip + disp32], imm8
+ *	8d /r disp32		lea	reg, [rip + disp32]; its address
  *
  * Instructions are not told apart from what stands inside others; an address
  * that is no variable of the right alignment, or a value that cannot be, shows
  * that it was none.
  */
-#define CODE_BYTES 512
+#define CODE_BYTES 1024
 #define LONGEST 8 /* of those above */
 
 struct code {
@@ -27,6 +28,12 @@ struct code {
 static bool is_in(const struct go_range *range, uint64_t va)
 {
 	return va >= range->start && va < range->end;
+}
+
+static bool is_no_pointer(const struct mw_go *go, uint64_t va)
+{
+	return is_in(&go->module.noptrdata, va) ||
+	       is_in(&go->module.noptrbss, va);
 }
 
 static bool load_code(struct mw_go *go, const char *function,
@@ -48,7 +55,12 @@ static bool load_code(struct mw_go *go, const char *function,
 	return mw_target_read(go->target, ret->va, ret->bytes, ret->size);
 }
 
-/** Bytes of the variable that the opcode at @c uses; 0 when it is none. */
+#define ADDRESS 1 /* no variable has this many bytes */
+
+/**
+ * Bytes of the variable that the opcode at @c uses, or ADDRESS where it takes
+ * its address; 0 when it is none.
+ */
 static unsigned width(const uint8_t *c, bool wide)
 {
 	// The memory operand is relative to the pc.
@@ -63,18 +75,18 @@ static unsigned width(const uint8_t *c, bool wide)
 	case 0x39:
 	case 0x3b:
 		return wide ? 8 : 4;
+	case 0x8d:
+		return wide ? ADDRESS : 0;
 	}
 	return 0;
 }
 
 /**
- * The next variable of @bytes that the code uses and that is no pointer to the
- * collector; 0 when there are no more.
+ * The next variable of @bytes that the code uses, or whose address it takes
+ * where that is ADDRESS; 0 when there are no more.
  */
-static uint64_t next_variable(struct code *code, unsigned bytes)
+static uint64_t next_use(struct code *code, unsigned bytes)
 {
-	const struct go_module *m = &code->go->module;
-
 	while (code->at + LONGEST <= code->size) {
 		const uint8_t *c = code->bytes + code->at;
 		bool wide = (*c & 0xf8) == 0x48;
@@ -88,10 +100,47 @@ static uint64_t next_variable(struct code *code, unsigned bytes)
 		// The prefix and what it stands before are one instruction.
 		code->at += found ? rex + 1 : 1;
 		if (found == bytes && mw_is_aligned(va, bytes) &&
-		    (is_in(&m->noptrdata, va) || is_in(&m->noptrbss, va)))
+		    go_is_variable(code->go, va))
 			return va;
 	}
 	return 0;
+}
+
+/** The same of those that are no pointers to the collector. */
+static uint64_t next_variable(struct code *code, unsigned bytes)
+{
+	uint64_t va;
+
+	do
+		va = next_use(code, bytes);
+	while (va && !is_no_pointer(code->go, va));
+	return va;
+}
+
+size_t go_words_used(struct mw_go *go, const char *function, size_t max,
+		     uint64_t *ret)
+{
+	struct code code;
+	size_t n = 0;
+
+	if (load_code(go, function, &code))
+		while (n < max && (ret[n] = next_use(&code, 8)))
+			n++;
+	return n;
+}
+
+uint64_t go_address_taken(struct mw_go *go, const char *function,
+			  bool (*test)(struct mw_go *go, uint64_t va))
+{
+	struct code code;
+	uint64_t va;
+
+	if (!load_code(go, function, &code))
+		return 0;
+	do
+		va = next_use(&code, ADDRESS);
+	while (va && !test(go, va));
+	return va;
 }
 
 /**

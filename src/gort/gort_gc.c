@@ -481,7 +481,8 @@ static struct mw_error *add_queues(struct builder *b)
 		[GO_SPECIAL_PROFILE] = "profile_samples",
 		[GO_SPECIAL_PINNED] = "pinned_objects",
 	};
-	uint64_t counts[GO_SPECIALS], queued;
+	uint64_t counts[GO_SPECIALS];
+	struct go_queues queues;
 	struct mw_error *error = go_count_specials(b->go, counts);
 
 	if (error)
@@ -489,15 +490,21 @@ static struct mw_error *add_queues(struct builder *b)
 	for (size_t i = 1; i < GO_SPECIALS; i++)
 		add(b, names[i], COUNT, counts[i]);
 	add(b, names[0], COUNT, counts[0]);
-	if (go_count_finalizers(b->go, &queued))
-		add(b, "finalizers_queued", COUNT, queued);
+	go_count_queues(b->go, &queues);
+	if (queues.has_finalizers)
+		add(b, "finalizers_queued", COUNT, queues.finalizers)->note =
+			"with the one that runs";
 	else
 		add_unknown(b, "finalizers_queued", COUNT,
-			    "the runtime's persistent memory was not found");
-	if (go_has(b->go, GO_cleanupBlock))
+			    "the list of their blocks was not found");
+	if (!go_has(b->go, GO_mheap_specialCleanupAlloc))
+		return NULL;
+	if (queues.has_cleanups)
+		add(b, "cleanups_queued", COUNT, queues.cleanups)->note =
+			"with those that run";
+	else
 		add_unknown(b, "cleanups_queued", COUNT,
-			    "gcCleanups has nothing to be found by without "
-			    "symbols");
+			    "gcCleanups was not found in the code that uses it");
 	return NULL;
 }
 

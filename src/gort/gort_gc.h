@@ -19,8 +19,12 @@ enum go_special_kind {
 MW_MUST_USE struct mw_error *
 go_count_specials(struct mw_go *go, uint64_t ret[static GO_SPECIALS]);
 
-/** Finalizers that are to be run; false when that cannot be told. */
-bool go_count_finalizers(struct mw_go *go, uint64_t *ret);
+/** What is to be run, that which runs included. */
+struct go_queues {
+	bool has_finalizers, has_cleanups;
+	uint64_t finalizers, cleanups;
+};
+void go_count_queues(struct mw_go *go, struct go_queues *ret);
 
 /** Length of the list of goroutines that begins with @g. */
 uint64_t go_count_gs(const struct mw_go *go, uint64_t g);

@@ -296,12 +296,25 @@ static bool starting_stack(const struct source *s, struct mw_go_figure *f)
 	return true;
 }
 
-static bool not_found(const struct source *s, struct mw_go_figure *f)
-{
-	(void)s;
-	f->note = "its variable has nothing to be found by without symbols";
-	return false;
-}
+#define QUEUE_METRIC(name, counts_of, member, missing)                    \
+	static bool name(const struct source *s, struct mw_go_figure *f)  \
+	{                                                                 \
+		struct go_queue_counts counts;                            \
+									  \
+		f->note = missing " not found in the code that uses it";  \
+		if (!counts_of(s->go, &counts))                           \
+			return false;                                     \
+		f->note = NULL;                                           \
+		f->value = counts.member;                                 \
+		return true;                                              \
+	}
+
+QUEUE_METRIC(cleanups_executed, go_cleanup_counts, executed, "gcCleanups was")
+QUEUE_METRIC(cleanups_queued, go_cleanup_counts, queued, "gcCleanups was")
+QUEUE_METRIC(finalizers_executed, go_finalizer_counts, executed,
+	     "its variable was")
+QUEUE_METRIC(finalizers_queued, go_finalizer_counts, queued,
+	     "its variable was")
 
 /** All, in alphabetical order, and since which release (runtime/metrics). */
 static const struct {
@@ -329,13 +342,17 @@ static const struct {
 	{ CPU "scavenge/total:cpu-seconds", 20, REAL, cpu_scavenge_total },
 	{ CPU "total:cpu-seconds", 20, REAL, cpu_total },
 	{ CPU "user:cpu-seconds", 20, REAL, cpu_user },
-	{ "/gc/cleanups/executed:cleanups", 26, COUNT, not_found },
-	{ "/gc/cleanups/queued:cleanups", 26, COUNT, not_found },
+	{ "/gc/cleanups/executed:cleanups", 26, COUNT,
+	  cleanups_executed },
+	{ "/gc/cleanups/queued:cleanups", 26, COUNT,
+	  cleanups_queued },
 	{ "/gc/cycles/automatic:gc-cycles", 16, COUNT, cycles_automatic },
 	{ "/gc/cycles/forced:gc-cycles", 16, COUNT, cycles_forced },
 	{ "/gc/cycles/total:gc-cycles", 16, COUNT, cycles },
-	{ "/gc/finalizers/executed:finalizers", 26, COUNT, not_found },
-	{ "/gc/finalizers/queued:finalizers", 26, COUNT, not_found },
+	{ "/gc/finalizers/executed:finalizers", 26, COUNT,
+	  finalizers_executed },
+	{ "/gc/finalizers/queued:finalizers", 26, COUNT,
+	  finalizers_queued },
 	{ "/gc/gogc:percent", 21, COUNT, gogc },
 	{ "/gc/gomemlimit:bytes", 21, BYTES, memory_limit },
 	{ "/gc/heap/allocs-by-size:bytes", 16, COUNT, allocs_by_size },

@@ -152,6 +152,21 @@ bool go_profile_rate(struct mw_go *go, uint64_t *ret);
 bool go_starting_stack(struct mw_go *go, uint64_t *ret);
 /** GOGC where it is a variable by itself, up to 1.16; -1 when it is off. */
 bool go_old_percent(struct mw_go *go, int32_t *ret);
+/** The first @max variables of 8 bytes that @function uses; how many. */
+size_t go_words_used(struct mw_go *go, const char *function, size_t max,
+		     uint64_t *ret);
+/** The first variable that passes @test and whose address @function takes. */
+uint64_t go_address_taken(struct mw_go *go, const char *function,
+			  bool (*test)(struct mw_go *go, uint64_t va));
+
+/* What waits to be run, gort_gc_queues.c */
+
+/** How many since the program began; false when they were not found. */
+struct go_queue_counts {
+	uint64_t queued, executed;
+};
+bool go_finalizer_counts(struct mw_go *go, struct go_queue_counts *ret);
+bool go_cleanup_counts(struct mw_go *go, struct go_queue_counts *ret);
 
 /** Whether a collection runs just now; false for @ret_known if not known. */
 bool go_gc_runs(const struct mw_go *go, bool *ret_known);

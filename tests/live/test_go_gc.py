@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from conftest import go_program, is_idle, wait_for
-from go_figures import command, go_command, read_idle, values
+from conftest import go_program, is_idle, run, wait_for
+from go_figures import command, go_command, memstats, read_idle, values
 
 RELEASES = ["1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
             "1.22.12", "1.23.12", "1.24.13", "1.25.8", "1.26.8", "1.27.4"]
@@ -158,6 +158,45 @@ def test_queued_finalizers(start, version):
     assert answer["finalizers_queued"] == 10
     assert answer["finalizers_set"] == before
     assert answer["profile_samples"] >= 0
+
+
+def alive_and_core(target, folder):
+    """`go gc` and `go memstats` of a process that waits, and of a core of it."""
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+    core = folder / "core"
+    done = run("snapshot", "-o", core, target.pid)
+    assert done.returncode == 0, done.stderr
+    return [(gc(t), memstats(t)["values"]) for t in (target, core)]
+
+
+@pytest.mark.parametrize("version", [*OLD_RELEASES, *RELEASES])
+def test_finalizers_behind_one_that_waits(start, tmp_path, version):
+    """Their blocks hold 101 each."""
+    for count in (0, 250):
+        target = start(go_program("queued", version), str(count))
+        for answer, figures in alive_and_core(target, tmp_path):
+            assert answer["finalizers_queued"] == count
+            assert answer.get("cleanups_queued", 0) == 0
+            assert figures.get("/gc/finalizers/queued:finalizers", count) == \
+                count
+        (tmp_path / "core").unlink()
+
+
+@pytest.mark.parametrize("processors", ["1", "8"])  # one a quarter runs them
+@pytest.mark.parametrize("version", ["1.24.0", "1.24.13", "1.25.8", "1.26.0",
+                                     "1.26.8", "1.27.4"])
+def test_cleanups_behind_one_that_waits(start, tmp_path, version, processors):
+    """Go 1.24 queues them among the finalizers; their own blocks hold 59, and
+    since 1.26 20."""
+    for counts in ((0, 0), (3, 250), (250, 3)):
+        target = start(go_program("cleanups", version),
+                       *(str(n) for n in counts),
+                       env=dict(os.environ, GOMAXPROCS=processors))
+        for answer, figures in alive_and_core(target, tmp_path):
+            assert (answer["finalizers_queued"],
+                    answer["cleanups_queued"]) == counts
+            assert {f: figures[f] for f in target.figures} == target.figures
+        (tmp_path / "core").unlink()
 
 
 def test_mark_phase_is_seen(start):

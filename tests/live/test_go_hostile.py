@@ -165,6 +165,33 @@ def test_damaged_structures(start, damage):
 
 
 @needs_root
+@pytest.mark.parametrize("damage", ["cyclic", "absurd", "wild"])
+def test_damaged_queues(start, damage):
+    """They are told to be unknown, but where finq leads to the same."""
+    program = go_program("cleanups", "1.26.8", "symtab")
+    target = start(program, "250", "250")
+    with open(f"/proc/{target.pid}/mem", "r+b", buffering=0) as memory:
+        # {where its first block is told, where that tells the next, how many}
+        for first, link, count in (
+                (variable(program, "runtime.allfin"), 0, 16),
+                (variable(program, "runtime.gcCleanups") + 128, 16, 24)):
+            memory.seek(first)
+            block = int.from_bytes(memory.read(8), "little")
+            at, value = {"cyclic": (block + link, block),
+                         "absurd": (block + count, 0xffffffff),
+                         "wild": (first, 0x1234567000)}[damage]
+            memory.seek(at)
+            memory.write(value.to_bytes(8 if value != 0xffffffff else 4,
+                                        "little"))
+    answer = {r["field"]: r for r in go_command("gc", target)["rows"]}
+    for name in ("finalizers_queued", "cleanups_queued"):
+        known = damage == "wild" and name == "finalizers_queued"
+        assert answer[name]["value"] == (250 if known else None)
+        assert answer[name]["note"]
+    check_all(target.pid)
+
+
+@needs_root
 def test_samples_without_a_stack(start, tmp_path):
     """The runtime makes such where it could not walk one."""
     program = go_program("profiled", "1.26.8", "symtab")

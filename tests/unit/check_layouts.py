@@ -117,8 +117,12 @@ FIGURES = {
         schedt_stwStoppingTimeOther
         schedt_stwTotalTimeGC schedt_stwTotalTimeOther
         schedt_totalRuntimeLockWaitTime""",
-    (25, None): """cleanupBlock finblock_alllink finblock_cnt schedt_runq_size""",
-    (26, None): """m_idleNode_next p_goroutinesCreated schedt_goroutinesCreated
+    (25, None): """cleanupBlock cleanupBlock_alllink cleanupBlock_cleanups
+        cleanupBlock_n cleanupQueue cleanupQueue_all cleanupQueue_executed
+        cleanupQueue_ng cleanupQueue_queued cleanupQueue_running
+        finblock_alllink finblock_cnt p_cleanupsQueued schedt_runq_size""",
+    (26, None): """cleanupFn m_idleNode_next p_goroutinesCreated
+        schedt_goroutinesCreated
         schedt_nGsyscallNoP""",
 }
 
