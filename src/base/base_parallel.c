@@ -24,21 +24,27 @@ static void *take_jobs(void *ctx)
 	return NULL;
 }
 
-/** Half of the processors: the target wants to run meanwhile. */
-static size_t processors(void)
+size_t mw_processors(void)
 {
 	cpu_set_t set;
 
 	return sched_getaffinity(0, sizeof(set), &set) == 0
-		       ? (size_t)(CPU_COUNT(&set) + 1) / 2
+		       ? (size_t)CPU_COUNT(&set)
 		       : 1;
 }
 
 void mw_parallel(size_t jobs, void (*run)(size_t job, void *ctx), void *ctx)
 {
+	// The target wants to run meanwhile.
+	mw_parallel_on((mw_processors() + 1) / 2, jobs, run, ctx);
+}
+
+void mw_parallel_on(size_t want, size_t jobs,
+		    void (*run)(size_t job, void *ctx), void *ctx)
+{
 	struct work work = { .jobs = jobs, .run = run, .ctx = ctx };
 	pthread_t threads[MAX_THREADS - 1];
-	size_t want = processors(), started = 0;
+	size_t started = 0;
 
 	if (want > MAX_THREADS)
 		want = MAX_THREADS;

@@ -12,4 +12,11 @@
  */
 void mw_parallel(size_t jobs, void (*run)(size_t job, void *ctx), void *ctx);
 
+/** The same on @want threads in all; at most 4, too. */
+void mw_parallel_on(size_t want, size_t jobs,
+		    void (*run)(size_t job, void *ctx), void *ctx);
+
+/** How many processors there are for this process. */
+size_t mw_processors(void);
+
 #endif
