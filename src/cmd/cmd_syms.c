@@ -126,8 +126,9 @@ static void fill_row(const struct syms *syms, size_t *hint,
 		LETTER('?'), LETTER('A'), LETTER('B'), LETTER('C'),
 		LETTER('D'), LETTER('N'), LETTER('R'), LETTER('T'),
 		LETTER('U'), LETTER('V'), LETTER('W'), LETTER('a'),
-		LETTER('b'), LETTER('d'), LETTER('i'), LETTER('r'),
-		LETTER('t'), LETTER('u'), LETTER('v'), LETTER('w'),
+		LETTER('b'), LETTER('d'), LETTER('i'), LETTER('n'),
+		LETTER('r'), LETTER('t'), LETTER('u'), LETTER('v'),
+		LETTER('w'),
 #undef LETTER
 	};
 	const struct mw_image *image = syms->images.v[row->image].image;

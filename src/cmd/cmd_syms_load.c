@@ -89,6 +89,20 @@ static bool set_package(struct loader *l, const struct syms_image *image,
 
 /* Symbols */
 
+/** As BFD knows them (_bfd_elf_make_section_from_shdr() of binutils): by name. */
+static bool is_debugging(const char *name)
+{
+	static const char *const begins[] = {
+		".debug", ".gnu.debuglto_.debug_", ".gnu.linkonce.wi.",
+		".zdebug", ".line", ".stab",
+	};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return strcmp(name, ".gdb_index") == 0;
+}
+
 /** The letter that nm has for it. */
 static char letter(const struct mw_elf_file *file,
 		   const struct mw_elf_symbol *s)
@@ -119,7 +133,9 @@ static char letter(const struct mw_elf_file *file,
 	else if (section->type == SHT_NOBITS)
 		c = 'b';
 	else if (!(section->flags & SHF_ALLOC))
-		return section->flags & SHF_WRITE ? 'd' : 'N';
+		c = is_debugging(section->name)	       ? 'N'
+		    : section->flags & SHF_WRITE ? '?'
+						 : 'n';
 	else if (section->flags & SHF_WRITE)
 		c = 'd';
 	else
@@ -298,7 +314,7 @@ static struct mw_error *load_functions(struct loader *l)
 
 	for (size_t i = 0; i < syms->images.n; i++)
 		any |= (syms->images.v[i].is_go ||
-			syms->images.v[i].file->header.sections == 0) &&
+			syms->images.v[i].file->sections.n == 0) &&
 		       !has_function(&syms->images.v[i].symbols);
 	memory = any ? syms_memory(syms) : NULL;
 	if (!memory)

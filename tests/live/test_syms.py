@@ -77,6 +77,21 @@ def test_c_and_assembler_as_nm(tmp_path):
         compare_with_nm(path)
 
 
+def test_sections_that_are_not_loaded_as_nm(tmp_path):
+    """nm tells debugging sections by their names: N, and others n."""
+    source, path = tmp_path / "notes.s", tmp_path / "notes.o"
+    names = [".note.x", ".gnu.warning.gets", ".debug_x", ".zdebug_x", ".line",
+             ".gdb_index", ".gnu.linkonce.wi.x", ".gnu.debuglto_.debug_x",
+             ".comment"]
+    text = [f'.section {name},"",@progbits\nlocal{i}: .long 1\n'
+            f".globl global{i}\nglobal{i}: .long 1\n"
+            for i, name in enumerate(names)]
+    source.write_text("".join(text) +
+                      '.section written,"w",@progbits\nodd: .long 1\n')
+    subprocess.run(["as", "-o", path, source], check=True)
+    assert len(compare_with_nm(path)) == 2 * len(names) + 1
+
+
 def test_dynamic_symbols_of_a_stripped_file():
     compare_with_nm("/bin/ls", "-D")
     compare_with_nm("/usr/bin/gdb", "-D")
