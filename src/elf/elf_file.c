@@ -141,7 +141,7 @@ static struct mw_error *read_header(struct mw_elf_file *file)
 	h->shnum = (uint16_t)take(&cursor, 2);
 	h->shstrndx = (uint16_t)take(&cursor, 2);
 	h->segments = h->phnum;
-	h->sections = h->shoff ? h->shnum : 0;
+	h->sections = h->shnum;
 	h->names_section = h->shstrndx;
 	return NULL;
 }

@@ -383,6 +383,17 @@ def test_a_program_without_sections():
     assert "segment" in {r["kind"] for r in answer["layout"]["rows"]}
 
 
+def test_a_program_whose_sections_are_only_hidden(tmp_path):
+    """The header still counts a table of which it does not tell the place."""
+    data = bytearray(asm_program("minimal_data").read_bytes())
+    data[0x28:0x30] = bytes(8)  # e_shoff
+    path = tmp_path / "hidden"
+    path.write_bytes(data)
+    answer = compare(path)
+    assert answer["header"]["section_headers"] > 0
+    assert answer["sections"]["rows"] == []
+
+
 def test_more_sections_than_a_header_can_count():
     source = "".join(f".section .s{i}\n.byte 1\n" for i in range(70000))
     path = built("elf-many-sections", source, ".s",
