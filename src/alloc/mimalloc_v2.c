@@ -9,12 +9,17 @@
  * the description of all; a page is a span of slices. In a secure build the
  * last slice is a guard. Segments are found at their addresses. cookie is XORed
  * with the segment's address, and all segments have the same below that.
+ *
+ * A span without blocks has a block size of 0; of 1, where it is in no list of
+ * free spans any more, as in a whole segment that is kept for the next thread
+ * in need of one (mi_span_queue_delete()).
  */
 #define SEGMENT_ALIGN MW_MIB(32)
 #define FULL_SLICES (SEGMENT_ALIGN / MIMALLOC_SLICE_BYTES)
 #define CAPACITY 10
 #define RESERVED 12
 #define HEAD_BYTES 512 /* of a segment: up to its slices */
+#define NOT_LISTED 1   /* the block size of a span in no list */
 #define MAX_PAGE_BYTES 112
 
 /* What stands before the blocks of a page where page_start does not tell. */
@@ -98,6 +103,8 @@ static bool read_page(struct mimalloc *mi, const void *of, uint64_t va,
 		.keys = { mw_u64(bytes + l->keys),
 			  mw_u64(bytes + l->keys + 8) },
 	};
+	if (ret->block_bytes == NOT_LISTED)
+		ret->block_bytes = 0;
 	ret->blocks = l->page_start ? mw_u64(bytes + l->page_start)
 				    : ret->start + gap_before(l->gap,
 							      ret->block_bytes);

@@ -88,6 +88,20 @@ def test_large_blocks_have_memory_of_their_own(start, release):
     assert total(table, "torn_bytes") == 0
 
 
+@pytest.mark.parametrize("release", ["2.0.9", *WAYS])
+def test_what_is_kept_of_freed_memory_is_free(start, release):
+    """Whole segments, that the next thread in need of one will get."""
+    target = start_blocks(start, release, 2, 60000, 0)
+    figures = target.ask("drop")
+    wait_for(lambda: is_idle(target.pid), "the program to rest")
+    result = ledger(target, "--stop")
+    sound(result)
+    table = rows(target, "mimalloc", "--stop")
+    table.pop("internal", None)
+    assert total(table, "in_use_blocks") == figures["blocks"] + 2
+    assert total(table, "torn_bytes") == 0
+
+
 @pytest.mark.parametrize("flags", [[], ["--no-contents"]])
 @pytest.mark.parametrize("release", WAYS)
 def test_a_core(start, release, flags, tmp_path):

@@ -174,6 +174,16 @@ static void report(unsigned threads)
 	fprintf(stderr, "blocks %zu\nusable %zu\nend 0\n", count, bytes);
 }
 
+/** Free all that one of the threads holds. */
+static void drop(unsigned number)
+{
+	for (unsigned i = 0; i < blocks; i++)
+		free(tables[number][i]);
+	memset(tables[number], 0, blocks * sizeof(*tables[number]));
+	held[number] = 1;
+	usable[number] = malloc_usable_size(tables[number]);
+}
+
 static void trim(void)
 {
 	if (mallctl)
@@ -218,6 +228,8 @@ int main(int argc, char **argv)
 	while (fgets(input, sizeof(input), stdin)) {
 		if (strcmp(input, "trim\n") == 0)
 			trim();
+		if (strcmp(input, "drop\n") == 0)
+			drop(0);
 		report(threads);
 	}
 	return 0;
