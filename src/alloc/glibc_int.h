@@ -213,6 +213,9 @@ glibc_add_region(struct glibc *glibc, const struct glibc_region *region);
 /** Those of the main arena; all others are known already. */
 MW_MUST_USE struct mw_error *glibc_find_main_regions(struct glibc *glibc);
 /** Plain memory, or such that glibc or somebody else has named. */
+bool glibc_may_be_block(const struct mw_mappings *maps,
+			const struct mw_mapping *m);
+/** The same, readable and writable: a chunk's head may stand there. */
 bool glibc_may_hold_blocks(const struct mw_mappings *maps,
 			   const struct mw_mapping *mapping);
 const struct glibc_region *glibc_region_of(const struct glibc *glibc,

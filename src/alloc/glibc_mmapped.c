@@ -24,6 +24,10 @@
  * but most begin with it, or behind another block. Hence three passes, each of
  * which looks at more than the last one, until number and sum are met. New
  * mappings lie below old ones, so those at high addresses come first.
+ *
+ * A program that advises on a part of its block (madvise, mlock, mprotect) has
+ * it in several mappings that adjoin. Its chunk lies in the first of them, where
+ * the part is what memalign returned.
  */
 enum pass {
 	AT_STARTS, /* of mappings and behind other blocks */
@@ -40,6 +44,8 @@ struct search {
 	enum pass pass;
 	uint64_t pages; /* that may still be looked at */
 	uint64_t sum;	/* of all blocks found */
+	uint64_t lowest; /* where the first of them begins */
+	uint64_t reach; /* up to where a block in this range may go */
 	struct mw_error *error;
 };
 
@@ -54,11 +60,11 @@ static bool is_complete(const struct search *s)
 }
 
 /**
- * Whether a block has its chunk at @va, where @head stands: it lies in [@from,
- * @to), part of one mapping.
+ * Whether a block has its chunk at @va, where @head stands: it does not begin
+ * before @from.
  */
 static bool is_block(const struct search *s, uint64_t va,
-		     const uint64_t head[2], uint64_t from, uint64_t to,
+		     const uint64_t head[2], uint64_t from,
 		     struct glibc_block *ret)
 {
 	uint64_t offset, start, bytes, end;
@@ -74,7 +80,7 @@ static bool is_block(const struct search *s, uint64_t va,
 	    !mw_is_aligned(bytes, CHUNK_ALIGN) ||
 	    !mw_end(bytes, offset + s->glibc->layout->mmapped_tail, &bytes) ||
 	    !mw_is_aligned(start | bytes, MW_PAGE_BYTES) || bytes == 0 ||
-	    !mw_end(start, bytes, &end) || end > to ||
+	    !mw_end(start, bytes, &end) || end > s->reach ||
 	    bytes > s->glibc->params.mmapped_mem)
 		return false;
 	*ret = (struct glibc_block){ start, bytes, va };
@@ -86,7 +92,7 @@ static bool is_block(const struct search *s, uint64_t va,
  * that also begins there.
  */
 static bool find_aligned(const struct search *s, uint64_t page, uint64_t from,
-			 uint64_t to, bool only_here, struct glibc_block *ret)
+			 bool only_here, struct glibc_block *ret)
 {
 	uint64_t words[MW_PAGE_BYTES / 8];
 	struct glibc_block block;
@@ -96,7 +102,7 @@ static bool find_aligned(const struct search *s, uint64_t page, uint64_t from,
 	for (uint64_t align = 64; align <= MW_PAGE_BYTES; align *= 2) {
 		uint64_t at = align - CHUNK_HEAD_BYTES;
 
-		if (!is_block(s, page + at, &words[at / 8], from, to, &block) ||
+		if (!is_block(s, page + at, &words[at / 8], from, &block) ||
 		    (only_here && block.start != page))
 			continue;
 		*ret = block;
@@ -107,16 +113,16 @@ static bool find_aligned(const struct search *s, uint64_t page, uint64_t from,
 
 /** The block that has its chunk on the page at @page. */
 static bool find_on_page(const struct search *s, uint64_t page, uint64_t from,
-			 uint64_t to, struct glibc_block *ret)
+			 struct glibc_block *ret)
 {
 	uint64_t head[2];
 	bool found = mw_target_copy(s->glibc->target, page, head,
 				    sizeof(head)) &&
-		     is_block(s, page, head, from, to, ret);
+		     is_block(s, page, head, from, ret);
 
 	// Its own head may be out of date.
 	if (found || s->pass == AT_ALIGNED)
-		found |= find_aligned(s, page, from, to, found, ret);
+		found |= find_aligned(s, page, from, found, ret);
 	if (found)
 		mw_target_keep(s->glibc->target, ret->chunk, sizeof(head));
 	return found;
@@ -143,13 +149,19 @@ static void add_block(struct search *s, const struct glibc_block *block)
 	}
 	*place = *block;
 	s->sum += block->bytes;
+	s->lowest = mw_min(s->lowest, block->start);
 }
 
-/** Look through [@from, @to), part of one mapping. */
-static void search_range(struct search *s, uint64_t from, uint64_t to)
+/**
+ * Look for the chunks in [@from, @to), part of one mapping, of blocks that end
+ * at or before @reach.
+ */
+static void search_range(struct search *s, uint64_t from, uint64_t to,
+			 uint64_t reach)
 {
 	uint64_t va = from;
 
+	s->reach = reach;
 	while (!s->error && va < to && s->pages > 0 &&
 	       s->glibc->blocks.n < MAX_BLOCKS && !is_complete(s)) {
 		struct glibc_block block;
@@ -159,7 +171,7 @@ static void search_range(struct search *s, uint64_t from, uint64_t to)
 		if (va >= to)
 			break;
 		s->pages--;
-		if (find_on_page(s, va, from, to, &block)) {
+		if (find_on_page(s, va, from, &block)) {
 			add_block(s, &block);
 			va = from = block.start + block.bytes;
 		} else if (s->pass > AT_STARTS) {
@@ -170,9 +182,34 @@ static void search_range(struct search *s, uint64_t from, uint64_t to)
 	}
 }
 
-/** Look through a mapping, but for the heaps in it. */
-static void search_mapping(struct search *s, const struct mw_mapping *m)
+/**
+ * How far a block can go that begins in the mapping at @index: as far as there
+ * is private memory of nobody, up to the next heap and to the lowest of the
+ * blocks that were found behind it.
+ */
+static uint64_t reach_of(const struct search *s, size_t index)
 {
+	const struct glibc *glibc = s->glibc;
+	const struct mw_mappings *maps = mw_target_mappings(glibc->target);
+	const struct mw_mapping *m = &maps->list.v[index];
+	uint64_t end = m->end, limit = s->lowest;
+
+	for (size_t i = 0; i < glibc->regions.n; i++)
+		if (glibc->regions.v[i]->start >= m->end)
+			limit = mw_min(limit, glibc->regions.v[i]->start);
+	for (size_t i = index + 1; i < maps->list.n && end < limit &&
+				   maps->list.v[i].start == end &&
+				   glibc_may_be_block(maps, &maps->list.v[i]);
+	     i++)
+		end = maps->list.v[i].end;
+	return mw_max(m->end, mw_min(end, limit));
+}
+
+/** Look through a mapping, but for the heaps in it. */
+static void search_mapping(struct search *s, size_t index)
+{
+	const struct mw_mapping *m =
+		&mw_target_mappings(s->glibc->target)->list.v[index];
 	const struct glibc *glibc = s->glibc;
 	uint64_t from = m->start;
 
@@ -182,12 +219,13 @@ static void search_mapping(struct search *s, const struct mw_mapping *m)
 		if (r->limit <= from || r->start >= m->end)
 			continue;
 		if (r->start > from)
-			search_range(s, from, mw_align_down(r->start,
-							    MW_PAGE_BYTES));
+			search_range(s, from,
+				     mw_align_down(r->start, MW_PAGE_BYTES),
+				     r->start);
 		from = mw_align_up(r->limit, MW_PAGE_BYTES);
 	}
 	if (from < m->end)
-		search_range(s, from, m->end);
+		search_range(s, from, m->end, reach_of(s, index));
 }
 
 static struct mw_error *search(struct glibc *glibc, struct search *s)
@@ -200,10 +238,11 @@ static struct mw_error *search(struct glibc *glibc, struct search *s)
 			.glibc = glibc,
 			.pass = (enum pass)pass,
 			.pages = MAX_PAGES,
+			.lowest = UINT64_MAX,
 		};
 		for (size_t i = maps->list.n; i > 0 && !is_complete(s); i--)
 			if (glibc_may_hold_blocks(maps, &maps->list.v[i - 1]))
-				search_mapping(s, &maps->list.v[i - 1]);
+				search_mapping(s, i - 1);
 		if (s->error || is_complete(s))
 			break;
 	}

@@ -21,14 +21,20 @@
  */
 #define MAX_HEAPS 65536
 
-bool glibc_may_hold_blocks(const struct mw_mappings *maps,
-			   const struct mw_mapping *m)
+bool glibc_may_be_block(const struct mw_mappings *maps,
+			const struct mw_mapping *m)
 {
 	const char *path = mw_mapping_path(maps, m);
 
-	return mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W) &&
-	       (m->perms & MW_PERM_R) && !(m->perms & MW_PERM_X) &&
+	return mw_mapping_is_anonymous(m) &&
 	       (!*path || strncmp(path, "[anon:", 6) == 0);
+}
+
+bool glibc_may_hold_blocks(const struct mw_mappings *maps,
+			   const struct mw_mapping *m)
+{
+	return glibc_may_be_block(maps, m) && (m->perms & MW_PERM_W) &&
+	       (m->perms & MW_PERM_R) && !(m->perms & MW_PERM_X);
 }
 
 struct mw_error *glibc_add_region(struct glibc *glibc,

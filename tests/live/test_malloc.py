@@ -238,7 +238,7 @@ def test_large_thread_caches(start):
     check_mallinfo(target.figures, sums(result))
 
 
-@pytest.mark.parametrize("kind", ["plain", "nobreak", "sbrk"])
+@pytest.mark.parametrize("kind", ["plain", "nobreak", "sbrk", "split"])
 def test_main_heap(start, kind):
     target = start(c_program("heaps", flags=["-pthread"]), kind)
     wait_for(lambda: is_idle(target.pid), "the program to sleep")

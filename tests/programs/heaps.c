@@ -7,6 +7,7 @@
  * plain	blocks of many sizes, some of them freed
  * nobreak	something is mapped in the way of the program break
  * sbrk		somebody else moves the break
+ * split	the program has the kernel treat parts of large blocks otherwise
  * second	a second C library (dlmopen) has blocks, too
  * overrun	the heads of NUMBER blocks are overwritten
  * zeros	the same, with zeros
@@ -68,6 +69,21 @@ static void use_second(void)
 
 	for (int i = 0; other && i < 5000; i++)
 		memset(other(100 + i % 900), 3, 100);
+}
+
+/** Huge pages, a stack with its guard, and a stretch that is read-only. */
+static void split(void)
+{
+	char *huge = aligned_alloc(2 << 20, 8 << 20);
+	char *stack = aligned_alloc(65536, 1 << 20);
+	char *middle = malloc(4 << 20);
+
+	madvise(huge, 8 << 20, MADV_HUGEPAGE);
+	mprotect(stack, 4096, PROT_NONE);
+	mprotect(middle - 16 + (1 << 20), 1 << 20, PROT_READ);
+	memset(huge, 1, 8 << 20);
+	memset(stack + 4096, 1, (1 << 20) - 4096);
+	memset(middle, 1, 1 << 19);
 }
 
 static void overrun(int number, int with)
@@ -159,6 +175,8 @@ int main(int argc, char **argv)
 	if (strcmp(kind, "sbrk") == 0) {
 		memset(sbrk(10000), 0x31, 10000);
 		fill();
+	} else if (strcmp(kind, "split") == 0) {
+		split();
 	} else if (strcmp(kind, "second") == 0) {
 		use_second();
 	} else if (strcmp(kind, "overrun") == 0) {
