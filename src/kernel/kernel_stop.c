@@ -24,6 +24,7 @@
 
 struct tracee {
 	pid_t tid;
+	char state; /* what it was doing before */
 	bool done; /* stopped, or given up on */
 	/*
 	 * A signal that was being delivered when the thread stopped: lost if
@@ -53,7 +54,10 @@ static struct mw_error *seize(struct mw_stop *stop, struct mw_process *process,
 
 	if (!tracee)
 		return mw_error_nomem();
-	*tracee = (struct tracee){ .tid = tid };
+	*tracee = (struct tracee){
+		.tid = tid,
+		.state = mw_kernel_thread_state(process, tid),
+	};
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
 		int errnum = errno;
 
@@ -166,9 +170,7 @@ struct mw_error *mw_stop_begin(struct mw_process *process,
 	return NULL;
 }
 
-struct mw_error *mw_stop_threads(struct mw_stop *stop,
-				 struct mw_process *process,
-				 struct mw_threads *ret)
+struct mw_error *mw_stop_threads(struct mw_stop *stop, struct mw_threads *ret)
 {
 	struct mw_threads threads = { 0 };
 
@@ -183,7 +185,7 @@ struct mw_error *mw_stop_threads(struct mw_stop *stop,
 		}
 		*thread = (struct mw_thread){
 			.tid = tid,
-			.state = mw_kernel_thread_state(process, tid),
+			.state = stop->tracees.v[i].state,
 			.robust_list = mw_kernel_robust_list(tid),
 		};
 		if (ptrace(PTRACE_GETREGS, tid, NULL, general) == 0)

@@ -242,9 +242,11 @@ struct mw_stop;
 MW_MUST_USE struct mw_error *mw_stop_begin(struct mw_process *process,
 					   struct mw_stop **ret);
 
-/** Threads with their registers. @ret is filled as by mw_process_threads(). */
+/**
+ * Threads with their registers, and the states that they had before they were
+ * stopped. @ret is filled as by mw_process_threads().
+ */
 MW_MUST_USE struct mw_error *mw_stop_threads(struct mw_stop *stop,
-					     struct mw_process *process,
 					     struct mw_threads *ret);
 
 /** All registers of a thread, as a core file has them. */

@@ -169,7 +169,7 @@ static struct mw_error *take_picture(struct mw_target *target,
 		error = read_status(target, &target->status);
 	if (!error)
 		error = target->of.stop
-				? mw_stop_threads(target->of.stop, target->of.process,
+				? mw_stop_threads(target->of.stop,
 						  &target->threads)
 				: mw_process_threads(target->of.process,
 						     &target->threads);

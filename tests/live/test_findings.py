@@ -245,6 +245,8 @@ def test_c(start, case):
     assert least * MIB <= found[name]["bytes"] <= most * MIB
     assert word in found[name]["evidence"]
     assert name not in findings(quiet)
+    assert name in findings(loud, "--stop")
+    assert name not in findings(quiet, "--stop")
     # The kernel's own word.
     if case == "locked":
         assert found[name]["bytes"] == status(loud.pid)["VmLck"]
