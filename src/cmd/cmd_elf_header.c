@@ -78,6 +78,12 @@ static void collect(const struct cmd_elf *elf, struct fields *f)
 	add_number(f, "file_bytes", "Bytes in the file", NUMBER, file->bytes);
 }
 
+static void print_number(const struct field *field, FILE *out)
+{
+	fprintf(out, field->kind == NUMBER ? "%" PRIu64 : "0x%" PRIx64,
+		field->value);
+}
+
 void cmd_elf_header_text(const struct cmd_elf *elf, FILE *out)
 {
 	struct fields f;
@@ -88,10 +94,7 @@ void cmd_elf_header_text(const struct cmd_elf *elf, FILE *out)
 		if (f.v[i].kind == TEXT)
 			mw_print_escaped(out, f.v[i].text);
 		else
-			fprintf(out,
-				f.v[i].kind == NUMBER ? "%" PRIu64
-						      : "0x%" PRIx64,
-				f.v[i].value);
+			print_number(&f.v[i], out);
 		putc('\n', out);
 	}
 }
@@ -125,10 +128,7 @@ void cmd_elf_header_csv(const struct cmd_elf *elf, FILE *out)
 		if (f.v[i].kind == TEXT)
 			fprintf(out, "\"%s\"", f.v[i].text);
 		else
-			fprintf(out,
-				f.v[i].kind == NUMBER ? "%" PRIu64
-						      : "0x%" PRIx64,
-				f.v[i].value);
+			print_number(&f.v[i], out);
 		putc('\n', out);
 	}
 }

@@ -362,6 +362,8 @@ bool go_parse_span(const struct mw_go *go, const uint8_t *bytes,
 		   struct go_span *ret);
 /** @span, whose mspan is at @va, for others; without what it does not tell. */
 struct mw_go_span go_describe_span(const struct go_span *span, uint64_t va);
+/** A span's sweepgen less the heap's, as mw_go_span.sweep has it. */
+int8_t go_sweep_of(uint64_t sweepgen, uint64_t heap);
 /** Whether the layout has what leads from a page to its span. */
 bool go_has_index(const struct mw_go *go);
 /** Load what leads from pages to spans from the mheap at @mheap. */

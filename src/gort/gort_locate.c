@@ -124,9 +124,7 @@ static void find_span(const struct mw_go *go, uint64_t va,
 	ret->span = go_describe_span(&span, mspan);
 	if (go_read(go, mspan, GO_mspan_sweepgen, &sweepgen) &&
 	    go_read(go, go->mheap, GO_mheap_sweepgen, &heap))
-		ret->span.sweep = (int8_t)mw_min(
-			(uint32_t)((uint32_t)sweepgen - (uint32_t)heap + 2), 64) -
-				  2;
+		ret->span.sweep = go_sweep_of(sweepgen, heap);
 	if (span.state == GO_SPAN_IN_USE)
 		find_slot(go, &span, mspan, va, ret);
 }

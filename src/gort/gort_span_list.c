@@ -197,15 +197,9 @@ static bool add_span(struct reader *r, uint64_t va, const uint8_t *bytes)
 	if (!to)
 		return false;
 	*to = go_describe_span(&span, va);
-	if (go_has(go, GO_mspan_sweepgen)) {
-		int32_t sweep = (int32_t)((uint32_t)go_get(go, bytes,
-							   GO_mspan_sweepgen) -
-					  (uint32_t)r->sweepgen);
-
-		to->sweep = (int8_t)(sweep < -128  ? -128
-				     : sweep > 127 ? 127
-						   : sweep);
-	}
+	if (go_has(go, GO_mspan_sweepgen))
+		to->sweep = go_sweep_of(go_get(go, bytes, GO_mspan_sweepgen),
+					r->sweepgen);
 	return true;
 }
 

@@ -140,6 +140,13 @@ bool go_read_span(const struct mw_go *go, uint64_t va, struct go_span *ret)
 	       go_parse_span(go, bytes, ret);
 }
 
+int8_t go_sweep_of(uint64_t sweepgen, uint64_t heap)
+{
+	int32_t sweep = (int32_t)((uint32_t)sweepgen - (uint32_t)heap);
+
+	return (int8_t)mw_max(INT8_MIN, mw_min(sweep, INT8_MAX));
+}
+
 struct mw_go_span go_describe_span(const struct go_span *span, uint64_t va)
 {
 	return (struct mw_go_span){

@@ -158,16 +158,23 @@ void go_trace_set_free(struct go_trace_set *set)
 
 /* Lines */
 
+/** The calls at @pc, the innermost first; how many. */
+static size_t lines_at(struct mw_go *go, uint64_t pc,
+		       struct mw_go_line lines[static MW_GO_MAX_LINES])
+{
+	const struct go_known_pc *known = go_look_up(go, pc);
+
+	return known ? mw_go_lines(go->funcs, &known->func, pc, lines,
+				   MW_GO_MAX_LINES)
+		     : 0;
+}
+
 const char *go_outermost(struct mw_go *go, const struct mw_go_goroutines *all,
 			 const struct mw_go_trace *trace)
 {
 	for (size_t i = trace->count; i-- > 0;) {
 		struct mw_go_line lines[MW_GO_MAX_LINES];
-		uint64_t pc = all->pcs.v[trace->first + i];
-		const struct go_known_pc *known = go_look_up(go, pc);
-		size_t n = known ? mw_go_lines(go->funcs, &known->func, pc,
-					       lines, MW_GO_MAX_LINES)
-				 : 0;
+		size_t n = lines_at(go, all->pcs.v[trace->first + i], lines);
 
 		while (n-- > 0)
 			if (!lines[n].is_wrapper &&
@@ -197,11 +204,7 @@ mw_go_trace_lines(struct mw_go *go, const struct mw_go_goroutines *all,
 
 	for (size_t i = 0; i < trace->count && !error; i++) {
 		struct mw_go_line lines[MW_GO_MAX_LINES];
-		uint64_t pc = all->pcs.v[trace->first + i];
-		const struct go_known_pc *known = go_look_up(go, pc);
-		size_t n = known ? mw_go_lines(go->funcs, &known->func, pc,
-					       lines, MW_GO_MAX_LINES)
-				 : 0;
+		size_t n = lines_at(go, all->pcs.v[trace->first + i], lines);
 
 		for (size_t at = 0; at < n; at++) {
 			bool hide = lines[at].is_wrapper &&

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cannot be explained, or not wholly, is told so clearly."""
 
+import functools
 import os
 import pathlib
 import pwd
@@ -219,12 +220,17 @@ def test_go_of_an_unknown_patch_release(start, tmp_path):
     assert result.bytes("go/heap/objects") > 0
 
 
-def variable(program, name):
-    """Address of a variable by nm."""
+@functools.lru_cache(maxsize=None)
+def symbols(program):
+    """Addresses by name, as nm tells them."""
     text = subprocess.run(["nm", program], check=True, capture_output=True,
                           text=True).stdout
-    return int(re.search(rf"^(\w+) \w {re.escape(name)}$", text,
-                         re.MULTILINE)[1], 16)
+    return {name: int(address, 16) for address, name in
+            re.findall(r"^(\w+) \w (.+)$", text, re.MULTILINE)}
+
+
+def variable(program, name):
+    return symbols(program)[name]
 
 
 # Damage: (variable, offset in it, 8 bytes to write). What the runtime itself

@@ -28,8 +28,8 @@ def test_go_program_that_allocates_at_full_speed(start, version, mode):
     target = start(go_program("allocate", version, "stripped"))
     for _ in range(25):
         result = ledger(target, mode)
-        assert result.audit["balanced"] is True
-        assert result.audit["overlaps"] == 0
+        assert result.audit["overlaps"] == 0, result.json.get("overlaps")
+        assert result.audit["balanced"] is True, result.audit
         assert result.bytes("go/heap/objects") > 0
         # What moved while it was read may not be told, but is told to be so.
         if mode == "--stop":

@@ -223,10 +223,15 @@ int main(void)
     program = tmp_path / "reserve"
     subprocess.run(["gcc", "-o", program, source], check=True)
     target = start(program)
-    with Frozen(target.pid):
+
+    def undisturbed():
+        """The kernel may take back pages of the program's file."""
         before = memory_of(target.pid)
         result = ledger(target)
-        assert memory_of(target.pid) == before
+        return memory_of(target.pid) == before and result
+
+    with Frozen(target.pid):
+        result = wait_for(undisturbed, "the kernel to leave its pages")
         check_against_smaps(target.pid, result)
     # The best source served; a worse one would look at each page by itself.
     assert result.json["capture"]["pages"] == "scan"
