@@ -363,6 +363,23 @@ def while_still(target, action, tries=10):
     raise AssertionError("the target never stands still")
 
 
+def left_alone(pid, action, seen=None):
+    """What action() returned, after which the kernel counts what it counted
+    before, and @seen() is what it was. Now and then the kernel takes back
+    pages of files, or a program does something by itself."""
+    def state():
+        now = status(pid)
+        return ([now.get(k) for k in ("VmRSS", "VmPTE", "VmSwap", "VmSize",
+                                      "Threads")], seen and seen())
+
+    def try_it():
+        before = state()
+        done = action()
+        return state() == before and [done]
+
+    return wait_for(try_it, "two equal states")[0]
+
+
 # The kernel's own word
 
 def smaps_totals(pid):

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from conftest import (MEMWHY, c_program, go_program, ledger, maps, run,
-                      status, thread_states, wait_for, is_idle, Ledger)
+from conftest import (MEMWHY, Ledger, c_program, go_program, is_idle, ledger,
+                      left_alone, maps, run, thread_states, wait_for)
 
 
 def churn(start, *arguments):
@@ -177,19 +177,6 @@ def test_target_is_left_as_it_was(start, tmp_path, arguments):
     for target in targets:
         wait_for(lambda: is_idle(target.pid), "the target to rest")
 
-        def state():
-            values = status(target.pid)
-            return ({k: values.get(k) for k in ("VmRSS", "VmPTE", "VmSwap",
-                                                "VmSize", "Threads")},
-                    present_pages(target.pid))
-
-        def same_after():
-            before = state()
-            assert run(*arguments, target.pid).returncode == 0
-            return state() == before
-
-        if target is targets[0]:
-            assert same_after()
-        else:
-            # Go's runtime does something by itself once in a while.
-            wait_for(same_after, "two equal states", 20)
+        done = left_alone(target.pid, lambda: run(*arguments, target.pid),
+                          lambda: present_pages(target.pid))
+        assert done.returncode == 0
