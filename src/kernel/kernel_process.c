@@ -124,7 +124,7 @@ struct mw_error *mw_process_open(pid_t pid, struct mw_process **ret)
 	if (!process)
 		return mw_error_nomem();
 	process->pid = process->task = pid;
-	process->proc_fd = process->mem_fd = -1;
+	process->proc_fd = process->mem_fd = process->pagemap_fd = -1;
 	snprintf(name, sizeof(name), "/proc/%d", pid);
 	process->dir_fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (process->dir_fd < 0)
@@ -163,6 +163,8 @@ void mw_process_close(struct mw_process *process)
 		close(process->dir_fd);
 	if (process->mem_fd >= 0)
 		close(process->mem_fd);
+	if (process->pagemap_fd >= 0)
+		close(process->pagemap_fd);
 	mw_free(process);
 }
 

@@ -72,3 +72,11 @@ void mw_process_find_relatives(struct mw_process *process)
 		process->mem_fd = openat(process->proc_fd, "mem",
 					 O_RDONLY | O_CLOEXEC);
 }
+
+void mw_process_expect_relatives(struct mw_process *process)
+{
+	process->mem_fd = openat(process->proc_fd, "mem",
+				 O_RDONLY | O_CLOEXEC);
+	process->pagemap_fd = openat(process->proc_fd, "pagemap",
+				     O_RDONLY | O_CLOEXEC);
+}

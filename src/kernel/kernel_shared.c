@@ -50,3 +50,30 @@ struct mw_error *mw_process_shared_pages(struct mw_process *process,
 	}
 	return NULL;
 }
+
+size_t mw_process_still_present(struct mw_process *process, uint64_t va,
+				size_t bytes)
+{
+	enum { MANY = 256 };
+	size_t there = 0;
+
+	// Where nothing is known of sharing, nothing is read.
+	if (process->mem_fd < 0)
+		return 0;
+	while (there < bytes) {
+		uint64_t states[MANY];
+		size_t want = mw_min((bytes - there) >> MW_PAGE_SHIFT, MANY);
+		ssize_t got = pread(process->pagemap_fd, states,
+				    want * sizeof(*states),
+				    (off_t)((va + there) >> MW_PAGE_SHIFT) * 8);
+
+		if (got < 8)
+			return there;
+		for (size_t i = 0; i < (size_t)got / 8; i++) {
+			if (!(states[i] & PM_PRESENT))
+				return there;
+			there += MW_PAGE_BYTES;
+		}
+	}
+	return there;
+}

@@ -188,6 +188,19 @@ size_t mw_process_read_many(struct mw_process *process,
  */
 void mw_process_find_relatives(struct mw_process *process);
 
+/**
+ * Instead: read it as if there were some, since it runs on and may fork while it
+ * is read. mw_process_still_present() needs it.
+ */
+void mw_process_expect_relatives(struct mw_process *process);
+
+/**
+ * How many of the @bytes from @va on, whole pages, are present just now and so
+ * can be read without being faulted in.
+ */
+size_t mw_process_still_present(struct mw_process *process, uint64_t va,
+				size_t bytes);
+
 /** Whether a page of its private memory may be another process's since fork(). */
 bool mw_process_may_share(const struct mw_process *process);
 
