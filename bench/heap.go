@@ -95,6 +95,23 @@ func latency(stop chan struct{}) {
 	}
 }
 
+// write changes every page of the large buffers, over and over.
+func write(stop chan struct{}) {
+	for {
+		for _, buffer := range buffers {
+			for i := 0; i < len(buffer); i += 4096 {
+				buffer[i]++
+			}
+			select {
+			case <-stop:
+				fmt.Println("rests")
+				return
+			default:
+			}
+		}
+	}
+}
+
 // fragment leaves the given number of mappings.
 func fragment(count int) {
 	m, err := syscall.Mmap(-1, 0, count*8192, syscall.PROT_READ|syscall.PROT_WRITE,
@@ -141,6 +158,9 @@ func main() {
 		switch line {
 		case "begin":
 			go latency(stop)
+		case "write":
+			go write(stop)
+			fmt.Println("writes")
 		case "end":
 			stop <- struct{}{}
 		}

@@ -29,12 +29,13 @@ static const struct mw_column columns[] = {
 
 static void help(FILE *out)
 {
-	fputs("\nThe process is stopped while its memory is read. What is "
-	      "written is an ELF core,\nwhich gdb and Delve open; memwhy "
-	      "answers from it what it would have answered\nabout the process. "
-	      "Only pages that are present are read and stored; what is in\n"
-	      "swap stays there. The file can be read by its owner only, and "
-	      "is written whole or\nnot at all.\n", out);
+	fputs("\nThe process is stopped while its memory is read; most of it "
+	      "is written before. What\nis written is an ELF core, which gdb "
+	      "and Delve open; memwhy answers from it what\nit would have "
+	      "answered about the process. Only pages that are present are "
+	      "read and\nstored; what is in swap stays there. The file can be "
+	      "read by its owner only, and\nis written whole or not at all.\n",
+	      out);
 	cmd_print_columns(out, columns, MW_COUNT(columns));
 }
 
@@ -209,8 +210,12 @@ static struct mw_error *take(const struct cmd_call *call, pid_t pid,
 		error = mw_snapshot_begin(mw_output_fd(output),
 					  no_contents ? 0 : expected,
 					  &options, &snapshot);
-	if (error)
+	if (!error)
+		error = mw_snapshot_before(snapshot, pid, &capture);
+	if (error) {
+		end_progress(&progress);
 		return error;
+	}
 	capture.mode = MW_CAPTURE_STOP;
 	capture.no_images = !no_contents;
 	error = mw_target_open(pid, &capture, ret_target);

@@ -13,9 +13,11 @@
  * Writing a process's memory to an ELF core that debuggers open, and memwhy
  * with all that it knew of the process (target_note.h).
  *
- * What is in the file, in this order: the ELF header; the notes of all cores;
- * the bytes of the pages that were present, run after run; memwhy's notes; the
- * program headers. A page that was absent or swapped takes no room.
+ * What is in the file, in this order: the ELF header; pages that were copied
+ * while the target ran, as they were when it was stopped, with holes where they
+ * were gone; the notes of all cores; the other pages that were present, run
+ * after run; memwhy's notes; the program headers. A page that was absent or
+ * swapped takes no room.
  */
 
 struct mw_snapshot_options {
@@ -47,6 +49,17 @@ MW_MUST_USE struct mw_error *
 mw_snapshot_begin(int fd, uint64_t expected,
 		  const struct mw_snapshot_options *options,
 		  struct mw_snapshot **ret);
+
+/**
+ * Copy what process @pid has, which runs: then only pages that change from now
+ * on are written while it is stopped. Does nothing of a process that is small
+ * enough to be copied at once, or that cannot be read.
+ *
+ * Errors: MW_E_SYSTEM when writing fails or was cancelled.
+ */
+MW_MUST_USE struct mw_error *
+mw_snapshot_before(struct mw_snapshot *snapshot, int32_t pid,
+		   const struct mw_target_options *options);
 
 /**
  * Write @target, which is a stopped process, and let it run on as soon as all

@@ -39,6 +39,8 @@ struct mw_target_options {
 	enum mw_page_detail pages;
 	bool file_pages; /* also tell which pages are of files: takes longer */
 	bool no_images;	 /* do not look for ELF files: only to copy memory */
+	/* Much is to be read of a process that runs, and may fork meanwhile. */
+	bool may_fork;
 	/* The executable of a core, where the core does not say; or NULL. */
 	const char *exe;
 };

@@ -45,6 +45,14 @@ struct target_source {
 	size_t (*read_present)(const struct mw_target *target,
 			       const struct mw_remote *ranges, size_t count);
 	/**
+	 * The same of a target that runs, which may have let go of pages since
+	 * the picture was taken: what is absent now is not asked for, as that
+	 * would bring it back. NULL for what does not run.
+	 */
+	size_t (*read_still_present)(const struct mw_target *target,
+				     const struct mw_remote *ranges,
+				     size_t count);
+	/**
 	 * Fill @to with the page at @va of @mapping, which is neither present
 	 * nor swapped. False when its bytes cannot be known.
 	 */

@@ -47,6 +47,26 @@ static size_t read_present(const struct mw_target *target,
 	return done;
 }
 
+static size_t read_still_present(const struct mw_target *target,
+				 const struct mw_remote *ranges, size_t count)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct mw_remote range = ranges[i];
+		size_t got = 0;
+
+		range.bytes = mw_process_still_present(
+			target->of.process, range.va, range.bytes);
+		if (range.bytes)
+			got = read_present(target, &range, 1);
+		done += got;
+		if (got < ranges[i].bytes)
+			break;
+	}
+	return done;
+}
+
 /** Fill the absent page at @va of @mapping. False when it cannot be known. */
 static bool read_absent(struct mw_target *target,
 			const struct mw_mapping *mapping, uint64_t va,
@@ -98,6 +118,7 @@ static void close_process(struct mw_target *target)
 
 static const struct target_source process_source = {
 	.read_present = read_present,
+	.read_still_present = read_still_present,
 	.read_absent = read_absent,
 	.open_file = open_file,
 	.smaps = smaps,
@@ -280,7 +301,9 @@ struct mw_error *mw_target_open(int32_t pid,
 		return mw_error_nomem();
 	target->info.pid = pid;
 	error = mw_process_open(pid, &target->of.process);
-	if (!error)
+	if (!error && options->may_fork)
+		mw_process_expect_relatives(target->of.process);
+	else if (!error)
 		mw_process_find_relatives(target->of.process);
 	if (!error && options->mode == MW_CAPTURE_STOP)
 		error = mw_stop_begin(target->of.process, &target->of.stop);

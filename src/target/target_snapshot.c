@@ -22,6 +22,8 @@ struct mw_error *mw_snapshot_begin(int fd, uint64_t expected,
 		return mw_error_nomem();
 	s->fd = fd;
 	s->options = *options;
+	s->expected = expected;
+	s->offset = MW_PAGE_BYTES; // behind the ELF header
 	// So that a full disk is known before the target is stopped. A file
 	// system that cannot is asked when the bytes come.
 	if (expected && fallocate(fd, 0, 0, (off_t)expected) != 0 &&
@@ -42,6 +44,7 @@ void mw_snapshot_free(struct mw_snapshot *s)
 	mw_stream_abort(s->stream);
 	mw_vec_free(&s->extents);
 	mw_vec_free(&s->lost);
+	mw_snapshot_free_before(s);
 	mw_smaps_free(&s->extra.smaps);
 	for (size_t i = 0; i < s->extra.remarks.n; i++)
 		mw_free(s->extra.remarks.v[i]);
@@ -342,7 +345,7 @@ static void note_lost(struct mw_snapshot *s, uint64_t bytes)
 		mw_free(remark);
 }
 
-static struct mw_error *interrupted(const struct mw_snapshot *s)
+struct mw_error *mw_snapshot_interrupted(struct mw_snapshot *s)
 {
 	return s->options.cancel && *s->options.cancel
 		       ? mw_error_new(MW_E_SYSTEM, "interrupted: no snapshot "
@@ -360,7 +363,7 @@ static struct mw_error *copy_target(struct mw_snapshot *s,
 		return error;
 	if (target->kept)
 		s->extra.flags |= NOTE_NO_CONTENTS;
-	s->offset = s->notes_offset = MW_PAGE_BYTES;
+	s->notes_offset = s->offset;
 	if (!put_core_notes(s, target))
 		return NULL; // the end of the stream tells why
 	s->notes_bytes = s->offset - s->notes_offset;
@@ -387,11 +390,13 @@ struct mw_error *mw_snapshot_write(struct mw_snapshot *s,
 	s->extra.time_ns = (uint64_t)now.tv_sec * 1000000000u +
 			   (uint64_t)now.tv_nsec;
 	if (!error)
-		error = interrupted(s);
+		error = mw_snapshot_interrupted(s);
 	if (!error)
 		error = mw_stream_end(mw_steal(s->stream));
 	if (!error)
-		error = interrupted(s);
+		error = mw_snapshot_drop_gone(s);
+	if (!error)
+		error = mw_snapshot_interrupted(s);
 	if (error)
 		return error;
 	for (size_t i = 0; i < s->lost.n; i++)

@@ -31,24 +31,30 @@ struct plan {
 	size_t count;
 	uint64_t offset;
 	struct extent last;
+	size_t hint;
 };
 
 static bool end_extent(struct plan *plan)
 {
-	struct extent *extent;
+	struct extent *last = &plan->last, *extent;
 
-	if (plan->last.end == plan->last.start)
-		return true;
-	plan->count++;
-	plan->last.offset = plan->offset;
-	plan->offset += plan->last.end - plan->last.start;
-	if (plan->s) {
+	plan->count += last->end > last->start;
+	if (!plan->s) {
+		plan->offset += last->end - last->start;
+		last->start = last->end;
+	}
+	while (last->start < last->end) {
 		extent = mw_vec_push(&plan->s->extents);
 		if (!extent)
 			return false;
-		*extent = plan->last;
+		*extent = *last;
+		if (!mw_snapshot_place(plan->s, &plan->hint, extent)) {
+			extent->offset = plan->offset;
+			plan->offset += extent->end - extent->start;
+		}
+		last->start = extent->end;
 	}
-	plan->last.start = plan->last.end = 0;
+	last->start = last->end = 0;
 	return true;
 }
 
@@ -150,5 +156,8 @@ struct mw_error *mw_snapshot_plan(struct mw_snapshot *s,
 		.offset = s->offset,
 	};
 
-	return make_plan(&plan, target) ? NULL : mw_error_nomem();
+	if (!make_plan(&plan, target))
+		return mw_error_nomem();
+	s->offset = plan.offset;
+	return NULL;
 }

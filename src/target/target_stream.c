@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target_stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -8,13 +9,12 @@
 
 #include "mw_guard.h"
 
-/* 32 MiB: what a process of this size has is copied at once. */
 #define PIECES 32
 /*
  * Writing takes time on a processor that copying needs, too: it begins when so
  * many are filled, and with fewer when no more will come.
  */
-#define PIECES_TO_BEGIN 28
+#define PIECES_TO_BEGIN (STREAM_HOLDS_BYTES / STREAM_PIECE_BYTES)
 
 struct target_stream {
 	int fd;
@@ -22,20 +22,23 @@ struct target_stream {
 	struct stream_piece pieces[PIECES];
 	pthread_mutex_t lock;
 	pthread_cond_t filled, emptied;
-	size_t first, count; /* pieces handed on and not yet written */
-	uint64_t written;
+	struct stream_piece *empty[PIECES];
+	size_t empty_count;
+	struct stream_piece *full[PIECES]; /* handed on: a ring */
+	size_t first, count;
 	int errnum; /* why writing has failed, 0 while it has not */
 	bool begun, ended, has_thread;
 	pthread_t thread;
 };
 
-static int write_piece(int fd, const struct stream_piece *piece)
+static int write_part(int fd, const uint8_t *bytes,
+		      const struct stream_part *part)
 {
 	size_t done = 0;
 
-	while (done < piece->used) {
-		ssize_t n = pwrite(fd, piece->bytes + done, piece->used - done,
-				   (off_t)(piece->offset + done));
+	while (done < part->bytes) {
+		ssize_t n = pwrite(fd, bytes + done, part->bytes - done,
+				   (off_t)(part->offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -46,10 +49,22 @@ static int write_piece(int fd, const struct stream_piece *piece)
 	return 0;
 }
 
+static int write_piece(int fd, const struct stream_piece *piece)
+{
+	const uint8_t *from = piece->bytes;
+	int errnum = 0;
+
+	for (size_t i = 0; i < piece->count && !errnum; i++) {
+		errnum = write_part(fd, from, &piece->parts[i]);
+		from += piece->parts[i].bytes;
+	}
+	return errnum;
+}
+
 /** Write the oldest piece. Called and returns with the lock held. */
 static void write_oldest(struct target_stream *s)
 {
-	struct stream_piece *piece = &s->pieces[s->first];
+	struct stream_piece *piece = s->full[s->first];
 	int errnum = s->errnum;
 
 	pthread_mutex_unlock(&s->lock);
@@ -57,11 +72,10 @@ static void write_oldest(struct target_stream *s)
 		errnum = write_piece(s->fd, piece);
 	pthread_mutex_lock(&s->lock);
 	s->errnum = errnum;
-	if (!errnum)
-		s->written += piece->used;
 	s->first = (s->first + 1) % PIECES;
 	s->count--;
-	pthread_cond_signal(&s->emptied);
+	s->empty[s->empty_count++] = piece;
+	pthread_cond_broadcast(&s->emptied);
 }
 
 static void *write_all(void *ctx)
@@ -94,8 +108,10 @@ struct mw_error *mw_stream_begin(int fd, struct target_stream **ret)
 		return mw_error_nomem();
 	}
 	memset(s->memory, 1, PIECES * STREAM_PIECE_BYTES);
-	for (size_t i = 0; i < PIECES; i++)
+	for (size_t i = 0; i < PIECES; i++) {
 		s->pieces[i].bytes = s->memory + i * STREAM_PIECE_BYTES;
+		s->empty[s->empty_count++] = &s->pieces[i];
+	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->filled, NULL);
 	pthread_cond_init(&s->emptied, NULL);
@@ -105,40 +121,67 @@ struct mw_error *mw_stream_begin(int fd, struct target_stream **ret)
 	return NULL;
 }
 
+/** Wait for the thread to write a piece, or do it. With the lock held. */
+static void wait_for_oldest(struct target_stream *s)
+{
+	if (s->has_thread)
+		pthread_cond_wait(&s->emptied, &s->lock);
+	else
+		write_oldest(s);
+}
+
 struct stream_piece *mw_stream_take(struct target_stream *s)
 {
 	struct stream_piece *piece = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->count == PIECES && !s->errnum) {
-		if (s->has_thread)
-			pthread_cond_wait(&s->emptied, &s->lock);
-		else
-			write_oldest(s);
+	while (!s->empty_count && !s->errnum)
+		wait_for_oldest(s);
+	if (!s->errnum) {
+		// The one that was written last may still be in a cache.
+		piece = s->empty[--s->empty_count];
+		piece->used = piece->count = 0;
 	}
-	if (!s->errnum)
-		piece = &s->pieces[(s->first + s->count) % PIECES];
 	pthread_mutex_unlock(&s->lock);
 	return piece;
 }
 
-void mw_stream_give(struct target_stream *s)
+void mw_stream_add(struct stream_piece *piece, uint64_t offset, size_t bytes)
+{
+	struct stream_part *part = piece->parts + piece->count;
+
+	if (piece->count && part[-1].offset + part[-1].bytes == offset) {
+		part[-1].bytes += bytes;
+	} else {
+		assert(piece->count < STREAM_PARTS);
+		*part = (struct stream_part){ offset, bytes };
+		piece->count++;
+	}
+	piece->used += bytes;
+}
+
+void mw_stream_give(struct target_stream *s, struct stream_piece *piece)
 {
 	pthread_mutex_lock(&s->lock);
-	s->count++;
+	s->full[(s->first + s->count++) % PIECES] = piece;
 	if (s->begun || s->count >= PIECES_TO_BEGIN)
 		pthread_cond_signal(&s->filled);
 	pthread_mutex_unlock(&s->lock);
 }
 
-uint64_t mw_stream_written(struct target_stream *s)
+bool mw_stream_settle(struct target_stream *s)
 {
-	uint64_t written;
+	bool good;
 
 	pthread_mutex_lock(&s->lock);
-	written = s->written;
+	s->begun = true;
+	pthread_cond_signal(&s->filled);
+	while (s->count)
+		wait_for_oldest(s);
+	s->begun = false;
+	good = !s->errnum;
 	pthread_mutex_unlock(&s->lock);
-	return written;
+	return good;
 }
 
 /** Let the thread write what is left, or nothing more if @errnum. */

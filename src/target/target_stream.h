@@ -2,6 +2,7 @@
 #ifndef TARGET_STREAM_H
 #define TARGET_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,18 +10,29 @@
 
 /*
  * Pieces of memory that another thread writes to a file, so that a stopped
- * target waits for the disk only when all of them are full.
+ * target waits for the disk only when all of them are full. Several threads may
+ * fill pieces.
  */
 struct target_stream;
 
-/** A piece, to be filled by its taker. */
-struct stream_piece {
-	uint8_t *bytes;
-	size_t used;	 /* how many of them are to be written */
-	uint64_t offset; /* where to */
+#define STREAM_PIECE_BYTES (UINT64_C(1) << 20)
+#define STREAM_PARTS 256 /* pages of a piece */
+/* So much is held before any of it is written. */
+#define STREAM_HOLDS_BYTES (28 * STREAM_PIECE_BYTES)
+
+/** Bytes of a piece that belong together in the file. */
+struct stream_part {
+	uint64_t offset;
+	size_t bytes;
 };
 
-#define STREAM_PIECE_BYTES (UINT64_C(1) << 20)
+/** A piece, to be filled by its taker, part after part. */
+struct stream_piece {
+	uint8_t *bytes; /* page aligned */
+	size_t used;	/* how many of them are to be written */
+	struct stream_part parts[STREAM_PARTS];
+	size_t count;
+};
 
 /**
  * Begin to write to @fd, which stays the caller's. Its memory is all there
@@ -31,11 +43,13 @@ MW_MUST_USE struct mw_error *mw_stream_begin(int fd,
 
 /** An empty piece; waits for one. NULL once writing has failed. */
 struct stream_piece *mw_stream_take(struct target_stream *stream);
-/** Hand the piece that was taken on. */
-void mw_stream_give(struct target_stream *stream);
+/** Have the @bytes behind piece->used, pages or what adjoins, written to @offset. */
+void mw_stream_add(struct stream_piece *piece, uint64_t offset, size_t bytes);
+/** Hand a piece that was taken on. */
+void mw_stream_give(struct target_stream *stream, struct stream_piece *piece);
 
-/** How many bytes have been written. Any thread may ask. */
-uint64_t mw_stream_written(struct target_stream *stream);
+/** Wait until all that was handed on is written. False when that has failed. */
+bool mw_stream_settle(struct target_stream *stream);
 
 /** Wait until all is written, and free @stream. */
 MW_MUST_USE struct mw_error *mw_stream_end(struct target_stream *stream);

@@ -396,6 +396,7 @@ def test_swapped_pages_stay_in_swap(start, swap, tmp_path):  # noqa: F811
     """They are told in the ledger, and not read in."""
     target = start(sys.executable, "-c", """
 import ctypes, mmap, sys
+stays = b"x" * (48 << 20)
 m = mmap.mmap(-1, 16 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 m.write(b"x" * (16 << 20))
 ctypes.CDLL(None).madvise(ctypes.c_void_p(ctypes.addressof(
