@@ -127,11 +127,27 @@ def elf_files(work):
     yield "shared-32", (work / "shared-32").read_bytes()
 
 
+def object_files(work):
+    """Code with relocations and lines, of which there are several forms."""
+    source = work / "b.c"
+    source.write_text("extern int a; static int b[2]; int g(int);\n"
+                      "int f(int x) { b[x] = a; return g(b[1]) + 1; }\n"
+                      "int h(void) { return f(2); }\n")
+    for name, flags in (("lines", ["-g"]), ("lines-4", ["-g", "-gdwarf-4"]),
+                        ("lines-packed", ["-g", "-gz"]),
+                        ("sections", ["-ffunction-sections", "-O2"])):
+        for compiler in ("gcc", "clang"):
+            run(compiler, "-c", "-fno-asynchronous-unwind-tables", *flags,
+                "-o", work / "b.o", source)
+            yield f"{name}-{compiler}", (work / "b.o").read_bytes()
+
+
 def main():
     corpus = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                           pathlib.Path(__file__).parent / "corpus")
     with tempfile.TemporaryDirectory() as folder:
         files = dict(elf_files(pathlib.Path(folder)))
+        objects = dict(object_files(pathlib.Path(folder)))
     # One with the bytes of its numbers the other way round is damaged in
     # another way in each place.
     swapped = bytearray(files["object"])
@@ -141,6 +157,11 @@ def main():
         (corpus / target).mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             (corpus / target / name).write_bytes(data)
+    (corpus / "elf_relocs").mkdir(parents=True, exist_ok=True)
+    for name, data in {**objects, "object": files["object"],
+                       "object-32": files["object-32"],
+                       "big-endian": files["big-endian"]}.items():
+        (corpus / "elf_relocs" / name).write_bytes(data)
     (corpus / "go_buildinfo").mkdir(parents=True, exist_ok=True)
     for name, data in go_files():
         (corpus / "go_buildinfo" / name).write_bytes(data)

@@ -83,6 +83,17 @@ def with_dynamic(tags, machine):
     return header(machine, phnum=1, phoff=64) + segment + table
 
 
+def with_relocations(types, machine):
+    table = b"".join(struct.pack("<QQq", 0, t, 0) for t in types)
+    names = b"\0.shstrtab\0.rela\0"
+    at = 64 + len(table)
+    return (header(machine, kind=1, shnum=3, shoff=at + 24, strndx=1) + table +
+            names.ljust(24, b"\0") + bytes(64) +
+            struct.pack("<IIQQQQIIQQ", 1, 3, 0, 0, at, len(names), 0, 0, 1, 0) +
+            struct.pack("<IIQQQQIIQQ", 11, 4, 0, 0, 64, len(table), 0, 0, 8,
+                        24))
+
+
 def with_note(owner, kind, value):
     name = owner.encode() + b"\0"
     padded = name + bytes(-len(name) % 4)
@@ -190,6 +201,15 @@ def main():
                     if not owner:
                         common.add(line)
                     print(f'NOTE({name}, "{owner}", 0x{value:x}, "{text}")')
+
+    # Code is only read for this machine.
+    types = range(64)
+    found = re.findall(r"^[0-9a-f]{16}  [0-9a-f]{16} (R_X86_64_\S+|unrecog)",
+                       readelf("-r", with_relocations(types, 62)), re.M)
+    assert len(found) == len(types)
+    for value, text in zip(types, found):
+        if text != "unrecog":
+            emit("RELOCATION", 62, value, text)
     return 0
 
 

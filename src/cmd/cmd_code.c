@@ -11,13 +11,34 @@ struct mw_error *cmd_code_check(const struct mw_image *image)
 			    "read", image->name);
 }
 
+/** Decode the @bytes at code->raw. */
+static struct mw_error *decode(struct cmd_code *code, uint64_t start,
+			       uint64_t bytes, size_t most)
+{
+	struct mw_insn *insns = mw_realloc(code->insns, mw_min(bytes, most),
+					   sizeof(*insns));
+	uint64_t at = 0;
+
+	if (!insns)
+		return mw_error_nomem();
+	code->insns = insns;
+	code->count = 0;
+	for (; at < bytes && code->count < most; code->count++) {
+		struct mw_insn *insn = &insns[code->count];
+
+		mw_insn_decode(code->raw + at, bytes - at, start + at, insn);
+		at += insn->bytes;
+	}
+	code->start = start;
+	code->bytes = at;
+	return NULL;
+}
+
 struct mw_error *cmd_code_read(struct mw_target *target, uint64_t start,
 			       uint64_t bytes, size_t most,
 			       struct cmd_code *code)
 {
 	uint8_t *raw;
-	struct mw_insn *insns;
-	uint64_t at = 0;
 
 	if (bytes == 0 || bytes > CMD_MOST_CODE)
 		return mw_error_at(MW_E_RANGE, start,
@@ -27,24 +48,19 @@ struct mw_error *cmd_code_read(struct mw_target *target, uint64_t start,
 	if (!raw)
 		return mw_error_nomem();
 	code->raw = raw;
-	insns = mw_realloc(code->insns, mw_min(bytes, most), sizeof(*insns));
-	if (!insns)
-		return mw_error_nomem();
-	code->insns = insns;
-	code->count = 0;
 	if (!mw_target_read(target, start, raw, bytes))
 		return mw_error_at(MW_E_NOT_FOUND, start,
 				   "the code cannot be read: it is not mapped, "
 				   "or not resident and its file cannot be had");
-	for (; at < bytes && code->count < most; code->count++) {
-		struct mw_insn *insn = &insns[code->count];
+	return decode(code, start, bytes, most);
+}
 
-		mw_insn_decode(raw + at, bytes - at, start + at, insn);
-		at += insn->bytes;
-	}
-	code->start = start;
-	code->bytes = at;
-	return NULL;
+struct mw_error *cmd_code_decode(uint8_t *raw, uint64_t start, uint64_t bytes,
+				 size_t most, struct cmd_code *code)
+{
+	mw_free(code->raw);
+	code->raw = raw;
+	return decode(code, start, bytes, most);
 }
 
 void cmd_code_free(struct cmd_code *code)

@@ -30,6 +30,10 @@ MW_MUST_USE struct mw_error *cmd_code_check(const struct mw_image *image);
 MW_MUST_USE struct mw_error *cmd_code_read(struct mw_target *target,
 					   uint64_t start, uint64_t bytes,
 					   size_t most, struct cmd_code *code);
+/** The same for the @bytes at @raw, which @code owns from now on. */
+MW_MUST_USE struct mw_error *cmd_code_decode(uint8_t *raw, uint64_t start,
+					     uint64_t bytes, size_t most,
+					     struct cmd_code *code);
 void cmd_code_free(struct cmd_code *code);
 
 /**

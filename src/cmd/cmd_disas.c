@@ -6,6 +6,7 @@
 #include "cmd_code.h"
 #include "cmd_debug.h"
 #include "cmd_names.h"
+#include "cmd_object.h"
 #include "cmd_ranges.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
@@ -17,12 +18,15 @@ static const char *const syntaxes[] = { "go", "intel", "att", "auto", NULL };
 
 static unsigned syntax = SYNTAX_AUTO;
 static uint64_t most_instructions = 40;
+static const char *section_name;
 
 #define LONGEST_INSN 15
 
 enum column {
 	FUNCTION, FILE_NAME, LINE, PLACE, ADDRESS, BYTES, INSN, COMMENT,
-	COLUMNS,
+	COLUMNS, /* but object files have more */
+	RELOCATIONS = COLUMNS, SECTION,
+	OBJECT_COLUMNS,
 };
 
 static const struct mw_column columns[] = {
@@ -39,19 +43,26 @@ static const struct mw_column columns[] = {
 		   "what it does, with names for addresses" },
 	[COMMENT] = { "comment", "REFERS TO", MW_UNIT_TEXT,
 		      "string literal, or section, that it refers to" },
+	[RELOCATIONS] = { "relocations", "RELOCATIONS", MW_UNIT_TEXT,
+			  "of an object file: what the linker will put there" },
+	[SECTION] = { "section", NULL, MW_UNIT_TEXT,
+		      "of an object file: what the address counts in" },
 };
 
 /** What is being disassembled. */
 struct work {
 	struct mw_target *target;
 	struct cmd_names *names;
+	struct cmd_object *object; /* NULL: its code is where it runs */
 	struct cmd_name what; /* text NULL: code without a name */
 	struct mw_go_func func;
 	bool is_go;
 	bool is_open; /* where it ends is not known */
 	struct mw_lines *lines; /* or NULL */
+	uint64_t lines_bias;	/* address for them = va + lines_bias */
 	int fd;			/* what they are read from */
 	struct cmd_code code;
+	size_t insn; /* the one that is being told */
 };
 
 static void work_deinit(struct work *work)
@@ -59,13 +70,14 @@ static void work_deinit(struct work *work)
 	mw_lines_close(work->lines);
 	mw_closep(&work->fd);
 	cmd_code_free(&work->code);
+	cmd_object_close(work->object);
 	cmd_names_close(work->names);
 	mw_target_close(work->target);
 }
 
 /* What to disassemble */
 
-static struct mw_error *find_code(struct work *work, const char *text)
+static struct mw_error *find_linked(struct work *work, const char *text)
 {
 	struct mw_error *error = cmd_names_find(work->names, text, &work->what);
 	uint64_t va;
@@ -76,6 +88,16 @@ static struct mw_error *find_code(struct work *work, const char *text)
 		if (!cmd_names_at(work->names, va, &work->what))
 			work->what = (struct cmd_name){ .start = va };
 	}
+	return error;
+}
+
+static struct mw_error *find_code(struct work *work, const char *text)
+{
+	struct mw_error *error =
+		work->object ? cmd_object_find(work->object, work->names, text,
+					       section_name, &work->what)
+			     : find_linked(work, text);
+
 	if (error || work->what.bytes)
 		return error;
 	// Assembler's labels have no size; an address may have no name.
@@ -91,6 +113,9 @@ static struct mw_error *read_code(struct work *work)
 	size_t most = work->is_open ? most_instructions : SIZE_MAX;
 	struct mw_error *error;
 
+	if (work->object)
+		return cmd_object_read(work->object, work->what.start, bytes,
+				       most, &work->code);
 	while ((error = cmd_code_read(work->target, work->what.start, bytes,
 				      most, &work->code))) {
 		if (error->code != MW_E_NOT_FOUND || !work->is_open ||
@@ -105,19 +130,35 @@ static struct mw_error *read_code(struct work *work)
 	return NULL;
 }
 
+/** What the lines call the address 0 of the code. */
+static uint64_t lines_bias(const struct work *work)
+{
+	const struct mw_elf_section *section;
+	uint32_t index;
+
+	if (!work->object)
+		return -work->what.image->bias;
+	section = cmd_object_section(work->object, &index);
+	return mw_lines_section(work->lines, index) - section->addr;
+}
+
 /** Where lines of C and the like come from. */
 static void open_lines(struct work *work)
 {
+	const struct mw_image *image = work->what.image;
 	struct mw_error *error;
+	size_t count;
 	int debug;
 
-	if (work->is_go || !work->what.image)
+	if (work->object)
+		image = mw_target_images(work->target, &count);
+	if (work->is_go || !image)
 		return;
-	error = mw_target_open_image(work->target, work->what.image, &work->fd);
+	error = mw_target_open_image(work->target, image, &work->fd);
 	if (!error)
 		error = mw_lines_open(work->fd, &work->lines);
 	if (error && work->fd >= 0) {
-		debug = cmd_open_debug_file(work->what.image->path, work->fd);
+		debug = cmd_open_debug_file(image->path, work->fd);
 		mw_closep(&work->fd);
 		work->fd = debug;
 		if (debug >= 0) {
@@ -126,18 +167,32 @@ static void open_lines(struct work *work)
 		}
 	}
 	mw_error_free(error); // without them, there are none
+	if (work->lines)
+		work->lines_bias = lines_bias(work);
 }
 
 /* Names and comments */
+
+/** Whether @va is inside of the function: where a jump goes to. */
+static bool is_inside(const struct work *work, uint64_t va)
+{
+	return work->what.text && va != work->what.start &&
+	       va - work->what.start < work->what.bytes &&
+	       !(work->object &&
+		 cmd_object_is_relocated(work->object, &work->code, work->insn,
+					 va));
+}
 
 static bool name_of(void *ctx, uint64_t va, char *to, size_t size)
 {
 	struct work *work = ctx;
 	struct cmd_name name;
 
-	if (work->what.text && va - work->what.start < work->what.bytes &&
-	    va != work->what.start)
-		return false; // a jump within the function
+	if (is_inside(work, va))
+		return false;
+	if (work->object)
+		return cmd_object_name(work->object, &work->code, work->insn,
+				       va, to, size);
 	if (!cmd_names_at(work->names, va, &name))
 		return false;
 	if (va == name.start)
@@ -188,6 +243,20 @@ static char *literal(struct work *work, size_t i)
 	return text.v; // handed over
 }
 
+static char *object_comment(struct work *work, size_t i)
+{
+	uint8_t bytes[MOST_LITERAL];
+	struct mw_text text = { .limit = 4 * MOST_LITERAL };
+	const char *section = NULL;
+	size_t length = cmd_object_data(work->object, &work->code, i, bytes,
+					sizeof(bytes), &section);
+
+	if (length < 2 || !is_text(bytes, length))
+		return section ? mw_strdup(section) : NULL;
+	mw_text_quote(&text, bytes, length, false);
+	return text.v; // handed over
+}
+
 static char *comment(struct work *work, size_t i)
 {
 	const struct mw_insn *insn = &work->code.insns[i];
@@ -195,6 +264,8 @@ static char *comment(struct work *work, size_t i)
 	const struct mw_image *image;
 	char *text = NULL;
 
+	if (work->object)
+		return object_comment(work, i);
 	if (!insn->has_data)
 		return NULL;
 	if (insn->move == MW_MOVE_ADDRESS)
@@ -219,7 +290,7 @@ static bool fill_line(struct work *work, uint64_t va, struct mw_cell *cells)
 		number = line.line;
 		function = line.function;
 	} else if (work->lines) {
-		mw_lines_at(work->lines, va - work->what.image->bias, &file,
+		mw_lines_at(work->lines, va + work->lines_bias, &file,
 			    &number);
 	}
 	if (function && !mw_cell_text(&cells[FUNCTION], function))
@@ -235,6 +306,19 @@ static bool fill_line(struct work *work, uint64_t va, struct mw_cell *cells)
 	return ok;
 }
 
+/** What only object files have. */
+static bool fill_object(struct work *work, size_t i, struct mw_cell *cells)
+{
+	uint32_t index;
+	MW_CLEANUP(mw_freep) char *relocations =
+		cmd_object_relocations(work->object, &work->code, i);
+
+	return mw_cell_text(&cells[SECTION],
+			    cmd_object_section(work->object, &index)->name) &&
+	       (!relocations ||
+		mw_cell_text(&cells[RELOCATIONS], relocations));
+}
+
 static bool fill_row(struct work *work, size_t i, struct mw_cell *cells)
 {
 	const struct mw_insn *insn = &work->code.insns[i];
@@ -243,6 +327,7 @@ static bool fill_row(struct work *work, size_t i, struct mw_cell *cells)
 	char text[MW_INSN_TEXT], hex[2 * LONGEST_INSN + 1];
 	MW_CLEANUP(mw_freep) char *remark = comment(work, i);
 
+	work->insn = i;
 	for (size_t k = 0; k < insn->bytes; k++)
 		snprintf(hex + 2 * k, 3, "%02x", code[k]);
 	mw_insn_format(code, insn, (enum mw_syntax)syntax, &names, text);
@@ -250,20 +335,28 @@ static bool fill_row(struct work *work, size_t i, struct mw_cell *cells)
 	return mw_cell_text(&cells[BYTES], hex) &&
 	       mw_cell_text(&cells[INSN], text) &&
 	       (!remark || mw_cell_text(&cells[COMMENT], remark)) &&
+	       (!work->object || fill_object(work, i, cells)) &&
 	       fill_line(work, insn->va, cells);
 }
 
-/** Code of an object file has no addresses, and names nobody, yet. */
-static struct mw_error *check_linked(const struct mw_target *target)
+/** The image with the code. */
+static const struct mw_image *image_of(const struct work *work, uint64_t va)
 {
 	size_t count;
-	const struct mw_image *images = mw_target_images(target, &count);
 
-	if (count == 0 || images[0].elf->type != ET_REL)
-		return NULL;
-	return mw_error_new(MW_E_UNSUPPORTED, "%s: an object file, whose code "
-			    "has no addresses before it is linked; objdump -dr "
-			    "shows it as it is", images[0].name);
+	return work->object ? mw_target_images(work->target, &count)
+			    : cmd_image_at(work->target, va);
+}
+
+static struct mw_error *open_object(struct work *work)
+{
+	if (cmd_is_object(work->target))
+		return cmd_object_open(work->target, &work->object);
+	return section_name
+		       ? mw_error_new(MW_E_UNSUPPORTED, "--section is for "
+				      "object files; addresses of this target "
+				      "need none")
+		       : NULL;
 }
 
 static struct mw_error *take(struct work *work, const struct cmd_call *call)
@@ -271,19 +364,18 @@ static struct mw_error *take(struct work *work, const struct cmd_call *call)
 	struct mw_error *error = cmd_open_target(call, &work->target);
 
 	if (!error)
-		error = check_linked(work->target);
+		error = open_object(work);
 	if (!error)
 		error = cmd_names_open(work->target, &work->names);
 	if (!error)
 		error = find_code(work, call->operands[0]);
 	if (!error)
-		error = cmd_code_check(cmd_image_at(work->target,
-						    work->what.start));
+		error = cmd_code_check(image_of(work, work->what.start));
 	if (!error)
 		error = mw_insn_open();
 	if (error)
 		return error;
-	work->is_go = cmd_names_go(work->names) &&
+	work->is_go = !work->object && cmd_names_go(work->names) &&
 		      mw_go_func_of(cmd_names_go(work->names),
 				    work->what.start, &work->func);
 	if (syntax == SYNTAX_AUTO)
@@ -296,8 +388,8 @@ static struct mw_error *take(struct work *work, const struct cmd_call *call)
 
 static void print_head(const struct work *work)
 {
-	const struct mw_image *image =
-		cmd_image_at(work->target, work->code.start);
+	const struct mw_image *image = image_of(work, work->code.start);
+	uint32_t index;
 
 	mw_print_escaped(stdout, work->what.text ? work->what.text
 						 : "code without a name");
@@ -307,6 +399,12 @@ static void print_head(const struct work *work)
 	if (image) {
 		fputs("  ", stdout);
 		mw_print_escaped(stdout, image->name);
+	}
+	if (work->object) {
+		fputs("  ", stdout);
+		mw_print_escaped(stdout,
+				 cmd_object_section(work->object,
+						    &index)->name);
 	}
 	fputs("\n\n", stdout);
 }
@@ -318,7 +416,8 @@ static struct mw_error *run(const struct cmd_call *call)
 	uint64_t begun = mw_kernel_now(), stopped = 0;
 	struct mw_error *error = take(&work, call);
 
-	mw_table_init(&table, columns, COLUMNS);
+	mw_table_init(&table, columns,
+		      work.object ? OBJECT_COLUMNS : COLUMNS);
 	for (size_t i = 0; !error && i < work.code.count; i++) {
 		struct mw_cell *cells = mw_table_add(&table);
 
@@ -341,8 +440,9 @@ static void help(FILE *out)
 {
 	fputs("\nFUNCTION is a name, as `memwhy syms`, a backtrace or the source "
 	      "has it, or ADDRESS, in\nhexadecimal, which means the function "
-	      "that holds it.\n", out);
-	cmd_print_columns(out, columns, COLUMNS);
+	      "that holds it. Of an object file, an address\ncounts in its "
+	      "section.\n", out);
+	cmd_print_columns(out, columns, OBJECT_COLUMNS);
 }
 
 static const struct cmd_option options[] = {
@@ -352,6 +452,9 @@ static const struct cmd_option options[] = {
 	{ .name = "count", .argument = "N", .number = &most_instructions,
 	  .help = "instructions to show of code without a size\n"
 		  "(default: 40)" },
+	{ .name = "section", .argument = "NAME", .text = &section_name,
+	  .help = "of an object file: the section, or its number, that is "
+		  "meant" },
 	{ 0 },
 };
 

@@ -2,29 +2,62 @@
 #include "mw_lines.h"
 
 #include <elfutils/libdw.h>
+#include <unistd.h>
 
 #include "elf_int.h"
+#include "elf_lines_int.h"
 #include "mw_guard.h"
 #include "mw_mem.h"
 
 struct mw_lines {
+	Elf *elf;
 	Dwarf *dwarf;
+	struct mw_elf_places places; /* of an object file */
 	/* The unit found last; its code is asked for again and again. */
 	Dwarf_Die unit;
 	bool has_unit;
 };
 
+static bool is_object(int fd)
+{
+	Elf64_Ehdr head;
+
+	return pread(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	       head.e_ident[EI_CLASS] == ELFCLASS64 &&
+	       head.e_type == ET_REL && head.e_machine == EM_X86_64;
+}
+
+/** Open the file; of an object file, with its relocations done. */
+static struct mw_error *open_elf(struct mw_lines *lines, int fd)
+{
+	bool relocate = is_object(fd);
+
+	elf_version(EV_CURRENT);
+	// What is relocated is written to.
+	lines->elf = elf_begin(fd, relocate ? ELF_C_READ : ELF_C_READ_MMAP,
+			       NULL);
+	if (!lines->elf)
+		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
+				    elf_errmsg(-1));
+	return relocate ? lines_relocate(fd, lines->elf, &lines->places)
+			: NULL;
+}
+
 struct mw_error *mw_lines_open(int fd, struct mw_lines **ret)
 {
 	MW_CLEANUP(mw_lines_closep) struct mw_lines *lines =
 		mw_calloc(1, sizeof(*lines));
+	struct mw_error *error;
 
 	if (!lines)
 		return mw_error_nomem();
 	if (elf_has_absurd_sections(fd))
 		return mw_error_new(MW_E_NOT_FOUND, "no debug information: "
 				    "too many sections");
-	lines->dwarf = dwarf_begin(fd, DWARF_C_READ);
+	error = open_elf(lines, fd);
+	if (error)
+		return error;
+	lines->dwarf = dwarf_begin_elf(lines->elf, DWARF_C_READ, NULL);
 	if (!lines->dwarf)
 		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
 				    dwarf_errmsg(-1));
@@ -39,7 +72,14 @@ void mw_lines_close(struct mw_lines *lines)
 	if (!lines)
 		return;
 	dwarf_end(lines->dwarf);
+	elf_end(lines->elf);
+	mw_elf_places_free(&lines->places);
 	mw_free(lines);
+}
+
+uint64_t mw_lines_section(const struct mw_lines *lines, uint32_t index)
+{
+	return mw_elf_place(&lines->places, index);
 }
 
 static bool find_unit(struct mw_lines *lines, uint64_t vaddr)

@@ -8,7 +8,10 @@
 #include "mw_search.h"
 
 /* In the order in which elf_names.def has them. */
-enum table { MACHINE, TYPE, OSABI, SECTION, SEGMENT, TAG, NOTE, CORE_NOTE };
+enum table {
+	MACHINE, TYPE, OSABI, SECTION, SEGMENT, TAG, NOTE, CORE_NOTE,
+	RELOCATION,
+};
 
 static const struct name {
 	uint8_t table;
@@ -182,6 +185,17 @@ const char *mw_elf_tag_name(const struct mw_elf_file *file, int64_t tag,
 			 ? "Operating System specific: %" PRIx64
 			 : "<unknown>: %" PRIx64,
 		 value);
+	return text;
+}
+
+const char *mw_elf_relocation_name(uint32_t type,
+				   char text[static MW_ELF_NAME_BYTES])
+{
+	const char *name = find(RELOCATION, EM_X86_64, type);
+
+	if (name)
+		return name;
+	snprintf(text, MW_ELF_NAME_BYTES, "unrecognized: %" PRIx32, type);
 	return text;
 }
 

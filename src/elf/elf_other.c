@@ -17,6 +17,7 @@ static const struct {
 	{ "\x28\xb5\x2f\xfd", 4, "compressed: `zstd -d` unpacks it" },
 	{ "\x1f\x8b", 2, "compressed: `gzip -dk` unpacks it" },
 	{ "BZh", 3, "compressed: `bzip2 -dk` unpacks it" },
+	{ "go object", 8, "a Go object file: `go tool objdump` reads it" },
 	{ "#!", 2, "a script" },
 };
 

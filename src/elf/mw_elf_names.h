@@ -43,6 +43,9 @@ const char *mw_elf_tag_value(int64_t tag, uint64_t value,
 const char *mw_elf_note_name(const struct mw_elf_file *file,
 			     const char *owner, uint32_t type,
 			     char text[static MW_ELF_NAME_BYTES]);
+/** Of x86-64: "R_X86_64_PLT32". */
+const char *mw_elf_relocation_name(uint32_t type,
+				   char text[static MW_ELF_NAME_BYTES]);
 
 /** The flags as words: "write, alloc, exec". */
 const char *mw_elf_section_flag_words(const struct mw_elf_file *file,

@@ -26,6 +26,12 @@ static inline void mw_lines_closep(struct mw_lines **lines)
 }
 
 /**
+ * Where section @index of an object file, whose sections have no addresses, is
+ * for mw_lines_at(). 0: it is not loaded, or the file is no object file.
+ */
+uint64_t mw_lines_section(const struct mw_lines *lines, uint32_t index);
+
+/**
  * The source of the instruction at @vaddr, an address as in the file. *@ret_file
  * is owned by @lines. False when it is not told.
  */

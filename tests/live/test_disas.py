@@ -342,13 +342,6 @@ def test_damaged_files(tmp_path):
             assert "runtime error" not in done.stderr
 
 
-def test_an_object_file(tmp_path):
-    (tmp_path / "a.c").write_text("int f(void) { return 1; }")
-    subprocess.run(["gcc", "-c", "a.c"], cwd=tmp_path, check=True)
-    done = run("disas", tmp_path / "a.o", "f")
-    assert done.returncode == 1 and "objdump" in done.stderr
-
-
 def test_without_the_library(tmp_path):
     """Only what decodes code needs it."""
     path = c_program("churn", flags=["-pthread"])
