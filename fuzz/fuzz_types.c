@@ -21,6 +21,11 @@ bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
 	return true;
 }
 
+bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
+{
+	return mw_target_read(target, va, ret, sizeof(*ret));
+}
+
 static void check_type(struct mw_go_types *types, uint64_t va)
 {
 	struct mw_go_type type, again;
@@ -37,6 +42,34 @@ static void check_type(struct mw_go_types *types, uint64_t va)
 	mw_go_type_is_direct(types, &type);
 }
 
+static bool check_piece(uint64_t va, uint64_t bytes, void *ctx)
+{
+	unsigned *left = ctx;
+
+	(void)va;
+	CHECK(bytes > 0 && bytes < UINT32_MAX);
+	return --*left > 0;
+}
+
+/** What is walked through ascends, and ends. */
+static void check_walk(struct mw_go_types *types, uint64_t end)
+{
+	uint64_t at = 0, last = 0, va, bytes;
+	struct mw_go_type type;
+	unsigned left = 100000;
+
+	while (mw_go_types_next(types, &at, &type)) {
+		CHECK(type.address >= last && at > type.address);
+		last = at;
+		CHECK(strlen(mw_go_type_package(types, &type)) <= 4096);
+		if (!mw_go_type_pieces(types, &type, check_piece, &left))
+			break;
+	}
+	at = VA;
+	while (mw_go_itabs_next(types, &at, end, &type, &va, &bytes))
+		CHECK(va + bytes == at && at <= end);
+}
+
 static void run(void *ctx)
 {
 	struct mw_target *in = ctx;
@@ -44,9 +77,11 @@ static void run(void *ctx)
 	struct mw_error *error = mw_go_types_new(in, &types);
 
 	if (!error)
-		error = mw_go_types_add(types, VA, VA + in->size);
+		error = mw_go_types_add(types, VA, VA + in->size, 88);
 	for (size_t at = 0; !error && at < in->size && at < 16384; at += 4)
 		check_type(types, VA + at);
+	if (!error)
+		check_walk(types, VA + in->size);
 	mw_error_free(error);
 	mw_go_types_close(types);
 }

@@ -1278,6 +1278,36 @@ def make_types():
         save("types", "old" if old else "new",
              bytes(names) + bytes(-len(names) % 8) + types)
     save("types", "empty", b"")
+    make_types_of_package()
+
+
+def make_types_of_package():
+    """A struct with a package and a method, an interface of one method, a
+    function of the struct, and the struct's table for the interface."""
+    base, names = 0x4a0000, bytearray(b"\0")
+
+    def name(text):
+        names.extend(b"\x01" + bytes([len(text)]) + text.encode())
+        return len(names) - len(text) - 2
+
+    package, field, method = name("a.b/dep"), name("next"), name("Do")
+    room = 128  # for all names
+    struct_at, interface_at = room, room + 144
+    types = type_at(names, "dep.T", 8, 25, struct.pack(
+        "<QQQQ", base + package, base + struct_at + 96, 1, 1) + struct.pack(
+        "<iHHII", package, 1, 1, 40, 0) + struct.pack(
+        "<QQQ", base + field, base + struct_at, 0) + struct.pack(
+        "<iiii", method, 0, 0, 0) + bytes(8), True)
+    types += type_at(names, "dep.Doer", 16, 20, struct.pack(
+        "<QQQQ", 0, base + interface_at + 80, 1, 1) + struct.pack(
+        "<ii", method, 0), True)
+    types += type_at(names, "func(dep.T)", 8, 19, struct.pack(
+        "<HHIQ", 1, 0, 0, base + struct_at), True)
+    types += struct.pack("<QQIIQ", base + interface_at, base + struct_at,
+                         0x1234, 0, 0)
+    types = bytearray(types)
+    types[20] |= 1  # an uncommontype
+    save("types", "package", bytes(names) + bytes(room - len(names)) + types)
 
 
 # Variables

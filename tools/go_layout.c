@@ -19,9 +19,28 @@ static const struct {
 #undef GO_MEMBER
 };
 
-int main(int argc, char **argv)
+/** The members of structs whose name begins with @prefix. */
+static struct mw_error *print_members(int fd, const char *prefix)
 {
 	MW_CLEANUP(mw_dwarf_closep) struct mw_dwarf *dwarf = NULL;
+	struct mw_error *error = mw_dwarf_open(fd, prefix, &dwarf);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		uint64_t offset, bytes;
+
+		if (mw_dwarf_member(dwarf, members[i].structure,
+				    members[i].path, &offset, &bytes))
+			printf("%s %" PRIu64 " %" PRIu64 "\n",
+			       members[i].symbol, offset, bytes);
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const prefixes[] = { "runtime.", "internal/abi." };
 	MW_CLEANUP(mw_closep) int fd = -1;
 
 	if (argc != 2) {
@@ -33,19 +52,14 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
-	struct mw_error *error = mw_dwarf_open(fd, "runtime.", &dwarf);
-	if (error) {
-		fprintf(stderr, "%s: %s\n", argv[1], error->message);
-		mw_error_free(error);
-		return 1;
-	}
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		uint64_t offset, bytes;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		struct mw_error *error = print_members(fd, prefixes[i]);
 
-		if (mw_dwarf_member(dwarf, members[i].structure,
-				    members[i].path, &offset, &bytes))
-			printf("%s %" PRIu64 " %" PRIu64 "\n",
-			       members[i].symbol, offset, bytes);
+		if (error) {
+			fprintf(stderr, "%s: %s\n", argv[1], error->message);
+			mw_error_free(error);
+			return 1;
+		}
 	}
 	return 0;
 }

@@ -8,16 +8,16 @@
 /*
  * What each package of a Go program takes in its file. The functions have a
  * name, and so a package, even in a stripped binary: their code, and what the
- * function table tells of them. Variables and constants have one where there is
- * a symbol table. What is left of every piece of the file is a row of its own,
+ * function table tells of them. So have types. Variables and constants have one
+ * where there is a symbol table. What is left of every piece of the file is a row of its own,
  * so that all add up to the file.
  */
 
 /* The table */
 
 enum column {
-	K_NAME, K_KIND, K_FUNCTIONS, K_TEXT, K_TABLE, K_RODATA, K_DATA, K_BYTES,
-	K_BSS,
+	K_NAME, K_KIND, K_FUNCTIONS, K_TEXT, K_TABLE, K_RODATA, K_TYPES, K_DATA,
+	K_BYTES, K_BSS,
 };
 
 static const struct mw_column columns[] = {
@@ -34,8 +34,12 @@ static const struct mw_column columns[] = {
 		      "what the function table tells of it; what is shared "
 		      "counts for the first" },
 	[K_RODATA] = { "rodata_bytes", "CONSTANTS", MW_UNIT_BYTES,
-		       "constants that have symbols; those that the linker "
-		       "shares, as strings and types, have none" },
+		       "constants that have symbols, and what describes its "
+		       "types; strings, which the linker shares, have none" },
+	[K_TYPES] = { "types_bytes", "OF THEM TYPES", MW_UNIT_BYTES,
+		      "what describes its types: descriptors, names, masks of "
+		      "pointers, tables of methods; what is shared counts for "
+		      "the first" },
 	[K_DATA] = { "data_bytes", "VARIABLES", MW_UNIT_BYTES,
 		     "variables with a first value that have symbols" },
 	[K_BYTES] = { "file_bytes", "IN FILE", MW_UNIT_BYTES,
@@ -62,6 +66,7 @@ static bool fill_package(const struct package *package, struct mw_cell *cells)
 	mw_cell_value(&cells[K_TEXT], package->text);
 	mw_cell_value(&cells[K_TABLE], package->table);
 	mw_cell_value(&cells[K_RODATA], package->rodata);
+	mw_cell_value(&cells[K_TYPES], package->types);
 	mw_cell_value(&cells[K_DATA], package->data);
 	mw_cell_value(&cells[K_BYTES], package_bytes(package));
 	mw_cell_value(&cells[K_BSS], package->bss);

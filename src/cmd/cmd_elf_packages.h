@@ -12,7 +12,8 @@ struct package {
 	/* Bytes in the file: of code, of the function table, of sections that
 	   cannot be written to, of those that can. */
 	uint64_t text, table, rodata, data;
-	uint64_t bss; /* in memory only */
+	uint64_t bss;	/* in memory only */
+	uint64_t types; /* of rodata, what describes its types */
 };
 
 static inline uint64_t package_bytes(const struct package *package)
@@ -21,7 +22,9 @@ static inline uint64_t package_bytes(const struct package *package)
 	       package->data;
 }
 
-/** One of a function's tables of funcdata. */
+#define PACKAGE_FENCE SIZE_MAX
+
+/** One of a function's tables of funcdata; or a fence, where one must end. */
 struct package_funcdata {
 	uint64_t va;
 	size_t package; /* place in packages.list */
@@ -36,7 +39,7 @@ struct packages {
 	MW_VEC(struct package_funcdata) funcdata;
 	struct mw_elf_symbols symbols;
 	struct mw_map64 by_name; /* hash of the name -> 1 + place in list */
-	struct mw_map64 seen;
+	struct mw_map64 seen, seen_types; /* what counts for the first */
 	uint64_t *taken; /* of each piece of the layout, by packages */
 	size_t table_piece; /* the one with the function table; SIZE_MAX */
 	uint64_t text_end; /* code below this has been told */
@@ -49,5 +52,16 @@ struct packages {
 MW_MUST_USE struct mw_error *packages_count(const struct cmd_elf *elf,
 					    struct packages *p);
 void packages_free(struct packages *p);
+
+/* What the counting consists of */
+
+/** The package called @name; NULL without memory. */
+struct package *packages_find(struct packages *p, const char *name);
+/** The piece of the layout that has the byte at @va; SIZE_MAX if none. */
+size_t packages_piece(const struct packages *p, uint64_t va);
+/** As many of @bytes as piece @i still has; they are taken. */
+uint64_t packages_take(struct packages *p, size_t i, uint64_t bytes);
+/** Count what describes types, cmd_elf_packages_types.c. */
+MW_MUST_USE struct mw_error *packages_add_types(struct packages *p);
 
 #endif

@@ -6,8 +6,7 @@
 #include "mw_guard.h"
 #include "mw_hash.h"
 
-/** The package called @name; NULL without memory. */
-static struct package *find_package(struct packages *p, const char *name)
+struct package *packages_find(struct packages *p, const char *name)
 {
 	for (uint64_t hash = mw_hash_text(MW_HASH_START, name);; hash++) {
 		uint64_t *place = mw_map64_at(&p->by_name, hash);
@@ -30,8 +29,7 @@ static struct package *find_package(struct packages *p, const char *name)
 	}
 }
 
-/** The piece of the layout that has the byte at @va; SIZE_MAX if none. */
-static size_t piece_of(const struct packages *p, uint64_t va)
+size_t packages_piece(const struct packages *p, uint64_t va)
 {
 	const struct mw_elf_layout *layout = &p->elf->layout;
 	uint64_t offset;
@@ -46,8 +44,7 @@ static size_t piece_of(const struct packages *p, uint64_t va)
 	return SIZE_MAX;
 }
 
-/** As many of @bytes as piece @i still has; they are taken. */
-static uint64_t take(struct packages *p, size_t i, uint64_t bytes)
+uint64_t packages_take(struct packages *p, size_t i, uint64_t bytes)
 {
 	uint64_t room;
 
@@ -88,18 +85,18 @@ static bool add_function(struct packages *p, const struct mw_go_func *func,
 	char path[1024];
 
 	mw_go_package(name, path, sizeof(path));
-	package = find_package(p, *path ? path : "(compiler)");
+	package = packages_find(p, *path ? path : "(compiler)");
 	if (!package || !add_funcdata(p, func, package) ||
 	    !mw_go_func_table_bytes(p->funcs, func, &p->seen, &table))
 		return false;
 	package->functions++;
-	package->table += take(p, p->table_piece, table);
+	package->table += packages_take(p, p->table_piece, table);
 	if (start >= func->end)
 		return true;
 	// Functions ascend, so the piece is mostly the last one's.
 	if (*text_piece == SIZE_MAX || p->text_end != start)
-		*text_piece = piece_of(p, start);
-	package->text += take(p, *text_piece, func->end - start);
+		*text_piece = packages_piece(p, start);
+	package->text += packages_take(p, *text_piece, func->end - start);
 	p->text_end = func->end;
 	return true;
 }
@@ -128,8 +125,8 @@ static int by_va(const void *a, const void *b)
 }
 
 /**
- * The linker puts all funcdata together, each once: one reaches to the next.
- * Of the last one, the length is not known.
+ * The linker puts all funcdata together, each once: one reaches to the next. Go
+ * 1.17 has some among the types. Of the last one, the length is not known.
  */
 static void add_all_funcdata(struct packages *p)
 {
@@ -141,11 +138,13 @@ static void add_all_funcdata(struct packages *p)
 	for (size_t i = 0, next; i < n; i = next) {
 		for (next = i + 1; next < n && v[next].va == v[i].va;)
 			next++;
-		piece = piece_of(p, v[i].va);
+		if (v[i].package == PACKAGE_FENCE)
+			continue;
+		piece = packages_piece(p, v[i].va);
 		// Two modules, or a damaged table: not next to each other.
-		if (next < n && piece == piece_of(p, v[next].va))
+		if (next < n && piece == packages_piece(p, v[next].va))
 			p->list.v[v[i].package].table +=
-				take(p, piece, v[next].va - v[i].va);
+				packages_take(p, piece, v[next].va - v[i].va);
 	}
 }
 
@@ -158,22 +157,22 @@ static bool add_variable(struct packages *p, const struct mw_elf_symbol *symbol,
 	uint64_t bytes = symbol->value + symbol->bytes - start;
 	struct package *package;
 	char path[1024];
+	size_t piece;
 
 	// What the compiler and C have made belongs to no package.
 	if (mw_go_package(mw_elf_symbol_name(&p->symbols, symbol), path,
 			  sizeof(path)) == 0)
 		return true;
-	package = find_package(p, path);
+	package = packages_find(p, path);
 	if (!package)
 		return false;
+	piece = packages_piece(p, start + p->image->bias);
 	if (section->type == SHT_NOBITS)
 		package->bss += bytes;
 	else if (section->flags & SHF_WRITE)
-		package->data += take(p, piece_of(p, start + p->image->bias),
-				      bytes);
+		package->data += packages_take(p, piece, bytes);
 	else
-		package->rodata += take(p, piece_of(p, start + p->image->bias),
-					bytes);
+		package->rodata += packages_take(p, piece, bytes);
 	return true;
 }
 
@@ -241,9 +240,12 @@ struct mw_error *packages_count(const struct cmd_elf *elf, struct packages *p)
 	if (!p->taken)
 		return mw_error_nomem();
 	if (elf->go_summary.pclntab)
-		p->table_piece = piece_of(p, elf->go_summary.pclntab);
+		p->table_piece = packages_piece(p, elf->go_summary.pclntab);
 	if (!add_functions(p))
 		return mw_error_nomem();
+	error = packages_add_types(p);
+	if (error)
+		return error;
 	add_all_funcdata(p);
 	return add_variables(p);
 }
@@ -257,6 +259,7 @@ void packages_free(struct packages *p)
 	mw_elf_symbols_free(&p->symbols);
 	mw_map64_free(&p->by_name);
 	mw_map64_free(&p->seen);
+	mw_map64_free(&p->seen_types);
 	mw_free(p->taken);
 	mw_go_funcs_close(p->funcs);
 }

@@ -20,6 +20,11 @@ static const struct {
 	{ "noptrbss", GO_moduledata_noptrbss, GO_moduledata_enoptrbss },
 };
 
+/** As the descriptor of a map was called, the one that maps have now last. */
+static const enum go_field map_types[] = {
+	GO_maptype, GO_abi_MapType, GO_abi_SwissMapType,
+};
+
 /**
  * Read the parts by the layout in use; false when they make no sense. (What
  * go_fill_module() also wants, the runtime makes when it starts.)
@@ -32,6 +37,9 @@ static bool fill_summary(const struct mw_go *go, struct mw_go_summary *s)
 				     .pclntab = m->pclntab };
 	strncpy(s->version, go->version, sizeof(s->version) - 1);
 	s->has_headers = go_has(go, GO_mspan_largeType);
+	for (size_t i = 0; i < MW_COUNT(map_types); i++)
+		if (go_has(go, map_types[i]))
+			s->map_type_bytes = go_size(go, map_types[i]);
 	for (size_t i = 0; i < MW_COUNT(parts); i++) {
 		struct mw_go_part *part = &s->parts[s->part_count++];
 

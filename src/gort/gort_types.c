@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "mw_go_types.h"
+#include "gort_types_int.h"
 #include "mw_guard.h"
-#include "mw_map64.h"
-#include "mw_vec.h"
 
 /*
  * abi.Type (internal/abi/type.go; runtime._type before 1.21), the same since
@@ -15,26 +13,12 @@
  *	23	u8 kind, low 5 bits	40	i32 name, from moduledata.types
  * array: 48 *elem, 64 length; chan, pointer, slice: 48 *elem; map: 48 *key,
  * 56 *elem
- * name: u8 flags, length as LEB128 (to 1.16 two bytes, high one first), text
+ * name: u8 flags, length as LEB128 (to 1.16 two bytes, high one first), text;
+ *	flag 2: a tag, the same again without flags; 4: i32 name of a package
  */
-#define TYPE_BYTES 48
 #define WHOLE_BYTES 72 /* with what is read behind it */
 #define TFLAG_EXTRA_STAR 2
 #define MOST_NAME 4096
-
-enum name_form { FORM_UNKNOWN, FORM_TWO_BYTES, FORM_LEB128 };
-
-struct range {
-	uint64_t start, end;
-};
-
-struct mw_go_types {
-	struct mw_target *target;
-	MW_VEC(struct range) modules;
-	enum name_form form;
-	MW_VEC(struct mw_go_type) list;
-	struct mw_map64 by_address; /* 1 + place in list; 0: no type */
-};
 
 struct mw_error *mw_go_types_new(struct mw_target *target,
 				 struct mw_go_types **ret)
@@ -49,13 +33,13 @@ struct mw_error *mw_go_types_new(struct mw_target *target,
 }
 
 struct mw_error *mw_go_types_add(struct mw_go_types *types, uint64_t start,
-				 uint64_t end)
+				 uint64_t end, uint64_t map_bytes)
 {
-	struct range *range = mw_vec_push(&types->modules);
+	struct go_types_module *module = mw_vec_push(&types->modules);
 
-	if (!range)
+	if (!module)
 		return mw_error_nomem();
-	*range = (struct range){ start, end };
+	*module = (struct go_types_module){ start, end, map_bytes };
 	return NULL;
 }
 
@@ -65,14 +49,19 @@ void mw_go_types_close(struct mw_go_types *types)
 		return;
 	for (size_t i = 0; i < types->list.n; i++)
 		mw_free((char *)(uintptr_t)types->list.v[i].name);
+	for (size_t i = 0; i < types->paths.n; i++)
+		mw_free(types->paths.v[i]);
+	mw_vec_free(&types->paths);
+	mw_map64_free(&types->by_name);
+	mw_map64_free(&types->packages);
 	mw_vec_free(&types->list);
 	mw_vec_free(&types->modules);
 	mw_map64_free(&types->by_address);
 	mw_free(types);
 }
 
-static const struct range *module_of(const struct mw_go_types *types,
-				     uint64_t va)
+const struct go_types_module *
+go_types_module_of(const struct mw_go_types *types, uint64_t va)
 {
 	for (size_t i = 0; i < types->modules.n; i++)
 		if (va >= types->modules.v[i].start &&
@@ -83,7 +72,7 @@ static const struct range *module_of(const struct mw_go_types *types,
 
 bool mw_go_types_has(const struct mw_go_types *types, uint64_t va)
 {
-	return mw_is_aligned(va, 8) && module_of(types, va);
+	return mw_is_aligned(va, 8) && go_types_module_of(types, va);
 }
 
 /* Names */
@@ -127,14 +116,14 @@ static char *read_two_bytes(const struct mw_go_types *types, uint64_t va)
 }
 
 /** All names of a program have one form; the first that is clear tells it. */
-static char *read_name(struct mw_go_types *types, uint64_t va)
+char *go_type_read_name(struct mw_go_types *types, uint64_t va)
 {
 	uint8_t head[2];
 	char *name;
 
-	if (types->form == FORM_LEB128)
+	if (types->form == GO_NAMES_LEB128)
 		return read_leb128(types, va);
-	if (types->form == FORM_TWO_BYTES)
+	if (types->form == GO_NAMES_TWO_BYTES)
 		return read_two_bytes(types, va);
 	if (!mw_target_read(types->target, va, head, sizeof(head)))
 		return NULL;
@@ -142,25 +131,69 @@ static char *read_name(struct mw_go_types *types, uint64_t va)
 	// bytes can only be read as text when that is its form.
 	name = read_two_bytes(types, va);
 	if (name) {
-		types->form = FORM_TWO_BYTES;
+		types->form = GO_NAMES_TWO_BYTES;
 		return name;
 	}
 	name = read_leb128(types, va);
 	if (name)
-		types->form = FORM_LEB128;
+		types->form = GO_NAMES_LEB128;
 	return name;
+}
+
+/** A length of @types' form; *@va is moved behind it. */
+static bool read_length(const struct mw_go_types *types, uint64_t *va,
+			uint64_t *ret)
+{
+	uint8_t bytes[3];
+	uint64_t length = 0;
+
+	if (types->form == GO_NAMES_TWO_BYTES) {
+		if (!mw_target_read(types->target, *va, bytes, 2))
+			return false;
+		*va += 2;
+		*ret = (uint64_t)bytes[0] << 8 | bytes[1];
+		return true;
+	}
+	for (unsigned i = 0; i < sizeof(bytes); i++) {
+		if (!mw_target_read(types->target, (*va)++, &bytes[i], 1))
+			return false;
+		length |= (uint64_t)(bytes[i] & 0x7f) << 7 * i;
+		*ret = length;
+		if (bytes[i] < 0x80)
+			return true;
+	}
+	return false;
+}
+
+uint64_t go_type_name_bytes(const struct mw_go_types *types, uint64_t va)
+{
+	enum { TAG = 2, PACKAGE = 4 };
+	uint64_t at = va + 1, length;
+	uint8_t flags;
+
+	if (types->form == GO_NAMES_UNKNOWN ||
+	    !mw_target_read(types->target, va, &flags, 1) ||
+	    !read_length(types, &at, &length))
+		return 0;
+	at += length;
+	if ((flags & TAG) && read_length(types, &at, &length))
+		at += length;
+	return at - va + (flags & PACKAGE ? 4 : 0);
 }
 
 /* Descriptors */
 
-static bool is_plausible(const uint8_t *raw)
+bool go_type_is_plausible(const struct go_types_module *module,
+			  const uint8_t raw[static GO_TYPE_BYTES])
 {
-	unsigned kind = raw[23] & 31, align = raw[21];
+	unsigned kind = raw[GO_TYPE_KIND] & 31, align = raw[21];
+	int32_t name = (int32_t)mw_u32(raw + GO_TYPE_NAME);
 
 	return kind > 0 && kind < MW_GO_KINDS && align > 0 && align <= 64 &&
 	       (align & (align - 1)) == 0 && raw[22] <= 64 &&
 	       mw_u64(raw) < UINT64_C(1) << 47 &&
-	       mw_u64(raw) % align == 0 && mw_u64(raw + 8) <= mw_u64(raw);
+	       mw_u64(raw) % align == 0 && mw_u64(raw + 8) <= mw_u64(raw) &&
+	       name > 0 && (uint64_t)name < module->end - module->start;
 }
 
 static void read_more(const uint8_t *raw, struct mw_go_type *type)
@@ -187,31 +220,28 @@ static void read_more(const uint8_t *raw, struct mw_go_type *type)
 static bool read_type(struct mw_go_types *types, uint64_t va,
 		      struct mw_go_type *ret)
 {
-	const struct range *module = module_of(types, va);
+	const struct go_types_module *module = go_types_module_of(types, va);
 	uint8_t raw[WHOLE_BYTES] = { 0 };
-	int32_t offset;
 	char *name;
 
 	// The last one may end before what only some kinds have.
 	if (!module || !mw_is_aligned(va, 8) ||
 	    (!mw_target_read(types->target, va, raw, sizeof(raw)) &&
-	     !mw_target_read(types->target, va, raw, TYPE_BYTES)) ||
-	    !is_plausible(raw))
+	     !mw_target_read(types->target, va, raw, GO_TYPE_BYTES)) ||
+	    !go_type_is_plausible(module, raw))
 		return false;
-	offset = (int32_t)mw_u32(raw + 40);
-	if (offset <= 0 || (uint64_t)offset >= module->end - module->start)
-		return false;
-	name = read_name(types, module->start + (uint64_t)offset);
+	name = go_type_read_name(types, module->start +
+						mw_u32(raw + GO_TYPE_NAME));
 	if (!name)
 		return false;
-	if ((raw[20] & TFLAG_EXTRA_STAR) && name[0] == '*')
+	if ((raw[GO_TYPE_TFLAG] & TFLAG_EXTRA_STAR) && name[0] == '*')
 		memmove(name, name + 1, strlen(name));
 	*ret = (struct mw_go_type){
 		.address = va,
 		.name = name,
 		.bytes = mw_u64(raw),
 		.pointer_bytes = mw_u64(raw + 8),
-		.kind = raw[23] & 31,
+		.kind = raw[GO_TYPE_KIND] & 31,
 	};
 	read_more(raw, ret);
 	return true;

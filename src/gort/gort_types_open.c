@@ -11,7 +11,8 @@ static struct mw_error *add_module(struct mw_go_types *types,
 	for (size_t i = 0; i < module->part_count; i++)
 		if (strcmp(module->parts[i].name, "types") == 0)
 			return mw_go_types_add(types, module->parts[i].start,
-					       module->parts[i].end);
+					       module->parts[i].end,
+					       module->map_type_bytes);
 	return NULL;
 }
 

@@ -20,6 +20,7 @@ struct mw_go_summary {
 	char version[128]; /* the release whose moduledata this is */
 	/* Whether large objects with pointers begin with a word of their type. */
 	bool has_headers;
+	uint64_t map_type_bytes; /* of the descriptor of a map; 0: not known */
 	struct mw_go_part parts[MW_GO_MAX_PARTS];
 	size_t part_count;
 };

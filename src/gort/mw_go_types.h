@@ -46,11 +46,15 @@ struct mw_go_type {
  */
 MW_MUST_USE struct mw_error *mw_go_types_open(struct mw_target *target,
 					      struct mw_go_types **ret);
-/** An empty list of modules, and one whose descriptors lie in a range. */
+/**
+ * An empty list of modules, and one whose descriptors lie in a range. Those of
+ * maps take @map_bytes, which differs between releases; 0: not known.
+ */
 MW_MUST_USE struct mw_error *mw_go_types_new(struct mw_target *target,
 					     struct mw_go_types **ret);
-MW_MUST_USE struct mw_error *mw_go_types_add(struct mw_go_types *types,
-					     uint64_t start, uint64_t end);
+MW_MUST_USE struct mw_error *
+mw_go_types_add(struct mw_go_types *types, uint64_t start, uint64_t end,
+		uint64_t map_bytes);
 void mw_go_types_close(struct mw_go_types *types);
 
 static inline void mw_go_types_closep(struct mw_go_types **types)
@@ -72,5 +76,41 @@ bool mw_go_type_is_direct(struct mw_go_types *types,
 
 /** Whether @va lies where descriptors are, without looking for one there. */
 bool mw_go_types_has(const struct mw_go_types *types, uint64_t va);
+
+/* What types take, gort_type_walk.c */
+
+/**
+ * The next descriptor at or behind *@at, which is moved behind it; 0 at first.
+ * They are told by what they look like, so that those are among them which only
+ * code leads to. False when there are no more.
+ */
+bool mw_go_types_next(struct mw_go_types *types, uint64_t *at,
+		      struct mw_go_type *ret);
+
+/**
+ * The import path of the package that @type belongs to: its own, or that of the
+ * type that it is made of. "" for what consists of Go's own types. Owned by
+ * @types.
+ */
+const char *mw_go_type_package(struct mw_go_types *types,
+			       const struct mw_go_type *type);
+
+/**
+ * Call @visit with each stretch of memory that describes @type: its descriptor,
+ * the names in it, which of its words are pointers. Types share names and
+ * masks. False when @visit has said so.
+ */
+bool mw_go_type_pieces(struct mw_go_types *types,
+		       const struct mw_go_type *type,
+		       bool (*visit)(uint64_t va, uint64_t bytes, void *ctx),
+		       void *ctx);
+
+/**
+ * The next table of methods for an interface (itab) in [*@at, @end), which is
+ * moved behind it: the type that has the methods, and where it lies.
+ */
+bool mw_go_itabs_next(struct mw_go_types *types, uint64_t *at, uint64_t end,
+		      struct mw_go_type *ret_type, uint64_t *ret_va,
+		      uint64_t *ret_bytes);
 
 #endif

@@ -177,8 +177,93 @@ def test_packages(version):
         wanted = nm_sums(go_program("objects", version, "symtab"), kinds)
         for package in ("runtime", "os", "main", "syscall", "time"):
             if package in ours:
-                assert ours[package][column] == \
+                types = ours[package]["types_bytes"]
+                assert ours[package][column] - \
+                    types * (column == "rodata_bytes") == \
                     wanted.get(package, [0])[0], (package, column)
+
+
+def packages(path):
+    return {r["package"]: r
+            for r in elf(path, "--go")["go_packages"]["rows"]
+            if r["kind"] == "package"}
+
+
+TYPES_VERSIONS = [*VERSIONS, "1.27.4"]
+
+
+@pytest.mark.parametrize("version", TYPES_VERSIONS)
+def test_types_fill_their_place(version):
+    """All that describes types lies between two symbols of the linker; what is
+    left of it aligns them."""
+    path = go_program("objects", version, "symtab")
+    done = subprocess.run(["nm", "-n", path], capture_output=True, text=True,
+                          check=True)
+    symbols = [(int(line.split()[0], 16), line.split(None, 2)[2])
+               for line in done.stdout.splitlines() if line[0] != " "]
+
+    def room(*names):
+        """Bytes from the first symbol of such a name to the next one that is
+        not at the same place."""
+        at = min(a for a, n in symbols if n in names)
+        return min(a for a, n in symbols if a > at and (
+            n[:2] == "go" or n.startswith("runtime."))) - at
+
+    types = sum(r["types_bytes"] for r in packages(path).values())
+    itabs = [n for _, n in symbols if n.startswith(("go.itab.", "go:itab."))]
+    place = room("type.*", "type:*")
+    masks = room("runtime.gcbits.*")
+    # Those of most interfaces have few methods.
+    assert types <= place + masks + 128 * len(itabs)
+    assert types >= 0.87 * place + 32 * len(itabs)
+    for variant in ("stripped", "pie"):
+        assert sum(r["types_bytes"] for r in packages(
+            go_program("objects", version, variant)).values()) == types
+
+
+def program_of_types(version, count):
+    """A program with a package of its own that has so many struct types."""
+    def make(path):
+        root = toolchain(version)
+        work = path.with_name(path.name + ".d")
+        (work / "src/some.where/v2/dep").mkdir(parents=True)
+        (work / "src/main").mkdir()
+        (work / "src/main/main.go").write_text(
+            'package main\n\nimport "some.where/v2/dep"\n\n'
+            "func main() { for _, x := range dep.All { println(x) } }\n")
+        (work / "src/some.where/v2/dep/dep.go").write_text(
+            "package dep\n\n" + "".join(
+                f"type T{i:03} struct {{ A, B int }}\n"
+                for i in range(count)) +
+            "\nvar All = []interface{}{" +
+            ", ".join(f"T{i:03}{{}}" for i in range(count)) + "}\n")
+        done = subprocess.run(
+            [root / "bin" / "go", "build", "-ldflags=-s -w", "-o", path,
+             "main"], capture_output=True, text=True, check=False,
+            env=dict(os.environ, GOROOT=str(root), GOTOOLCHAIN="local",
+                     GOENV="off", GOFLAGS="", GO111MODULE="off",
+                     GOPATH=str(work), CGO_ENABLED="0"))
+        shutil.rmtree(work)
+        assert done.returncode == 0, done.stderr
+
+    return cached(f"types-go{version}", ["1", count], make)
+
+
+@pytest.mark.parametrize("version", TYPES_VERSIONS)
+def test_types_of_a_package(version):
+    """A struct of two fields takes 80 + 2 * 24 bytes, and 16 for its package;
+    its name 9, and two or three before it; and a pointer to it 56."""
+    few, many = (packages(program_of_types(version, n))
+                 for n in (100, 200))
+    name = "some.where/v2/dep"
+    grown = {p: many[p]["types_bytes"] - few[p]["types_bytes"]
+             for p in many if p in few}
+    minor = int(version.split(".")[1])
+    each = 80 + 2 * 24 + 16 + 9 + (3 if minor < 17 else 2)
+    assert grown.pop(name) in (100 * each, 100 * (each + 56))
+    # The array of all of them: which of its words are pointers.
+    assert grown.pop("(types of no package)") in (0, 200 // 8)
+    assert not any(grown.values())
 
 
 @pytest.mark.parametrize("version", ["1.10.8", "1.15.15", "1.26.8"])

@@ -78,6 +78,9 @@ FIGURES = {
         mstats_tinyallocs""",
     (None, 18): """mstats_nlookup mstats_heap_inuse mstats_heap_released
         mstats_stacks_inuse""",
+    (None, 20): "maptype",
+    (21, 23): "abi_MapType",
+    (24, 25): "abi_SwissMapType",
     (None, 24): "finblock_old_alllink finblock_old_cnt schedt_runqsize",
     (10, None): "m_mstartfn schedt_nmfreed",
     (12, None): "work_assistQueue_head work_sweepWaiters_head",
@@ -121,7 +124,7 @@ FIGURES = {
         cleanupBlock_n cleanupQueue cleanupQueue_all cleanupQueue_executed
         cleanupQueue_ng cleanupQueue_queued cleanupQueue_running
         finblock_alllink finblock_cnt p_cleanupsQueued schedt_runq_size""",
-    (26, None): """cleanupFn m_idleNode_next p_goroutinesCreated
+    (26, None): """abi_MapType cleanupFn m_idleNode_next p_goroutinesCreated
         schedt_goroutinesCreated
         schedt_nGsyscallNoP""",
 }
@@ -190,12 +193,12 @@ def tables_know_only_what_is_in_fields():
 
 
 def ranges(fields):
-    """{symbol: (first minor, last minor)} of CHANGES."""
+    """{symbol: [(first minor, last minor)]} of CHANGES."""
     found = {}
     for (first, last), symbols in [*CHANGES.items(), *FIGURES.items()]:
         for symbol in symbols.split():
-            assert symbol in fields and symbol not in found, symbol
-            found[symbol] = (first or 0, last or 1000)
+            assert symbol in fields, symbol
+            found.setdefault(symbol, []).append((first or 0, last or 1000))
     return found
 
 
@@ -204,28 +207,33 @@ def walkers_find_what_they_read():
     known = ranges(fields)
     tables = read_tables()
     for symbol, files in sorted(read_by_walkers(fields).items()):
-        first, last = known.get(symbol, (0, 1000))
+        there = known.get(symbol, [(0, 1000)])
         # Within the minors where it came and went it may have moved.
-        tried = [table for table in tables
-                 if first == last or table.minor not in (first, last)]
-        for verb, wrong in (
-                ("lack", [t.name for t in tried if first <= t.minor <= last
-                          and symbol not in t.symbols]),
-                ("have", [t.name for t in tried if symbol in t.symbols
-                          and not first <= t.minor <= last])):
-            if wrong:
+        moved = {minor for first, last in there if first != last
+                 for minor in (first, last)}
+        wrong = {"lack": [], "have": []}
+        for table in tables:
+            wanted = any(first <= table.minor <= last
+                         for first, last in there)
+            if table.minor not in moved and \
+                    wanted != (symbol in table.symbols):
+                wrong["lack" if wanted else "have"].append(table.name)
+        for verb, names in wrong.items():
+            if names:
                 yield (f"tables that {verb} {symbol}, which is read in "
-                       f"{', '.join(files)}: {', '.join(wrong)}")
+                       f"{', '.join(files)}: {', '.join(names)}")
 
 
 def no_change_is_out_of_date():
     fields = set(read_fields())
-    for symbol, (first, last) in ranges(fields).items():
-        have = [table.minor for table in read_tables()
-                if symbol in table.symbols]
-        if not have or (first and first != have[0]) or \
-                (last < 1000 and last != have[-1]):
-            yield f"{symbol} is in the tables of {sorted(set(have))}"
+    for symbol, there in ranges(fields).items():
+        have = {table.minor for table in read_tables()
+                if symbol in table.symbols}
+        if not have or any(
+                (first and (first not in have or first - 1 in have)) or
+                (last < 1000 and (last not in have or last + 1 in have))
+                for first, last in there):
+            yield f"{symbol} is in the tables of {sorted(have)}"
 
 
 def main():

@@ -10,7 +10,8 @@ enum {
 	KIND_POINTER = 22,
 	KIND_STRUCT = 25,
 };
-enum { TYPE_BYTES = 80, FIELD_BYTES = 24, EXTRA_STAR = 2 };
+enum { TYPE_BYTES = 80, UNCOMMON_BYTES = 16, FIELD_BYTES = 24 };
+enum { UNCOMMON = 1, EXTRA_STAR = 2 };
 
 static void put(struct go_types *types, size_t at, uint64_t value,
 		size_t bytes)
@@ -42,7 +43,9 @@ static size_t put_name(struct go_types *types, const char *name)
 static size_t put_type(struct go_types *types, const char *name,
 		       uint64_t bytes, uint8_t kind)
 {
-	size_t text = put_name(types, name), at = take(types, TYPE_BYTES);
+	size_t text = put_name(types, name), at;
+
+	at = take(types, TYPE_BYTES + UNCOMMON_BYTES);
 
 	put(types, at, bytes, 8);
 	put(types, at + 8, bytes, 8); // all of it may hold pointers
@@ -104,4 +107,15 @@ uint64_t go_types_struct(struct go_types *types, const char *name,
 		    types->old_offsets ? offset << 1 | (i & 1) : offset, 8);
 	}
 	return GO_TYPES_VA + at;
+}
+
+void go_types_set_package(struct go_types *types, uint64_t type,
+			  const char *path)
+{
+	size_t at = type - GO_TYPES_VA;
+	size_t name = put_name(types, path), uncommon = at + TYPE_BYTES;
+
+	types->bytes[at + 20] |= UNCOMMON;
+	put(types, uncommon, name, 4);
+	put(types, uncommon + 8, UNCOMMON_BYTES, 4);
 }

@@ -39,4 +39,8 @@ uint64_t go_types_struct(struct go_types *types, const char *name,
 			 uint64_t bytes, const struct go_types_field *fields,
 			 size_t count);
 
+/** Say that a struct belongs to the package @path. */
+void go_types_set_package(struct go_types *types, uint64_t type,
+			  const char *path);
+
 #endif

@@ -28,7 +28,7 @@ static void open_types(struct program *p)
 			sizeof(p->image.bytes));
 	ASSERT_OK(mw_go_types_new(&p->target, &p->types));
 	ASSERT_OK(mw_go_types_add(p->types, GO_TYPES_VA,
-				  GO_TYPES_VA + p->image.used));
+				  GO_TYPES_VA + p->image.used, 88));
 }
 
 static void end(struct program *p)
@@ -163,12 +163,97 @@ static struct mw_error *read_all(void *ctx)
 
 	if (!error)
 		error = mw_go_types_add(types, GO_TYPES_VA,
-					GO_TYPES_VA + p->image.used);
+					GO_TYPES_VA + p->image.used, 88);
 	for (uint64_t va = GO_TYPES_VA; !error && va < GO_TYPES_VA + 512;
 	     va += 8)
 		mw_go_type_at(types, va, &type);
+	for (uint64_t at = 0; !error && mw_go_types_next(types, &at, &type);)
+		mw_go_type_package(types, &type);
 	mw_go_types_close(types);
 	return error;
+}
+
+struct pieces {
+	uint64_t bytes, count;
+};
+
+static bool add_piece(uint64_t va, uint64_t bytes, void *ctx)
+{
+	struct pieces *pieces = ctx;
+
+	(void)va;
+	pieces->bytes += bytes;
+	pieces->count++;
+	return true;
+}
+
+TEST(all_descriptors_and_their_packages)
+{
+	MW_CLEANUP(end) struct program p;
+	struct mw_go_type type;
+	uint64_t thing, array, pointer, plain, at = 0;
+
+	begin(&p, false);
+	struct go_types_field fields[] = { { "next", 0, 0 }, { "x", 0, 8 } };
+	thing = go_types_struct(&p.image, "*dep.thing", 16, fields, 2);
+	go_types_set_package(&p.image, thing, "a.b/dep");
+	plain = go_types_struct(&p.image, "*struct {}", 16, NULL, 0);
+	array = go_types_array(&p.image, thing, 32);
+	pointer = go_types_pointer(&p.image, array);
+	open_types(&p);
+
+	for (const uint64_t *want = (uint64_t[]){ thing, plain, array, pointer,
+						  0 };
+	     *want; want++) {
+		struct pieces pieces = { 0 };
+
+		assert_true(mw_go_types_next(p.types, &at, &type));
+		ASSERT_EQ(*want, type.address);
+		ASSERT_TEXT(*want == plain ? "" : "a.b/dep",
+			    mw_go_type_package(p.types, &type));
+		assert_true(mw_go_type_pieces(p.types, &type, add_piece,
+					      &pieces));
+		// A descriptor, names of 2 bytes and their text.
+		if (*want == thing) {
+			ASSERT_EQ(5, pieces.count);
+			ASSERT_EQ(80 + 48 + 16 + 12 + 9 + 6 + 3,
+				  pieces.bytes);
+		} else if (*want == pointer) {
+			ASSERT_EQ(2, pieces.count);
+			ASSERT_EQ(56 + 3, pieces.bytes);
+		}
+	}
+	assert_false(mw_go_types_next(p.types, &at, &type));
+}
+
+TEST(tables_of_methods)
+{
+	MW_CLEANUP(end) struct program p;
+	const uint64_t itab_va = GO_TYPES_VA + 0x100000;
+	uint64_t thing, interface, itabs[12] = { 0 };
+	uint64_t at = itab_va, va, bytes;
+	struct mw_go_type type;
+
+	begin(&p, false);
+	thing = go_types_struct(&p.image, "*dep.thing", 16, NULL, 0);
+	interface = go_types_struct(&p.image, "*dep.doer", 16, NULL, 0);
+	p.image.bytes[interface - GO_TYPES_VA + 23] = MW_GO_INTERFACE;
+	p.image.bytes[interface - GO_TYPES_VA + 64] = 3; // methods
+	p.image.bytes[thing - GO_TYPES_VA + 16] = 0x77;	 // hash
+	itabs[2] = itabs[8] = interface;
+	itabs[3] = itabs[9] = thing;
+	itabs[4] = 0x77;
+	itabs[10] = 0x78; // of another type
+	open_types(&p);
+	fake_target_add(&p.target, itab_va, (uint8_t *)itabs, sizeof(itabs));
+
+	assert_true(mw_go_itabs_next(p.types, &at, itab_va + sizeof(itabs),
+				     &type, &va, &bytes));
+	ASSERT_EQ(itab_va + 16, va);
+	ASSERT_EQ(24 + 3 * 8, bytes);
+	ASSERT_EQ(thing, type.address);
+	assert_false(mw_go_itabs_next(p.types, &at, itab_va + sizeof(itabs),
+				      &type, &va, &bytes));
 }
 
 TEST(without_memory)
@@ -190,6 +275,8 @@ int main(void)
 		CASE(damage),
 		CASE(calls_that_allocate),
 		CASE(classes),
+		CASE(all_descriptors_and_their_packages),
+		CASE(tables_of_methods),
 		CASE(without_memory),
 	};
 
