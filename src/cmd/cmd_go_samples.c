@@ -11,20 +11,6 @@
 
 /* Samples of a profile: into the file, and summed up by function. */
 
-#define NAME_BYTES 4096
-
-/** As runtime.Frame has it: what a generic function was made for is left out. */
-static void simplify(const char *name, char *to, size_t size)
-{
-	const char *open = strchr(name, '['), *close = strrchr(name, ']');
-
-	if (open && close && close > open)
-		snprintf(to, size, "%.*s[...]%s", (int)(open - name), name,
-			 close + 1);
-	else
-		snprintf(to, size, "%s", name);
-}
-
 static void add_mapping(struct profile *p)
 {
 	size_t count;
@@ -124,11 +110,8 @@ static uint64_t mix(uint64_t key, const struct mw_pprof_line *line)
 void profile_line(struct profile *p, const struct mw_go_line *line,
 		  uint64_t pc, const int64_t *values)
 {
-	char name[NAME_BYTES];
-	struct profile_function *f;
+	struct profile_function *f = function_called(p, line->function);
 
-	simplify(line->function, name, sizeof(name));
-	f = function_called(p, name);
 	if (!f) {
 		p->failed = true;
 		return;

@@ -61,6 +61,17 @@ func maps() {
 	keep = append(keep, m)
 }
 
+// shared allocates in functions that are generic since Go 1.24.
+//
+//go:noinline
+func shared() {
+	m := &sync.Map{}
+	for i := 0; i < 500; i++ {
+		m.Store(i, strconv.Itoa(i))
+	}
+	keep = append(keep, m)
+}
+
 //go:noinline
 func waitHere(group *sync.WaitGroup, c chan int) {
 	group.Done()
@@ -109,6 +120,7 @@ func main() {
 	buffers()
 	garbage()
 	maps()
+	shared()
 	debug.SetGCPercent(-1)
 	runtime.GC()
 	runtime.GC()
