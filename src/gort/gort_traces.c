@@ -4,9 +4,9 @@
 #include "gort_goroutines.h"
 
 /** A stack of more frames is cut; a deep one takes 8 bytes a frame. */
-#define MAX_FRAMES 16384
+#define MAX_FRAMES (UINT64_C(1) << 20)
 /** When all together reach this, the rest is cut short. */
-#define MAX_PCS (UINT64_C(2) << 20)
+#define MAX_PCS (UINT64_C(4) << 20)
 #define SHORT_FRAMES 64
 
 static bool note_frame(const struct mw_go_frame *frame, void *ctx)

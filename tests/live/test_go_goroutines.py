@@ -134,6 +134,18 @@ def test_figures(start, tmp_path, version):
                if r["state"] != "dead") == answer["totals"]["stack_bytes"]
 
 
+def test_deep_stack(start):
+    """To its end: what all its frames take, and what it began with."""
+    depth = 300_000
+    target = start(go_program("deep", "1.26.8"), depth)
+    row, = (r for r in rows(target, "--backtrace")["rows"] if r["id"] != 1)
+    assert functions_of(row).count("main.descend") == depth + 1
+    check_whole(row)
+    assert row["function"] == "main.descend"
+    assert row["largest_function"] == "main.descend"
+    assert row["largest_bytes"] > 0.99 * row["stack_used_bytes"]
+
+
 @pytest.mark.parametrize("by", ["state", "creator", "function", "stack",
                                 "size"])
 def test_groups(start, tmp_path, by):

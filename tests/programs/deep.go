@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A goroutine that waits at the end of as many calls as the argument says.
+package main
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+)
+
+var reached = make(chan int)
+
+//go:noinline
+func descend(depth int) int {
+	if depth == 0 {
+		close(reached)
+		select {}
+	}
+	return descend(depth-1) + 1
+}
+
+func main() {
+	depth, _ := strconv.Atoi(os.Args[1])
+	go descend(depth)
+	<-reached
+	runtime.GC()
+	println("end", 0)
+	var b [1]byte
+	os.Stdin.Read(b[:])
+}
