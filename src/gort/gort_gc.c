@@ -190,10 +190,30 @@ static void add_old_percent(struct builder *b)
 		add(b, "gogc", COUNT, (uint64_t)percent);
 }
 
+static int32_t gc_percent(const struct builder *b)
+{
+	return (int32_t)go_controller(b->go, b->c, GO_gcController_gcPercent);
+}
+
+/** No cycle is then forced after two minutes. */
+static bool is_gogc_off(const struct builder *b)
+{
+	if (!go_has(b->go, GO_gcController_gcPercent))
+		return b->pace.goal == UINT64_MAX;
+	return b->c->controller && gc_percent(b) < 0;
+}
+
+static bool has_limit(const struct builder *b)
+{
+	return go_has(b->go, GO_gcController_memoryLimit) &&
+	       b->c->controller &&
+	       go_controller(b->go, b->c, GO_gcController_memoryLimit) !=
+		       INT64_MAX;
+}
+
 static void add_limits(struct builder *b)
 {
-	int32_t percent = (int32_t)go_controller(b->go, b->c,
-						 GO_gcController_gcPercent);
+	int32_t percent = gc_percent(b);
 	uint64_t limit = go_controller(b->go, b->c, GO_gcController_memoryLimit);
 
 	if (!go_has(b->go, GO_gcController_gcPercent))
@@ -206,7 +226,7 @@ static void add_limits(struct builder *b)
 		add(b, "gogc", COUNT, (uint64_t)percent);
 	if (!go_has(b->go, GO_gcController_memoryLimit) || !b->c->controller)
 		return;
-	if (limit == INT64_MAX)
+	if (!has_limit(b))
 		add_text(b, "memory_limit", "off");
 	else
 		add(b, "memory_limit", BYTES, limit);
@@ -226,18 +246,20 @@ static void add_heap(struct builder *b)
 		"as the pacer sees it: spans that Ps allocate from count whole";
 	add(b, "heap_marked", BYTES, b->marked)->note =
 		"what the last cycle found alive";
-	add(b, "heap_goal", BYTES, b->pace.goal);
+	add(b, "heap_goal", BYTES, b->pace.goal)->note =
+		is_gogc_off(b) && !has_limit(b) ? "as good as none" : NULL;
 	add(b, "heap_trigger", BYTES, b->pace.trigger)->note =
 		"a cycle begins when heap_live reaches it";
 	if (go_has(b->go, GO_gcController_memoryLimit))
-		add(b, "goal_by_memory_limit", BOOL, b->pace.limited);
+		add(b, "goal_by_memory_limit", BOOL,
+		    b->pace.limited && has_limit(b));
 }
 
 /** When the next cycle is due at the rate since the last one. */
 static void add_next(struct builder *b)
 {
 	uint64_t last = go_memstat(b->go, b->c, GO_mstats_last_gc_nanotime);
-	uint64_t since = b->now_ns - last, left, due;
+	uint64_t since = b->now_ns - last, left, due, forced = UINT64_MAX;
 	bool known;
 
 	if (!b->has_pace || go_gc_runs(b->go, &known))
@@ -247,19 +269,28 @@ static void add_next(struct builder *b)
 	if (!b->now_ns || !last || last > b->now_ns)
 		return;
 	add(b, "since_last", NS, since);
-	if (b->live <= b->marked || b->pace.trigger == UINT64_MAX) {
+	if (is_gogc_off(b) && !has_limit(b)) {
+		add_unknown(b, "next_cycle_in", NS, "GOGC is off: not until "
+			    "the program asks for it");
+		return;
+	}
+	if (!is_gogc_off(b))
+		forced = since < FORCE_NS ? FORCE_NS - since : 0;
+	if (b->live <= b->marked) {
 		add_unknown(b, "next_cycle_in", NS,
-			    "nothing was allocated since the last one; it is "
-			    "forced two minutes behind that");
+			    is_gogc_off(b)
+				    ? "nothing was allocated since the last one"
+				    : "nothing was allocated since the last "
+				      "one; it is forced two minutes behind "
+				      "that");
 		return;
 	}
 	due = whole((double)left * (double)since /
 		    (double)(b->live - b->marked));
 	add(b, "alloc_per_second", BYTES,
 	    whole((double)(b->live - b->marked) * 1e9 / (double)since));
-	add(b, "next_cycle_in", NS,
-	    mw_min(due, since < FORCE_NS ? FORCE_NS - since : 0))->note =
-		due > FORCE_NS - mw_min(since, FORCE_NS)
+	add(b, "next_cycle_in", NS, mw_min(due, forced))->note =
+		due > forced
 			? "two minutes behind the last it is forced"
 			: "at the rate since the last one";
 }

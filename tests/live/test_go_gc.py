@@ -127,8 +127,18 @@ def test_pacing_of_old_releases(start, version):
 def test_gogc(start, version, gogc):
     target = start(go_program("figures", version),
                    env=dict(os.environ, GOGC=gogc))
-    answer = gc(target)
-    assert str(answer["gogc"]) == gogc
+    wait_for(lambda: is_idle(target.pid), "the program to rest")
+    answer = go_command("gc", target)
+    assert str(values(answer)["gogc"]) == gogc
+    note, = (r["note"] for r in answer["rows"]
+             if r["field"] == "next_cycle_in")
+    if gogc == "off":
+        # No cycle is forced then after two minutes.
+        assert values(answer)["next_cycle_in"] is None
+        assert "GOGC is off" in note
+        assert values(answer).get("goal_by_memory_limit", False) is False
+    else:
+        assert "GOGC" not in note
 
 
 @pytest.mark.parametrize("version", [r for r in RELEASES if r >= "1.19"])
