@@ -148,7 +148,10 @@ struct mw_error *explain_size(const struct cmd_call *call, uint64_t bytes)
 	struct mw_error *error = cmd_go_open(call, &go);
 
 	// Any program will do to compare the others.
-	if (error && error->code == MW_E_NOT_FOUND && go.target) {
+	if (error && go.target && (error->code == MW_E_NOT_FOUND ||
+				   error->code == MW_E_UNSUPPORTED)) {
+		if (error->code == MW_E_UNSUPPORTED)
+			mw_target_note(go.target, "%s", error->message);
 		mw_error_free(error);
 		error = NULL;
 	}

@@ -236,6 +236,10 @@ def test_unknown_minor_release(start, tmp_path):
         assert "(go1.98.11) of a release" in done.stderr
         assert "it knows Go 1.9 to 1." in done.stderr
         assert done.stdout == ""
+    # What other allocators make of a size needs no Go.
+    done = run("explain", "--size=100", target.pid)
+    assert done.returncode == 0 and "tcmalloc" in done.stdout
+    assert "(go1.98.11) of a release" in done.stderr
     result = ledger(target, "--stop")
     assert result.audit["balanced"] is True
     assert "go1.98.11" in result.stderr
