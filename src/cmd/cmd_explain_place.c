@@ -26,6 +26,7 @@ static void explain_unmapped(struct explain *e, const struct mw_mappings *maps)
 	const struct mw_mapping *above =
 		next < maps->list.n ? &maps->list.v[next] : NULL;
 	char text[32];
+	const char *path;
 
 	cmd_say(&e->levels, "not mapped");
 	if (e->va >> 47 && e->va >> 47 != 0x1ffff)
@@ -33,17 +34,19 @@ static void explain_unmapped(struct explain *e, const struct mw_mappings *maps)
 			"address");
 	cmd_fact_bool(&e->levels, "is_mapped", false);
 	if (below) {
+		path = mw_mapping_path(maps, below);
 		cmd_say(&e->levels, "; the nearest mapping below is %" PRIx64
-			"-%" PRIx64 " %s, %s away", below->start, below->end,
-			mw_mapping_path(maps, below),
+			"-%" PRIx64 "%s%s, %s away", below->start, below->end,
+			*path ? " " : "", path,
 			mw_format_bytes(text, e->va - below->end + 1, false));
 		cmd_fact_address(&e->levels, "below_start", below->start);
 		cmd_fact_address(&e->levels, "below_end", below->end);
 	}
 	if (above) {
+		path = mw_mapping_path(maps, above);
 		cmd_say(&e->levels, "; above, %" PRIx64 "-%" PRIx64
-			" %s, %s away", above->start, above->end,
-			mw_mapping_path(maps, above),
+			"%s%s, %s away", above->start, above->end,
+			*path ? " " : "", path,
 			mw_format_bytes(text, above->start - e->va, false));
 		cmd_fact_address(&e->levels, "above_start", above->start);
 		cmd_fact_address(&e->levels, "above_end", above->end);

@@ -173,10 +173,7 @@ static struct mw_error *read_all(const struct cmd_call *call,
 	if (error)
 		return error;
 	if (!g->go)
-		return mw_error_new(MW_E_NOT_FOUND,
-				    "%s: not a Go program, or its memory may "
-				    "not be read",
-				    call->target ? call->target : "it");
+		return cmd_no_go(call, target);
 	error = mw_go_goroutines_read(g->go, &g->all);
 	if (!error && g->only_one && !has_wanted(g))
 		error = mw_error_new(MW_E_NOT_FOUND, "no goroutine has the "

@@ -160,6 +160,8 @@ static void add_metadata(struct builder *b)
 
 	for (size_t i = 0; i < MW_COUNT(members); i++)
 		set_member(b, members[i].stat, members[i].field);
+	if (b->out->figures[MW_GO_STAT_LastGC].value > 0)
+		b->out->figures[MW_GO_STAT_LastGC].note = "since 1970";
 	memcpy(&fraction->real, &fraction->value, sizeof(fraction->real));
 	add_fixalloc(b, MW_GO_STAT_MSpanInuse, GO_mheap_spanalloc);
 	add_fixalloc(b, MW_GO_STAT_MCacheInuse, GO_mheap_cachealloc);

@@ -89,8 +89,8 @@ METRIC(tiny_allocs, SUMS.tiny_allocs)
 	}
 #define CONTROLLER(field) go_controller(s->go, s->c, GO_gcController_##field)
 
-CONTROLLER_METRIC(gogc, (int64_t)(int32_t)CONTROLLER(gcPercent))
-CONTROLLER_METRIC(memory_limit, CONTROLLER(memoryLimit))
+CONTROLLER_METRIC(percent, (int64_t)(int32_t)CONTROLLER(gcPercent))
+CONTROLLER_METRIC(limit, CONTROLLER(memoryLimit))
 CONTROLLER_METRIC(heap_live, CONTROLLER(heapMarked))
 CONTROLLER_METRIC(scan_globals, CONTROLLER(globalsScan))
 CONTROLLER_METRIC(scan_heap, CONTROLLER(heapScan))
@@ -98,6 +98,24 @@ CONTROLLER_METRIC(scan_stack, CONTROLLER(lastStackScan))
 CONTROLLER_METRIC(scan_total, CONTROLLER(heapScan) +
 				      CONTROLLER(lastStackScan) +
 				      CONTROLLER(globalsScan))
+
+static bool gogc(const struct source *s, struct mw_go_figure *f)
+{
+	bool is_known = percent(s, f);
+
+	if (is_known && f->value == UINT64_MAX)
+		f->note = "off";
+	return is_known;
+}
+
+static bool memory_limit(const struct source *s, struct mw_go_figure *f)
+{
+	bool is_known = limit(s, f);
+
+	if (is_known && f->value == INT64_MAX)
+		f->note = "off: there is none";
+	return is_known;
+}
 
 static bool goal(const struct source *s, struct mw_go_figure *f)
 {

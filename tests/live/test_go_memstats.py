@@ -2,6 +2,7 @@
 """`go memstats` says what the program itself says: runtime.MemStats to the
 byte, runtime/metrics, and how both lead to RSS."""
 
+import os
 import re
 import socket
 import urllib.request
@@ -162,6 +163,15 @@ def test_static_cgo(start, version):
     check(start(go_program(
         "figures", version, "stripped", cgo=True,
         flags=["-ldflags=-s -w -linkmode=external -extldflags=-static"])))
+
+
+def test_notes_of_what_is_off(start):
+    target = start(go_program("figures", "1.26.8"),
+                   env=dict(os.environ, GOGC="off"))
+    notes = {r["field"]: r["note"] for r in memstats(target)["rows"]}
+    assert notes["/gc/gogc:percent"] == "off"
+    assert notes["/gc/gomemlimit:bytes"].startswith("off")
+    assert notes["LastGC"] == "since 1970"
 
 
 @pytest.mark.parametrize("version", OLD_RELEASES)
