@@ -79,6 +79,13 @@ static inline bool mw_mapping_is_anonymous(const struct mw_mapping *mapping)
 	return mapping->inode == 0 && !(mapping->perms & MW_PERM_SHARED);
 }
 
+/** A file's page that is written to becomes a copy, the process's own. */
+static inline bool mw_mapping_may_be_copied(const struct mw_mapping *mapping)
+{
+	return mapping->inode != 0 && (mapping->perms & MW_PERM_W) &&
+	       !(mapping->perms & MW_PERM_SHARED);
+}
+
 /** Whether a page without a state is known to be absent. */
 static inline bool mw_mapping_has_states(const struct mw_mapping *mapping)
 {
@@ -93,7 +100,8 @@ enum mw_page_state {
 	MW_PAGE_SWAPPED = 2,
 	MW_PAGE_ZERO = 4, /* the kernel's shared zero page: not part of RSS */
 	MW_PAGE_HUGE = 8, /* part of a huge page: THP or hugetlb */
-	MW_PAGE_FILE = 16, /* page cache or shared memory, where it was asked */
+	/* Page cache or shared memory, where it was asked or may be a copy */
+	MW_PAGE_FILE = 16,
 	MW_PAGE_HUGETLB = 32, /* of the hugetlb pool: not part of RSS */
 };
 

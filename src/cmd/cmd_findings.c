@@ -30,6 +30,7 @@ static void fill_totals(const struct cmd_books *books, struct mw_situation *s)
 	s->vsz_bytes = totals.vsz_bytes;
 	s->swap_bytes = totals.swap_bytes;
 	s->anon_bytes = kernel->rss_anon_bytes;
+	s->shmem_bytes = kernel->rss_shmem_bytes;
 	s->page_table_bytes = kernel->page_table_bytes;
 	s->locked_bytes = kernel->locked_bytes;
 }
@@ -47,8 +48,30 @@ static void fill_threads(const struct cmd_books *books, struct mw_situation *s)
 	s->cpus = cpus > 0 ? (uint64_t)cpus : 1;
 }
 
-/** Anonymous memory on huge pages. */
-static void fill_huge(const struct cmd_books *books, struct mw_situation *s)
+/** Resident bytes of @m on pages of which @flag is @is_set. */
+static uint64_t count_pages(const struct mw_pages *pages,
+			    const struct mw_mapping *m, unsigned flag,
+			    bool is_set)
+{
+	uint64_t bytes = 0;
+
+	for (size_t k = mw_pages_after(pages, m->start); k < pages->runs.n;
+	     k++) {
+		uint64_t run = pages->runs.v[k];
+		uint64_t start = mw_max(mw_run_start(run), m->start);
+		uint64_t end = mw_min(mw_run_end(run), m->end);
+
+		if (start >= end)
+			break;
+		if (mw_state_is_rss(mw_run_state(run)) &&
+		    ((mw_run_state(run) & flag) != 0) == is_set)
+			bytes += end - start;
+	}
+	return bytes;
+}
+
+/** Anonymous memory on huge pages, and copies of files' pages. */
+static void fill_pages(const struct cmd_books *books, struct mw_situation *s)
 {
 	const struct mw_mappings *maps = mw_target_mappings(books->target);
 	const struct mw_pages *pages = mw_target_pages(books->target);
@@ -56,20 +79,13 @@ static void fill_huge(const struct cmd_books *books, struct mw_situation *s)
 	for (size_t i = 0; i < maps->list.n; i++) {
 		const struct mw_mapping *m = &maps->list.v[i];
 
-		if (!mw_mapping_is_anonymous(m))
-			continue;
-		for (size_t k = mw_pages_after(pages, m->start);
-		     k < pages->runs.n; k++) {
-			uint64_t run = pages->runs.v[k];
-			uint64_t start = mw_max(mw_run_start(run), m->start);
-			uint64_t end = mw_min(mw_run_end(run), m->end);
-
-			if (start >= end)
-				break;
-			if (mw_state_is_rss(mw_run_state(run)) &&
-			    (mw_run_state(run) & MW_PAGE_HUGE))
-				s->huge_bytes += end - start;
-		}
+		if (mw_mapping_is_anonymous(m))
+			s->huge_bytes +=
+				count_pages(pages, m, MW_PAGE_HUGE, true);
+		else if (mw_mapping_may_be_copied(m) &&
+			 !mw_target_image_of(books->target, m))
+			s->file_copy_bytes +=
+				count_pages(pages, m, MW_PAGE_FILE, false);
 	}
 }
 
@@ -85,7 +101,8 @@ static void fill_smaps(const struct cmd_books *books, struct mw_situation *s)
 
 		s->pss_bytes += books->smaps[i].pss_bytes;
 		s->lazy_free_bytes += books->smaps[i].lazy_free_bytes;
-		if (m->inode && !mw_target_image_of(books->target, m))
+		if (m->inode && (m->perms & MW_PERM_SHARED) &&
+		    !mw_target_image_of(books->target, m))
 			s->file_dirty_bytes += books->smaps[i].dirty_bytes;
 	}
 }
@@ -232,7 +249,7 @@ struct mw_error *cmd_findings_take(const struct cmd_books *books,
 
 	fill_totals(books, s);
 	fill_threads(books, s);
-	fill_huge(books, s);
+	fill_pages(books, s);
 	fill_smaps(books, s);
 	fill_ranges(books, s);
 	error = fill_arenas(books, ret);

@@ -8,10 +8,20 @@
  */
 #define LEAST_SHARE_OF_RSS 10
 
+/** Add @bytes to what is @left_out of @all; no more than there are. */
+static void leave_out(uint64_t *left_out, uint64_t all, uint64_t bytes)
+{
+	*left_out += mw_min(bytes, all - *left_out);
+}
+
 bool find_files(const struct mw_situation *s, struct mw_finding *ret)
 {
-	uint64_t bytes = find_below(s, "file").rss_bytes;
+	uint64_t all = find_below(s, "file").rss_bytes, left_out = 0, bytes;
 
+	leave_out(&left_out, all, s->file_copy_bytes);
+	leave_out(&left_out, all, find_tmpfs_bytes(s));
+	leave_out(&left_out, all, s->locked_bytes);
+	bytes = all - left_out;
 	if (!find_is_much(s, bytes) ||
 	    !find_is_part(bytes, LEAST_SHARE_OF_RSS, s->rss_bytes))
 		return false;
@@ -20,6 +30,10 @@ bool find_files(const struct mw_situation *s, struct mw_finding *ret)
 		 "can take back when memory is short.", BYTES(bytes));
 	find_say(&ret->evidence, "largest:");
 	find_add_largest(&ret->evidence, s, "file");
+	if (left_out > 0)
+		find_add(&ret->evidence, "; less %s that are copies (written "
+			 "to in a private mapping), tmpfs or may be locked",
+			 BYTES(left_out));
 	if (s->has_smaps)
 		find_add(&ret->evidence, "; %s of them are dirty (smaps), the "
 			 "rest is clean", BYTES(s->file_dirty_bytes));

@@ -48,6 +48,16 @@ struct mw_tally find_between(const struct mw_situation *s, const char *prefix,
 	return sum;
 }
 
+uint64_t find_tmpfs_bytes(const struct mw_situation *s)
+{
+	uint64_t named = find_below(s, "shm").rss_bytes;
+	uint64_t bytes = s->shmem_bytes > named ? s->shmem_bytes - named : 0;
+
+	return bytes < FIND_LEAST_BYTES
+		       ? 0
+		       : mw_min(bytes, find_below(s, "file").rss_bytes);
+}
+
 size_t find_largest(const struct mw_situation *s, const char *prefix, bool swap,
 		    struct mw_share ret[MW_SHARES])
 {

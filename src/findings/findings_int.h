@@ -79,6 +79,12 @@ struct mw_tally find_between(const struct mw_situation *s, const char *prefix,
 			     const char *suffix);
 
 /**
+ * What of mapped files is in tmpfs: shared memory by RssShmem, of which no
+ * account knows by its name. 0 below what rounding in the kernel's counters does.
+ */
+uint64_t find_tmpfs_bytes(const struct mw_situation *s);
+
+/**
  * The accounts below @prefix/ with the most resident (@swap: swapped) bytes,
  * the largest first; returns how many there are, up to MW_SHARES.
  */

@@ -129,8 +129,10 @@ struct mw_situation {
 	/* Sums of smaps, where it was read */
 	bool has_smaps;
 	uint64_t pss_bytes, lazy_free_bytes;
-	/* Of mapped files, where it is known */
+	/* Of shared mappings of files, where it is known */
 	uint64_t file_dirty_bytes;
+	uint64_t file_copy_bytes; /* pages of files that were written to */
+	uint64_t shmem_bytes; /* RssShmem; 0 when not known */
 	struct mw_thp_situation thp;
 	struct mw_cgroup_situation cgroup;
 };

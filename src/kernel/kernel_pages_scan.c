@@ -63,9 +63,15 @@ struct scan_job {
 	struct mw_error *error;
 };
 
+/** What adjoining mappings must have in common to be one range. */
+struct scan_kind {
+	bool hugetlb;
+	bool tell_file;
+};
+
 struct scan_piece {
 	uint64_t start, end;
-	bool hugetlb;
+	struct scan_kind kind;
 };
 
 struct scan {
@@ -90,7 +96,7 @@ static struct mw_error *scan_range(const struct scan *scan,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED |
 			       PAGE_IS_PFNZERO | PAGE_IS_HUGE |
-			       (scan->tell_file ? PAGE_IS_FILE : 0) |
+			       (piece->kind.tell_file ? PAGE_IS_FILE : 0) |
 			       (scan->tell_guards ? PAGE_IS_GUARD : 0),
 	};
 
@@ -104,7 +110,7 @@ static struct mw_error *scan_range(const struct scan *scan,
 			return mw_error_errno(errno, "PAGEMAP_SCAN");
 		for (int i = 0; i < n; i++) {
 			unsigned state = state_of(regions[i].categories,
-						  piece->hugetlb);
+						  piece->kind.hugetlb);
 
 			if (state && !mw_pages_add(pages, regions[i].start,
 						   regions[i].end, state))
@@ -132,6 +138,11 @@ static bool knows_guards(int fd)
 	return ioctl(fd, PAGEMAP_SCAN, &arg) == 0;
 }
 
+static struct scan_kind kind_of(const struct mw_mapping *m)
+{
+	return (struct scan_kind){ m->hugetlb, mw_mapping_may_be_copied(m) };
+}
+
 /**
  * Call @visit for each range of adjoining mappings of one kind, so that the
  * kernel is asked per range and not per mapping.
@@ -139,29 +150,33 @@ static bool knows_guards(int fd)
 static struct mw_error *
 each_range(const struct mw_mappings *maps,
 	   struct mw_error *(*visit)(uint64_t start, uint64_t end,
-				     bool hugetlb, void *ctx),
+				     struct scan_kind kind, void *ctx),
 	   void *ctx)
 {
 	for (size_t i = 0; i < maps->list.n;) {
 		uint64_t start = maps->list.v[i].start;
 		uint64_t end = maps->list.v[i].end;
-		bool hugetlb = maps->list.v[i].hugetlb;
+		struct scan_kind kind = kind_of(&maps->list.v[i]), next;
 
-		while (++i < maps->list.n && maps->list.v[i].start == end &&
-		       maps->list.v[i].hugetlb == hugetlb)
-			end = maps->list.v[i].end;
+		for (; ++i < maps->list.n && maps->list.v[i].start == end;
+		     end = maps->list.v[i].end) {
+			next = kind_of(&maps->list.v[i]);
+			if (next.hugetlb != kind.hugetlb ||
+			    next.tell_file != kind.tell_file)
+				break;
+		}
 		// [vsyscall] lies in the kernel's half and has no pages.
 		if (start >> 63)
 			continue;
-		struct mw_error *error = visit(start, end, hugetlb, ctx);
+		struct mw_error *error = visit(start, end, kind, ctx);
 		if (error)
 			return error;
 	}
 	return NULL;
 }
 
-static struct mw_error *add_pieces(uint64_t start, uint64_t end, bool hugetlb,
-				   void *ctx)
+static struct mw_error *add_pieces(uint64_t start, uint64_t end,
+				   struct scan_kind kind, void *ctx)
 {
 	struct scan *scan = ctx;
 
@@ -173,7 +188,10 @@ static struct mw_error *add_pieces(uint64_t start, uint64_t end, bool hugetlb,
 		*piece = (struct scan_piece){
 			.start = start,
 			.end = mw_min(end, start + scan->piece_bytes),
-			.hugetlb = hugetlb,
+			.kind = {
+				.hugetlb = kind.hugetlb,
+				.tell_file = kind.tell_file || scan->tell_file,
+			},
 		};
 		start = piece->end;
 	}

@@ -98,9 +98,9 @@ enum mw_page_source {
 /**
  * The state of all pages of @mappings, from the best source not better than
  * @best. Those below MW_PAGES_SCAN may leave bytes of a mapping without a place
- * in it (mw_mapping.unplaced_*). MW_PAGE_FILE
- * is told with @tell_file only: the kernel must look at each page for it, which
- * takes three times as long.
+ * in it (mw_mapping.unplaced_*). MW_PAGE_FILE is told with @tell_file, and
+ * without it where mw_mapping_may_be_copied(): the kernel must look at each page
+ * for it, which takes three times as long.
  *
  * The target's memory map is locked for at most 64 MiB at a time, but for
  * smaps.

@@ -53,7 +53,8 @@ struct mw_kernel_books {
 	uint64_t rss_peak_bytes;
 	uint64_t page_table_bytes;
 	uint64_t locked_bytes;
-	uint64_t rss_anon_bytes; /* 0 when not known, as of a core */
+	/* 0 when not known, as of a core */
+	uint64_t rss_anon_bytes, rss_shmem_bytes;
 };
 
 enum mw_target_kind {

@@ -125,7 +125,7 @@ static struct mw_error *load_picture(struct mw_target *target,
 	target->status.threads = (uint32_t)w[4];
 	target->info.no_contents = w[5] & NOTE_NO_CONTENTS;
 	*b = (struct mw_kernel_books){ w[6],  w[7],  w[8], w[9],
-				       w[10], w[11], 0 };
+				       w[10], w[11], 0, 0 };
 	*s = (struct mw_start_info){ w[12], w[13], w[14], w[15],
 				     w[16], w[17], w[18] };
 	target->exe_inode = w[19];

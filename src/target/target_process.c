@@ -233,6 +233,7 @@ static void fill_books(struct mw_target *target)
 		.vsz_bytes = s->vsz_bytes,
 		.rss_bytes = s->rss_bytes,
 		.rss_anon_bytes = s->rss_anon_bytes,
+		.rss_shmem_bytes = s->rss_shmem_bytes,
 		.swap_bytes = s->swap_bytes,
 		.rss_peak_bytes = s->rss_peak_bytes,
 		.page_table_bytes = s->page_table_bytes,

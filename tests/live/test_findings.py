@@ -235,9 +235,7 @@ C_CASES = {
 def test_c(start, case):
     name, least, most, word = C_CASES[case]
     if case == "locked":
-        least_limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-        if not is_root() and least_limit < 4 * MIB:
-            pytest.skip("may not lock 4 MiB")
+        may_lock(4 * MIB)
     program = [c_program("remarkable", flags=["-pthread"])]
     loud, quiet = pair(start, case, program)
     found = findings(loud)
@@ -252,6 +250,38 @@ def test_c(start, case):
         assert found[name]["bytes"] == status(loud.pid)["VmLck"]
     if case == "sparse":
         assert found[name]["bytes"] == status(loud.pid)["VmPTE"]
+
+
+def may_lock(size):
+    """Skip where so much memory cannot be locked."""
+    if not is_root() and \
+            resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] < size:
+        pytest.skip(f"may not lock {size >> 20} MiB")
+
+
+def test_copies_of_pages_of_files(start):
+    """They are the process's own, and the kernel cannot drop them."""
+    name = "mapped-files"
+    all_of_them, half = pair(start, "copied",
+                             [c_program("remarkable", flags=["-pthread"])])
+    assert name not in findings(all_of_them)
+    assert name not in findings(all_of_them, "--stop")
+    found = findings(half)[name]
+    assert 16 * MIB <= found["bytes"] <= 18 * MIB
+    assert "less 16.0 MiB that are copies" in found["evidence"]
+
+
+def test_what_is_locked(start):
+    """No more than is resident; and pages of files are not reclaimable."""
+    may_lock(300 * MIB)
+    thinly, file = pair(start, "locked_thinly",
+                        [c_program("remarkable", flags=["-pthread"])])
+    found = findings(thinly)["memory-locked"]
+    assert status(thinly.pid)["VmLck"] >= 256 * MIB
+    assert 4 * MIB <= found["bytes"] <= status(thinly.pid)["VmRSS"]
+    found = findings(file)
+    assert found["memory-locked"]["bytes"] == 32 * MIB
+    assert "mapped-files" not in found
 
 
 RUNTIMES = {

@@ -57,19 +57,58 @@ static void anonymous(bool untouched)
 }
 
 /** A file of the size of a small database, read through a mapping. */
-static void file(bool untouched)
+static char *map_file(int flags)
 {
 	char name[] = "/var/tmp/remarkable-XXXXXX";
 	int fd = mkstemp(name);
-	volatile char sum = 0;
-	char *at;
 
 	if (fd < 0 || posix_fallocate(fd, 0, 32 * MIB) != 0)
 		abort();
 	unlink(name);
-	at = map(32 * MIB, MAP_SHARED, fd);
-	for (size_t i = 0; !untouched && i < 32 * MIB; i += 4096)
-		at[i] = (char)(sum + 1);
+	return map(32 * MIB, flags, fd);
+}
+
+static void write_to(char *at)
+{
+	for (size_t i = 0; i < 32 * MIB; i += 4096)
+		at[i] = 1;
+}
+
+static void file(bool untouched)
+{
+	char *at = map_file(MAP_SHARED);
+
+	if (!untouched)
+		write_to(at);
+}
+
+/** A file's pages that are the process's own; or half of them are. */
+static void copied(bool half)
+{
+	char *at = map_file(MAP_PRIVATE);
+	volatile char sum = 0;
+
+	if (!half)
+		write_to(at);
+	for (size_t i = 0; half && i < 32 * MIB; i += 4096)
+		if (i % 8192 == 0)
+			at[i] = 1;
+		else
+			sum = (char)(sum + at[i]);
+}
+
+/** Of what is locked little is there; or a file is, and all of it. */
+static void locked_thinly(bool is_file)
+{
+	if (!is_file && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		abort();
+	if (is_file) {
+		if (mlock(map_file(MAP_SHARED), 32 * MIB) != 0)
+			abort();
+	} else {
+		memset(map((size_t)256 * MIB, MAP_PRIVATE | MAP_ANONYMOUS |
+			   MAP_NORESERVE, -1), 1, 4 * MIB);
+	}
 }
 
 static void shared(bool untouched)
@@ -221,6 +260,7 @@ int main(int argc, char **argv)
 		{ "slack", slack },	{ "holes", holes },
 		{ "anonymous", anonymous }, { "file", file },
 		{ "shared", shared },	{ "locked", locked },
+		{ "copied", copied },	{ "locked_thinly", locked_thinly },
 		{ "sparse", sparse },	{ "lazy", lazy },
 		{ "stacks", stacks },	{ "arenas", arenas },
 		{ "threads", threads }, { "pipes", pipes },

@@ -27,6 +27,36 @@ TEST(shared_memory)
 	SPEAKS(&book, "shared-memory", 400, "memfd:ring (400 MiB)");
 }
 
+TEST(files_that_are_not_reclaimable)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "file/var/lib/x.db", 300);
+	book.s.file_copy_bytes = MW_MIB(100);
+	SPEAKS(&book, "mapped-files", 200, "less 100 MiB");
+	book.s.locked_bytes = MW_MIB(40);
+	SPEAKS(&book, "mapped-files", 160, "less 140 MiB");
+	book.s.locked_bytes = MW_MIB(4096);
+	SILENT(&book, "mapped-files");
+}
+
+TEST(files_on_tmpfs_are_shared_memory)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "file/var/lib/x.db", 300);
+	book.s.shmem_bytes = 4096; // as the kernel's counters may be
+	SPEAKS(&book, "mapped-files", 300, "largest");
+	book.s.shmem_bytes = MW_MIB(300);
+	SILENT(&book, "mapped-files");
+	SPEAKS(&book, "shared-memory", 300, "var/lib/x.db (300 MiB)");
+	book_put(&book, "shm/memfd:ring", 100);
+	SPEAKS(&book, "mapped-files", 100, "less 200 MiB");
+	SPEAKS(&book, "shared-memory", 300, "; 200 MiB in files on tmpfs");
+}
+
 TEST(locked_memory)
 {
 	struct book book;
@@ -36,6 +66,8 @@ TEST(locked_memory)
 	SILENT(&book, "memory-locked");
 	book.s.locked_bytes = MW_MIB(60);
 	SPEAKS(&book, "memory-locked", 60, "VmLck");
+	book.s.locked_bytes = MW_MIB(4096); // of which 1000 are there
+	SPEAKS(&book, "memory-locked", 1000, "4.00 GiB of address space");
 }
 
 TEST(page_tables)
@@ -147,6 +179,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(mapped_files),
+		CASE(files_that_are_not_reclaimable),
+		CASE(files_on_tmpfs_are_shared_memory),
 		CASE(shared_memory),
 		CASE(locked_memory),
 		CASE(page_tables),
