@@ -134,8 +134,8 @@ static struct mw_error *find_leaks(struct search *s)
 		return error;
 	cmd_progress_begin(&s->progress, "looked through",
 			   s->roots.bytes + s->block_bytes);
-	error = mw_leaks_search(s->leaks, &s->roots.extents, s->roots.words.v,
-				s->roots.words.n);
+	error = mw_leaks_search(s->leaks, &s->roots.extents, &s->roots.code,
+				s->roots.words.v, s->roots.words.n);
 	cmd_progress_end(&s->progress);
 	return error;
 }
@@ -380,7 +380,8 @@ const struct malloc_view malloc_by_leak = {
 	.limit = 100,
 	.help = "Every word of data, of live stack frames, of registers, of "
 		"TLS, of what Go has in use and of blocks that are reached "
-		"counts as a pointer if it could be one. So a leak is not "
+		"counts as a pointer if it could be one; in code that the "
+		"program has made, at any byte. So a leak is not "
 		"seen while its address stands anywhere; and a block whose "
 		"address is kept in disguise, or outside of the process, is "
 		"called lost though it is not.",

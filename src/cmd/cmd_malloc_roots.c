@@ -240,10 +240,17 @@ static bool can_hold_pointers(const struct mw_target *target,
 	return false;
 }
 
+/** A JIT compiler's code has pointers between its instructions. */
+static bool is_made_code(const struct mw_target *target,
+			 const struct mw_mapping *m)
+{
+	return (m->perms & MW_PERM_X) && !mw_target_image_of(target, m);
+}
+
 /** Add the words of [@start, @end) in mappings that may hold pointers. */
 static struct mw_error *add_extents(const struct mw_target *target,
 				    uint64_t start, uint64_t end,
-				    struct mw_extents *to)
+				    struct cmd_roots *to)
 {
 	const struct mw_mappings *maps = mw_target_mappings(target);
 	struct mw_error *error = NULL;
@@ -255,7 +262,10 @@ static struct mw_error *add_extents(const struct mw_target *target,
 		uint64_t until = mw_align_down(mw_min(end, m->end), 8);
 
 		if (from < until && can_hold_pointers(target, m))
-			error = mw_target_extents(target, from, until, to);
+			error = mw_target_extents(target, from, until,
+						  is_made_code(target, m)
+							  ? &to->code
+							  : &to->extents);
 	}
 	return error;
 }
@@ -264,7 +274,7 @@ static struct mw_error *add_extents(const struct mw_target *target,
 static struct mw_error *make_extents(const struct mw_target *target,
 				     const struct cmd_ranges *ranges,
 				     const struct cmd_ranges *holes,
-				     struct mw_extents *to)
+				     struct cmd_roots *to)
 {
 	struct mw_error *error = NULL;
 
@@ -285,6 +295,19 @@ static struct mw_error *make_extents(const struct mw_target *target,
 	return error;
 }
 
+static void count_bytes(struct cmd_roots *roots,
+			const struct mw_extents *extents)
+{
+	for (size_t i = 0; i < extents->list.n; i++) {
+		const struct mw_extent *e = &extents->list.v[i];
+
+		if (e->kind == MW_BYTES_PRESENT)
+			roots->bytes += e->end - e->start;
+		if (e->kind == MW_BYTES_SWAPPED)
+			roots->swapped_bytes += e->end - e->start;
+	}
+}
+
 static struct mw_error *finish(struct cmd_books *books,
 			       struct cmd_ranges *ranges,
 			       struct cmd_roots *roots)
@@ -300,16 +323,10 @@ static struct mw_error *finish(struct cmd_books *books,
 	cmd_ranges_tidy(&holes.ranges);
 	if (!error)
 		error = make_extents(books->target, ranges, &holes.ranges,
-				     &roots->extents);
+				     roots);
 	mw_vec_free(&holes.ranges.list);
-	for (size_t i = 0; i < roots->extents.list.n; i++) {
-		const struct mw_extent *e = &roots->extents.list.v[i];
-
-		if (e->kind == MW_BYTES_PRESENT)
-			roots->bytes += e->end - e->start;
-		if (e->kind == MW_BYTES_SWAPPED)
-			roots->swapped_bytes += e->end - e->start;
-	}
+	count_bytes(roots, &roots->extents);
+	count_bytes(roots, &roots->code);
 	return error;
 }
 
@@ -362,5 +379,6 @@ struct mw_error *cmd_roots_take(const struct cmd_call *call,
 void cmd_roots_free(struct cmd_roots *roots)
 {
 	mw_extents_free(&roots->extents);
+	mw_extents_free(&roots->code);
 	mw_vec_free(&roots->words);
 }

@@ -8,8 +8,9 @@
 /** Where a search for lost blocks begins. */
 struct cmd_roots {
 	struct mw_extents extents; /* memory that is nobody's block */
+	struct mw_extents code;	   /* the same: instructions made at run time */
 	MW_VEC(uint64_t) words;	   /* registers */
-	uint64_t bytes;		   /* of @extents that are present */
+	uint64_t bytes;		   /* of both that are present */
 	uint64_t swapped_bytes;
 	size_t threads_without; /* whose registers are not known */
 };

@@ -134,6 +134,7 @@ static void find_indirect(struct mw_leaks *l)
 
 struct mw_error *mw_leaks_search(struct mw_leaks *l,
 				 const struct mw_extents *roots,
+				 const struct mw_extents *code,
 				 const uint64_t *words, size_t count)
 {
 	struct mw_error *error = leaks_seal(l);
@@ -147,6 +148,7 @@ struct mw_error *mw_leaks_search(struct mw_leaks *l,
 	for (size_t i = 0; i < count; i++)
 		leaks_meet(l, words[i]);
 	leaks_scan_extents(l, roots);
+	leaks_scan_code(l, code);
 	leaks_settle(l);
 	find_possible(l);
 	find_definite(l);

@@ -140,6 +140,8 @@ void leaks_meet(struct mw_leaks *leaks, uint64_t word);
 /** Meet all words of @extents. */
 void leaks_scan_extents(struct mw_leaks *leaks,
 			const struct mw_extents *extents);
+/** The same of instructions, at each byte. */
+void leaks_scan_code(struct mw_leaks *l, const struct mw_extents *code);
 /** Look through @window at once, not block by block. */
 void leaks_load(struct mw_leaks *leaks, const struct leaks_window *window);
 /** Let the block be looked through. */

@@ -199,6 +199,36 @@ void leaks_scan_extents(struct mw_leaks *l, const struct mw_extents *extents)
 				 extents->list.n, &stream));
 }
 
+static bool meet_instructions(void *ctx, const struct mw_piece *piece)
+{
+	struct mw_leaks *l = ctx;
+	uint64_t lowest = l->lowest, span = l->span, word;
+	size_t bytes = piece->before + piece->bytes;
+
+	if (!piece->data)
+		return true;
+	for (size_t i = 0; i + sizeof(word) <= bytes; i++) {
+		memcpy(&word, piece->data - piece->before + i, sizeof(word));
+		if (word - lowest < span)
+			leaks_meet(l, word);
+	}
+	if (l->options.progress)
+		l->options.progress(l->options.ctx, piece->bytes);
+	return true;
+}
+
+void leaks_scan_code(struct mw_leaks *l, const struct mw_extents *code)
+{
+	struct mw_stream stream = {
+		.piece = meet_instructions,
+		.ctx = l,
+		.before_bytes = LEAKS_UNIT - 1,
+	};
+
+	fail(l, mw_target_stream(l->options.target, code->list.v,
+				 code->list.n, &stream));
+}
+
 /** Meet the words of a block too long to be copied. */
 static void scan_long(struct mw_leaks *l, uint64_t va, uint64_t bytes)
 {

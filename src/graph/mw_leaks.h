@@ -70,7 +70,8 @@ MW_MUST_USE struct mw_error *mw_leaks_add(struct mw_leaks *leaks, uint64_t va,
 
 /**
  * Find what @roots, which begin and end at multiples of 8, and @count @words,
- * such as those in registers, lead to. What of memory is not present is no
+ * such as those in registers, lead to. In @code, instructions that a program
+ * has made, pointers stand at any byte. What of memory is not present is no
  * pointer.
  *
  * Errors: MW_E_NOMEM.
@@ -80,6 +81,7 @@ MW_MUST_USE struct mw_error *mw_leaks_add(struct mw_leaks *leaks, uint64_t va,
  */
 MW_MUST_USE struct mw_error *mw_leaks_search(struct mw_leaks *leaks,
 					     const struct mw_extents *roots,
+					     const struct mw_extents *code,
 					     const uint64_t *words,
 					     size_t count);
 

@@ -102,6 +102,16 @@ def test_what_a_program_lost(start, allocator):
     assert held - lost < result["totals"]["reached_blocks"] < held - lost + 60
 
 
+def test_code_made_at_run_time(start):
+    """Instructions have pointers at any byte; data has them aligned."""
+    target = start(c_program("leaks", flags=["-pthread", "-ldl"]), library(),
+                   "code")
+    wait_for(lambda: is_idle(target.pid), "the threads to sleep")
+    want = expected(target.figures)
+    want["definite", target.figures["askew_usable"]] = (1, 0)
+    assert found(leaks(target, "--stop")) == want
+
+
 @pytest.mark.parametrize("version", glibcs.RELEASES)
 def test_other_releases_of_glibc(start, version):
     target = start(*glibcs.loader(version), glibcs.old_program("leaks"))

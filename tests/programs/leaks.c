@@ -3,7 +3,8 @@
 // Blocks that are lost, and others that are held in every place where a
 // pointer can stand. Each case has blocks of a size of its own; reported are
 // their usable size and number: NAME_usable, NAME_blocks. Built with -DLIBRARY
-// it is a library with a variable that has no place in the static TLS.
+// it is a library with a variable that has no place in the static TLS. With a
+// second argument, two more are held and lost as in a JIT compiler's code.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <malloc.h>
@@ -167,10 +168,29 @@ static void hold(void)
 	say("in_large", ((void **)array[3])[100000], 1);
 }
 
-/** A thread of its own, so that no frame of a living one has been used. */
-static void *work(void *unused)
+/** Two blocks at odd addresses, of memory with and without instructions. */
+static void hold_in_code(void)
 {
-	(void)unused;
+	char *code = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *data = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *block = make(25);
+
+	// What is read at once ends within it.
+	memcpy(code + (1 << 19) - 3, &block, sizeof(block));
+	mprotect(code, 1 << 20, PROT_READ | PROT_EXEC);
+	say("in_code", block, 1);
+	block = make(26);
+	memcpy(data + 3, &block, sizeof(block));
+	say("askew", block, 1);
+}
+
+/** A thread of its own, so that no frame of a living one has been used. */
+static void *work(void *with_code)
+{
+	if (with_code)
+		hold_in_code();
 	lose();
 	lose_inner();
 	free_some();
@@ -221,11 +241,11 @@ static void *lose_tls(void *unused)
 	return NULL;
 }
 
-static void run(void *(*routine)(void *))
+static void run(void *(*routine)(void *), void *arg)
 {
 	pthread_t thread;
 
-	pthread_create(&thread, NULL, routine, NULL);
+	pthread_create(&thread, NULL, routine, arg);
 	pthread_join(thread, NULL);
 }
 
@@ -238,8 +258,8 @@ int main(int argc, char **argv)
 		*(void **)&library_variable =
 			dlsym(library, "library_variable");
 	hold();
-	run(lose_tls);
-	run(work);
+	run(lose_tls, NULL);
+	run(work, argc > 2 ? argv[2] : NULL);
 	pthread_barrier_init(&ready, NULL, 3);
 	pthread_create(&threads[0], NULL, keep_in_register, NULL);
 	pthread_create(&threads[1], NULL, keep_on_stack, NULL);

@@ -363,13 +363,13 @@ static struct mw_error *search(struct scene *s, size_t first,
 	};
 	struct mw_extent extent = { ROOTS_VA, ROOTS_VA + sizeof(s->roots),
 				    MW_BYTES_PRESENT };
-	struct mw_extents roots = { { &extent, 1, 1 } };
+	struct mw_extents roots = { { &extent, 1, 1 } }, none = { 0 };
 	struct mw_error *error = mw_leaks_new(&options, &leaks);
 
 	if (!error)
 		error = add_blocks(s, leaks, first);
 	if (!error)
-		error = mw_leaks_search(leaks, &roots, s->registers,
+		error = mw_leaks_search(leaks, &roots, &none, s->registers,
 					REGISTERS);
 	if (!error)
 		*ret = mw_steal(leaks);
@@ -443,7 +443,8 @@ TEST(long_lists_and_wide_fans)
 		// Two that nothing leads to.
 		ASSERT_OK(mw_leaks_add(leaks, START + 16 * NODES, 16));
 		ASSERT_OK(mw_leaks_add(leaks, START + 16 * NODES + 16, 24));
-		ASSERT_OK(mw_leaks_search(leaks, &none, &first, 1));
+		ASSERT_OK(mw_leaks_search(leaks, &none, &none, &first,
+					  1));
 		for (uint64_t i = 0; i < NODES + 2; i++)
 			ASSERT_EQ(i < NODES ? MW_LEAK_NONE : MW_LEAK_DEFINITE,
 				  mw_leaks_of(leaks, START + 16 * i).kind);
@@ -476,7 +477,7 @@ TEST(strange_blocks_are_never_lost)
 	ASSERT_OK(mw_leaks_new(&options, &leaks));
 	for (size_t i = 0; i < MW_COUNT(blocks); i++)
 		ASSERT_OK(mw_leaks_add(leaks, blocks[i].va, blocks[i].bytes));
-	ASSERT_OK(mw_leaks_search(leaks, &none, NULL, 0));
+	ASSERT_OK(mw_leaks_search(leaks, &none, &none, NULL, 0));
 	for (size_t i = 0; i < MW_COUNT(blocks); i++)
 		ASSERT_EQ(blocks[i].kind,
 			  mw_leaks_of(leaks, blocks[i].va).kind);
