@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fake_target.h"
 #include "mw_num.h"
@@ -39,7 +40,7 @@ void fake_memory_free(struct mw_target *target)
 	struct process *p = process_of(target);
 
 	for (size_t i = 0; i < target->area_count; i++) {
-		free(target->areas[i].bytes);
+		munmap(target->areas[i].bytes, target->areas[i].size);
 		free(p->present[i]);
 	}
 	fake_target_deinit(target);
@@ -50,10 +51,12 @@ void fake_memory_map(struct mw_target *target, uint64_t start, uint64_t bytes,
 		     const char *path)
 {
 	struct process *p = process_of(target);
-	void *at = calloc(1, bytes);
+	// What malloc() has may be overwritten when it is freed, all of it.
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	bool *present = calloc(bytes / MW_PAGE_BYTES, 1);
 
-	if (!at || !present)
+	if (at == MAP_FAILED || !present)
 		abort();
 	p->present[target->area_count] = present;
 	fake_target_map(target, start, at, bytes, path);
