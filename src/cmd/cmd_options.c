@@ -114,9 +114,10 @@ static void print_option(FILE *out, const struct cmd_option *o,
 	snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter ? "-" : "",
 		 o->letter ? o->letter : ' ', o->letter ? ", " : "   ",
 		 o->name, argument ? "=" : "", argument ? argument : "");
-	fprintf(out, "  %-30s ", left);
 	if (strlen(left) > 30)
-		fprintf(out, "\n%33s", "");
+		fprintf(out, "  %s\n%33s", left, "");
+	else
+		fprintf(out, "  %-30s ", left);
 	for (const char *c = o->help; *c; c++) {
 		putc(*c, out);
 		if (*c == '\n')
@@ -137,9 +138,12 @@ static void print_help(FILE *out, const struct cmd_command *command)
 	fprintf(out, "usage: memwhy %s [OPTION…] %s\n\n%s: %s.\n",
 		command->name, command->operands, command->name,
 		command->summary);
-	if (!(command->shared & CMD_PROGRAM))
-		fprintf(out, "\nTARGET is a PID, a name that exactly one "
-			"process has, or the path of a core file%s.\n",
+	if (strstr(command->operands, "TARGET"))
+		fprintf(out, "\nTARGET is a PID or a name that exactly one "
+			"process has%s%s.\n",
+			command->shared & CMD_CAPTURE
+				? ", or the path of a core file"
+				: "",
 			command->shared & CMD_FILES ? " or an ELF file" : "");
 	fputs("\nOptions:\n", out);
 	for (size_t i = 0; command->options && command->options[i].name; i++)

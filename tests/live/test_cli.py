@@ -34,7 +34,9 @@ def test_help():
         own = run(*command.split(), "--help")
         assert own.returncode == 0 and own.stderr == ""
         assert own.stdout.startswith(f"usage: memwhy {command}")
-        assert max(map(len, own.stdout.splitlines())) <= 100
+        lines = own.stdout.splitlines()
+        assert max(map(len, lines)) <= 100
+        assert all(line == line.rstrip() for line in lines)
     assert run("--version").stdout == run("maps", "--version").stdout
     assert re.fullmatch(r"memwhy \d+\.\d+\.\d+\n", run("--version").stdout)
 
@@ -53,8 +55,10 @@ def test_manual_page_has_every_option_and_command():
                                    MAN_KEEP_FORMATTING=""))
     assert page.returncode == 0
     assert page.stderr == ""
+    synopsis = page.stdout[:page.stdout.index("DESCRIPTION")]
     for command in COMMANDS:
         assert re.search(rf"^ +{command} *", page.stdout, re.MULTILINE)
+        assert re.search(rf"\b{command.split()[-1]}\b", synopsis), command
         missing = options_of(run(*command.split(), "--help").stdout) - \
             options_of(page.stdout)
         assert not missing
