@@ -11,8 +11,9 @@ enum class_column {
 };
 
 static const struct mw_column class_columns[] = {
-	[ALLOCATOR] = { "allocator", "ALLOCATOR", MW_UNIT_TEXT, NULL },
-	[ARENA] = { "arena", "ARENA", MW_UNIT_TEXT, NULL },
+	[ALLOCATOR] = { "allocator", "ALLOCATOR", MW_UNIT_TEXT,
+			"whose class it is" },
+	[ARENA] = { "arena", "ARENA", MW_UNIT_TEXT, "its arena" },
 	[LEAST] = { "from_bytes", "FROM", MW_UNIT_BYTES,
 		    "of the smallest block there is of the class, with its "
 		    "head; glibc's classes are those of its bins, and what is "
