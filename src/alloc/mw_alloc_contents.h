@@ -35,6 +35,11 @@ struct mw_block_content {
 /** Looks into blocks; those in ascending order cost least. */
 struct mw_alloc_contents;
 
+/**
+ * Both are borrowed until it is closed, while the target may be read.
+ *
+ * Errors: MW_E_NOMEM.
+ */
 MW_MUST_USE struct mw_error *
 mw_alloc_contents_open(struct mw_target *target, struct mw_alloc *alloc,
 		       struct mw_alloc_contents **ret);

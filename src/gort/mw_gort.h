@@ -54,6 +54,7 @@ static inline void mw_go_closep(struct mw_go **go)
 	*go = NULL;
 }
 
+/** What was found; borrowed, as long as @go lives. */
 const struct mw_go_info *mw_go_info(const struct mw_go *go);
 
 /**

@@ -46,6 +46,11 @@ struct mw_leaks_options {
 	void *ctx;
 };
 
+/**
+ * A search without blocks. What @options leads to is borrowed for its life.
+ *
+ * Errors: MW_E_NOMEM.
+ */
 MW_MUST_USE struct mw_error *
 mw_leaks_new(const struct mw_leaks_options *options, struct mw_leaks **ret);
 void mw_leaks_free(struct mw_leaks *leaks);

@@ -18,6 +18,11 @@
 
 /* Finding a process */
 
+/**
+ * The PIDs of all processes that are seen from here; caller frees.
+ *
+ * Errors: MW_E_NOMEM, MW_E_SYSTEM.
+ */
 MW_MUST_USE struct mw_error *mw_kernel_list(pid_t **ret_pids,
 					    size_t *ret_count);
 
@@ -77,6 +82,11 @@ static inline void mw_process_closep(struct mw_process **process)
 
 pid_t mw_process_pid(const struct mw_process *process);
 
+/**
+ * What stat and status tell, at two moments if the process runs.
+ *
+ * Errors: MW_E_GONE when it has ended, MW_E_FORMAT, MW_E_NOMEM.
+ */
 MW_MUST_USE struct mw_error *mw_process_status(struct mw_process *process,
 					       struct mw_status *ret);
 
@@ -337,6 +347,7 @@ struct mw_thp {
 	char enabled[16], defrag[16]; /* always, madvise, never, … */
 	uint64_t max_ptes_none; /* absent pages that khugepaged may fill up */
 };
+/** Read it; costs opening three files. */
 void mw_kernel_thp(struct mw_thp *ret);
 
 /** Monotonic clock in ns. */

@@ -72,6 +72,7 @@ MW_MUST_USE struct mw_error *mw_trace_watch(struct mw_trace *trace,
 					    uint64_t va);
 /** The same for good; @va needs a debug register. False: there is none. */
 bool mw_trace_watch_on(struct mw_trace *trace, uint64_t va);
+/** While the program is held only; what is not watched is left alone. */
 void mw_trace_unwatch(struct mw_trace *trace, uint64_t va);
 
 /**

@@ -33,6 +33,7 @@ static inline void mw_ledger_freep(struct mw_ledger **ledger)
 	*ledger = NULL;
 }
 
+/** Where walkers claim; borrowed, and of use until the ledger is settled. */
 const struct mw_sink *mw_ledger_sink(struct mw_ledger *ledger);
 
 /** Also keep what each account has in each mapping: for maps and for PSS. */
@@ -93,6 +94,7 @@ mw_ledger_accounts(const struct mw_ledger *ledger, size_t *ret_count);
 const struct mw_ledger_account *mw_ledger_find(const struct mw_ledger *ledger,
 					       const char *name);
 
+/** The sum over all accounts. */
 struct mw_tally mw_ledger_totals(const struct mw_ledger *ledger);
 
 /** The ledger's totals held against the kernel's books. */
@@ -116,6 +118,7 @@ struct mw_overlap {
 	uint64_t start, end;
 	const char *first, *second;
 };
+/** All of them; borrowed, as their names are. */
 const struct mw_overlap *mw_ledger_overlaps(const struct mw_ledger *ledger,
 					    size_t *ret_count);
 

@@ -37,6 +37,7 @@ void mw_pprof_sample_type(struct mw_pprof *pprof, const char *type,
 			  const char *unit);
 /** Which of them is shown first. */
 void mw_pprof_default_type(struct mw_pprof *pprof, const char *type);
+/** One sample stands for @period of that, as "space", "bytes". */
 void mw_pprof_period(struct mw_pprof *pprof, const char *type,
 		     const char *unit, int64_t period);
 /** When it was taken, in ns since 1970. */
@@ -59,6 +60,7 @@ struct mw_pprof_label {
 	int64_t number;
 };
 
+/** @values in the order of the sample types; locations, innermost first. */
 void mw_pprof_sample(struct mw_pprof *pprof, const uint64_t *locations,
 		     size_t location_count, const int64_t *values,
 		     size_t value_count, const struct mw_pprof_label *labels,

@@ -130,6 +130,7 @@ mw_target_open_path(const char *path, const struct mw_target_options *options,
  */
 uint64_t mw_target_release(struct mw_target *target);
 
+/** Lets a stopped target run on first. */
 void mw_target_close(struct mw_target *target);
 
 static inline void mw_target_closep(struct mw_target **target)
@@ -138,6 +139,10 @@ static inline void mw_target_closep(struct mw_target **target)
 	*target = NULL;
 }
 
+/*
+ * What was read when the target was opened; borrowed, until it is closed. Each
+ * is empty where a core does not tell.
+ */
 const struct mw_target_info *mw_target_info(const struct mw_target *target);
 const struct mw_mappings *mw_target_mappings(const struct mw_target *target);
 const struct mw_pages *mw_target_pages(const struct mw_target *target);
@@ -161,6 +166,7 @@ bool mw_target_auxv(const struct mw_target *target, uint64_t type,
 /** Things the reader of a report should know, in order of appearance. */
 const char *const *mw_target_notes(const struct mw_target *target,
 				   size_t *ret_count);
+/** Add one, unless it is there already, or there are many. */
 void mw_target_note(struct mw_target *target, const char *fmt, ...)
 	MW_PRINTF(2, 3);
 
@@ -211,6 +217,7 @@ struct mw_image {
 	const struct mw_elf *elf;
 };
 
+/** All of them; borrowed, until the target is closed. */
 const struct mw_image *mw_target_images(const struct mw_target *target,
 					size_t *ret_count);
 
