@@ -74,5 +74,5 @@ CAN_MULTIPLY uint64_t mw_fingerprint(const struct mw_fingerprint_key *key,
 	last = _mm_loadu_si128((const __m128i *)(k + MW_FINGERPRINT_BYTES));
 	print = reduce(_mm_xor_si128(_mm_clmulepi64_si128(a, last, 0x00),
 				     _mm_clmulepi64_si128(a, last, 0x11)));
-	return print ? print : 1;
+	return print > 1 ? print : 2;
 }

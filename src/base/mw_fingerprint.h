@@ -7,7 +7,7 @@
 
 /*
  * To see whether a page has changed without keeping its bytes: two pages that
- * differ have the same fingerprint with a chance of at most 3 in 2^64, whoever
+ * differ have the same fingerprint with a chance of at most 5 in 2^64, whoever
  * wrote them, as long as the key is random and unknown to him.
  */
 
@@ -20,7 +20,7 @@ struct mw_fingerprint_key {
 /** Make a key. False when this processor or system cannot. */
 bool mw_fingerprint_begin(struct mw_fingerprint_key *key);
 
-/** The fingerprint of a page, which is never 0. */
+/** The fingerprint of a page, which is never 0 or 1. */
 uint64_t mw_fingerprint(const struct mw_fingerprint_key *key,
 			const void *page);
 

@@ -38,7 +38,7 @@ struct mw_snapshot {
 	bool is_before; /* just now */
 	struct mw_fingerprint_key key;
 	MW_VEC(struct extent) before;
-	uint64_t before_end; /* what lies below in the file has a print, or 0 */
+	uint64_t before_end; /* pages below in the file have prints; or 0 */
 	uint64_t *prints;
 };
 
@@ -78,7 +78,7 @@ bool mw_snapshot_differs(struct mw_snapshot *s, uint64_t offset,
  */
 bool mw_snapshot_place(const struct mw_snapshot *s, size_t *hint,
 		       struct extent *extent);
-/** Make zeros of what was copied while the target ran and is gone. */
+/** Make holes where pages were copied while the target ran that are gone. */
 MW_MUST_USE struct mw_error *mw_snapshot_drop_gone(struct mw_snapshot *s);
 void mw_snapshot_free_before(struct mw_snapshot *s);
 

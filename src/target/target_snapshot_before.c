@@ -20,6 +20,10 @@
 /* For 8 GiB; what is more is written while the target is stopped. */
 #define MOST_PRINTS (MW_MIB(16) / sizeof(uint64_t))
 
+/* In place of a fingerprint, which is neither. */
+#define IS_THERE 0 /* the page has been read since the target was stopped */
+#define NOT_COPIED 1
+
 static size_t count_prints(const struct mw_snapshot *s)
 {
 	return s->before_end ? s->before_end / MW_PAGE_BYTES - 1 : 0;
@@ -59,6 +63,8 @@ static struct mw_error *copy_before(struct mw_snapshot *s,
 		return NULL;
 	}
 	s->before_end = s->offset;
+	for (size_t i = 0; i < count_prints(s); i++)
+		s->prints[i] = NOT_COPIED;
 	// As much is to be done again when it is stopped.
 	s->total = 2 * (s->offset - begin);
 	s->is_before = true;
@@ -112,8 +118,7 @@ bool mw_snapshot_differs(struct mw_snapshot *s, uint64_t offset,
 	at = offset / MW_PAGE_BYTES - 1;
 	before = s->prints[at];
 	now = mw_fingerprint(&s->key, page);
-	// In the end those that are not 0 are gone.
-	s->prints[at] = s->is_before ? now : 0;
+	s->prints[at] = s->is_before ? now : IS_THERE;
 	return before != now;
 }
 
@@ -162,7 +167,7 @@ struct mw_error *mw_snapshot_drop_gone(struct mw_snapshot *s)
 		uint64_t offset = (i + 1) * MW_PAGE_BYTES, bytes;
 		int errnum = 0;
 
-		for (end = i; end < count && s->prints[end]; end++)
+		for (end = i; end < count && s->prints[end] != IS_THERE; end++)
 			;
 		bytes = (end - i) * MW_PAGE_BYTES;
 		// A file system without holes has zeros written.

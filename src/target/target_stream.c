@@ -121,13 +121,16 @@ struct mw_error *mw_stream_begin(int fd, struct target_stream **ret)
 	return NULL;
 }
 
-/** Wait for the thread to write a piece, or do it. With the lock held. */
+/** Have the oldest piece written, now. With the lock held. */
 static void wait_for_oldest(struct target_stream *s)
 {
-	if (s->has_thread)
-		pthread_cond_wait(&s->emptied, &s->lock);
-	else
+	if (!s->has_thread) {
 		write_oldest(s);
+		return;
+	}
+	s->begun = true;
+	pthread_cond_signal(&s->filled);
+	pthread_cond_wait(&s->emptied, &s->lock);
 }
 
 struct stream_piece *mw_stream_take(struct target_stream *s)
@@ -174,8 +177,6 @@ bool mw_stream_settle(struct target_stream *s)
 	bool good;
 
 	pthread_mutex_lock(&s->lock);
-	s->begun = true;
-	pthread_cond_signal(&s->filled);
 	while (s->count)
 		wait_for_oldest(s);
 	s->begun = false;

@@ -3,11 +3,16 @@
 
 import array
 import json
+import os
+import signal
 import struct
+import subprocess
+import sys
 
 import pytest
 
-from conftest import PAGE, c_program, ledger, run, thread_states, wait_for
+from conftest import (MEMWHY, PAGE, c_program, ledger, run, thread_states,
+                      wait_for)
 
 
 class Core:
@@ -109,3 +114,79 @@ def test_it_is_of_one_moment(start, tmp_path, how):
         assert audit["against"] == "kernel"
     wait_for(lambda: "t" not in thread_states(target.pid),
              "the target to run on")
+
+
+# What happens while the process is copied and still runs
+
+LARGE = """
+import os, sys
+x = b"x" * (400 << 20)
+sys.stderr.write("end 0\\n"); sys.stderr.flush()
+sys.stdin.readline()
+os.execv(sys.executable, [sys.executable, "-c", "import sys\\n"
+         "sys.stderr.write('other 1\\\\nend 0\\\\n'); sys.stderr.flush()\\n"
+         "sys.stdin.read()"])
+"""
+
+
+def begin(target, path):
+    """A snapshot that has begun to copy and has not yet stopped the process,
+    unless it was too quick."""
+    def opened():
+        names = []
+        try:
+            for fd in os.listdir(f"/proc/{process.pid}/fd"):
+                names.append(os.readlink(f"/proc/{process.pid}/fd/{fd}"))
+        except OSError:
+            pass
+        return f"/proc/{target.pid}/mem" in names
+
+    process = subprocess.Popen(
+        [MEMWHY, "snapshot", "-o", path, str(target.pid)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: process.poll() is not None or opened() or
+             "t" in thread_states(target.pid), "the copy to begin")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_ended_before_the_stop(start, tmp_path, number):
+    target = start(sys.executable, "-c", LARGE)
+    path = tmp_path / "snapshot"
+    process = begin(target, path)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert list(tmp_path.iterdir()) == ([] if process.returncode else [path])
+    wait_for(lambda: "t" not in thread_states(target.pid),
+             "the target to run on")
+
+
+def test_the_process_ends_before_the_stop(start, tmp_path):
+    target = start(sys.executable, "-c", LARGE)
+    path = tmp_path / "snapshot"
+    process = begin(target, path)
+    os.kill(target.pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    if process.returncode == 0:
+        assert ledger(path).audit["balanced"] is True
+        return
+    assert process.returncode == 1
+    assert f"{target.pid}" in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_program_before_the_stop(start, tmp_path):
+    """What was copied before is of no use, and not in the file."""
+    target = start(sys.executable, "-c", LARGE)
+    path = tmp_path / "snapshot"
+    process = begin(target, path)
+    target.ask()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    core = ledger(path)
+    assert core.audit["balanced"] is True
+    if core.totals["rss_bytes"] > 400 << 20:
+        return  # it was too quick
+    assert target.figures == {"other": 1}
+    assert path.stat().st_blocks * 512 < core.totals["rss_bytes"] + (1 << 20)
+    assert b"x" * PAGE not in path.read_bytes()
