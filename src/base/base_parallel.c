@@ -24,30 +24,26 @@ static void *take_jobs(void *ctx)
 	return NULL;
 }
 
-size_t mw_processors(void)
+size_t mw_parallel_workers(bool all)
 {
+	size_t count = 1;
 	cpu_set_t set;
 
-	return sched_getaffinity(0, sizeof(set), &set) == 0
-		       ? (size_t)CPU_COUNT(&set)
-		       : 1;
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		count = (size_t)CPU_COUNT(&set);
+	if (!all)
+		count = (count + 1) / 2;
+	return count < MAX_THREADS ? count : MAX_THREADS;
 }
 
-void mw_parallel(size_t jobs, void (*run)(size_t job, void *ctx), void *ctx)
-{
-	// The target wants to run meanwhile.
-	mw_parallel_on((mw_processors() + 1) / 2, jobs, run, ctx);
-}
-
-void mw_parallel_on(size_t want, size_t jobs,
-		    void (*run)(size_t job, void *ctx), void *ctx)
+void mw_parallel(size_t workers, size_t jobs,
+		 void (*run)(size_t job, void *ctx), void *ctx)
 {
 	struct work work = { .jobs = jobs, .run = run, .ctx = ctx };
 	pthread_t threads[MAX_THREADS - 1];
+	size_t want = workers < MAX_THREADS ? workers : MAX_THREADS;
 	size_t started = 0;
 
-	if (want > MAX_THREADS)
-		want = MAX_THREADS;
 	if (want > jobs)
 		want = jobs;
 	while (started + 1 < want &&

@@ -188,7 +188,8 @@ struct mw_error *cmd_find_run(struct cmd_find *s)
 			s->is_cut = true;
 			break;
 		}
-		mw_parallel(n, run_job, s->jobs.v + at);
+		mw_parallel(mw_target_workers(s->bytes->books.target), n,
+			    run_job, s->jobs.v + at);
 		for (; n > 0; n--, at++) {
 			struct mw_error *failed = take_hits(s, &s->jobs.v[at]);
 

@@ -359,7 +359,8 @@ struct mw_error *go_digest_spans(struct mw_go *go)
 					go->allspans.len, add_mspan, NULL);
 	if (error)
 		return error;
-	mw_parallel((go->allspans.len + JOB_SPANS - 1) / JOB_SPANS, run_job,
+	mw_parallel(mw_target_workers(go->target),
+		    (go->allspans.len + JOB_SPANS - 1) / JOB_SPANS, run_job,
 		    go);
 	for (size_t i = 0; i < go->allspans.len; i++)
 		go->drift.torn_spans += go->digests[i].is_torn;

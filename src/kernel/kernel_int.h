@@ -17,6 +17,7 @@ struct mw_process {
 	int mem_fd; /* -1: no page is known to be shared since fork() */
 	int pagemap_fd; /* -1 unless relatives are expected */
 	uint64_t start_ticks;
+	bool is_stopped; /* by a struct mw_stop */
 };
 
 /**

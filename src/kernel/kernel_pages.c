@@ -63,7 +63,8 @@ struct mw_error *mw_process_pages(struct mw_process *process,
 	enum mw_page_source used = fd < 0 ? MW_PAGES_SMAPS : best;
 
 	if (used == MW_PAGES_SCAN) {
-		error = mw_pages_by_scan(fd, mappings, tell_file, &pages);
+		error = mw_pages_by_scan(fd, process, mappings, tell_file,
+					 &pages);
 		// ENOTTY, or another refusal: an older kernel.
 		if (error && error->code == MW_E_SYSTEM) {
 			mw_error_free(error);

@@ -12,7 +12,8 @@
  * Errors: MW_E_SYSTEM where the kernel has it not; MW_E_NOMEM.
  */
 MW_MUST_USE struct mw_error *
-mw_pages_by_scan(int fd, const struct mw_mappings *maps, bool tell_file,
+mw_pages_by_scan(int fd, const struct mw_process *process,
+		 const struct mw_mappings *maps, bool tell_file,
 		 struct mw_pages *pages);
 
 /** By the words of /proc/PID/pagemap, and smaps where these do not decide. */

@@ -253,7 +253,8 @@ static struct mw_error *gather(struct scan *scan, struct mw_pages *pages)
 	return error;
 }
 
-struct mw_error *mw_pages_by_scan(int fd, const struct mw_mappings *maps,
+struct mw_error *mw_pages_by_scan(int fd, const struct mw_process *process,
+				  const struct mw_mappings *maps,
 				  bool tell_file, struct mw_pages *pages)
 {
 	enum { MOST_JOBS = 1 << 16 };
@@ -272,7 +273,8 @@ struct mw_error *mw_pages_by_scan(int fd, const struct mw_mappings *maps,
 	if (!error)
 		error = make_jobs(&scan);
 	if (!error) {
-		mw_parallel(scan.jobs.n, run_job, &scan);
+		mw_parallel(mw_parallel_workers(process->is_stopped),
+			    scan.jobs.n, run_job, &scan);
 		error = gather(&scan, pages);
 	}
 	mw_vec_free(&scan.pieces);

@@ -34,6 +34,7 @@ struct tracee {
 };
 
 struct mw_stop {
+	struct mw_process *process;
 	MW_VEC(struct tracee) tracees;
 	struct mw_map64 seen; /* TIDs that were seized or had ended */
 	uint64_t begun_ns;
@@ -135,6 +136,7 @@ struct mw_error *mw_stop_begin(struct mw_process *process,
 
 	if (!stop)
 		return mw_error_nomem();
+	stop->process = process;
 	stop->begun_ns = mw_kernel_now();
 	// Until a whole round finds nobody new: a thread that still runs can
 	// make others, one that is stopped cannot.
@@ -166,6 +168,7 @@ struct mw_error *mw_stop_begin(struct mw_process *process,
 		mw_stop_end(stop);
 		return error;
 	}
+	process->is_stopped = true;
 	*ret = stop;
 	return NULL;
 }
@@ -251,6 +254,7 @@ uint64_t mw_stop_end(struct mw_stop *stop)
 		       (void *)(intptr_t)stop->tracees.v[i].signal);
 
 	uint64_t held = mw_kernel_now() - stop->begun_ns;
+	stop->process->is_stopped = false;
 	mw_vec_free(&stop->tracees);
 	mw_map64_free(&stop->seen);
 	mw_free(stop);

@@ -298,6 +298,15 @@ bool mw_target_keep_structure(struct mw_target *target);
 void mw_target_keep(const struct mw_target *target, uint64_t va,
 		    uint64_t bytes);
 
+/** Whether mw_target_keep() does anything: not in a loop, if it does not. */
+bool mw_target_keeps(const struct mw_target *target);
+
+/**
+ * How many threads should read at once: see mw_parallel_workers(). All
+ * processors are free for it while the target is stopped.
+ */
+size_t mw_target_workers(const struct mw_target *target);
+
 /** How many bytes have been read from the target's memory so far. */
 uint64_t mw_target_bytes_read(const struct mw_target *target);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mw_guard.h"
+#include "mw_parallel.h"
 #include "target_int.h"
 
 /* What all kinds of targets share. */
@@ -27,6 +28,11 @@ void mw_target_clear_picture(struct mw_target *target)
 	mw_free(target->auxv);
 	target->exe = NULL;
 	target->auxv = NULL;
+}
+
+size_t mw_target_workers(const struct mw_target *target)
+{
+	return mw_parallel_workers(target->info.mode != MW_CAPTURE_LIVE);
 }
 
 uint64_t mw_target_release(struct mw_target *target)

@@ -52,6 +52,11 @@ void mw_kept_free(struct mw_kept *kept)
 	mw_free(kept);
 }
 
+bool mw_target_keeps(const struct mw_target *target)
+{
+	return target->kept;
+}
+
 static struct bits *bits_at(struct mw_kept *kept, uint64_t va)
 {
 	uint64_t *place = mw_map64_at(&kept->pages, va / MW_PAGE_BYTES);

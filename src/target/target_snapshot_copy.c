@@ -323,9 +323,10 @@ struct mw_error *mw_snapshot_copy(struct mw_snapshot *s,
 	s->total = mw_max(s->total, s->done + bytes);
 	// While the target runs, it has the other processors.
 	threads = s->is_before ? 1
-			       : mw_min(mw_processors(), bytes / UNIT_BYTES + 1);
+			       : mw_min(mw_parallel_workers(true),
+					bytes / UNIT_BYTES + 1);
 	pthread_mutex_init(&copy.lock, NULL);
-	mw_parallel_on(threads, threads, copy_units, &copy);
+	mw_parallel(threads, threads, copy_units, &copy);
 	pthread_mutex_destroy(&copy.lock);
 	sort_lost(s);
 	// Why it ended early is told by whoever ends the stream, or by the user.

@@ -97,6 +97,16 @@ void mw_target_keep(const struct mw_target *target, uint64_t va,
 	(void)target, (void)va, (void)bytes;
 }
 
+bool mw_target_keeps(const struct mw_target *target)
+{
+	return target->keeps;
+}
+
+size_t mw_target_workers(const struct mw_target *target)
+{
+	return target->workers ? target->workers : 1;
+}
+
 void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
 {
 	(void)target, (void)va, (void)bytes;

@@ -15,6 +15,8 @@ struct mw_target {
 	const struct mw_image *images;
 	size_t image_count;
 	uint64_t random; /* AT_RANDOM; 0: none */
+	size_t workers;	 /* mw_target_workers(); 0: 1 */
+	bool keeps;	 /* mw_target_keeps() */
 	/* What can be read; everything else is not there. */
 	struct {
 		uint64_t va;

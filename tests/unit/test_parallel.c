@@ -55,7 +55,7 @@ static void check_jobs(size_t jobs)
 
 	memset(&record, 0, sizeof(record));
 	threads_made = 0;
-	mw_parallel(jobs, run_job, &record);
+	mw_parallel(mw_parallel_workers(true), jobs, run_job, &record);
 	ASSERT_EQ(jobs, atomic_load(&record.begun));
 	for (size_t i = 0; i < MAX_JOBS; i++)
 		ASSERT_EQ(i < jobs ? 1 : 0, atomic_load(&record.runs[i]));
@@ -106,9 +106,22 @@ TEST(one_processor_means_one_thread)
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	assert_int_equal(0, sched_setaffinity(0, sizeof(one), &one));
+	ASSERT_EQ(1, mw_parallel_workers(true));
+	ASSERT_EQ(1, mw_parallel_workers(false));
 	check_jobs(100);
 	ASSERT_EQ(0, threads_made);
 	assert_int_equal(0, sched_setaffinity(0, sizeof(before), &before));
+}
+
+TEST(a_target_that_runs_keeps_half_of_the_processors)
+{
+	cpu_set_t set;
+	size_t count;
+
+	assert_int_equal(0, sched_getaffinity(0, sizeof(set), &set));
+	count = (size_t)CPU_COUNT(&set);
+	ASSERT_EQ(mw_min(count, 4), mw_parallel_workers(true));
+	ASSERT_EQ(mw_min((count + 1) / 2, 4), mw_parallel_workers(false));
 }
 
 static void use_all(size_t job, void *ctx)
@@ -119,7 +132,7 @@ static void use_all(size_t job, void *ctx)
 	if (job < 4) {
 		struct record *record = calloc(1, sizeof(*record));
 
-		mw_parallel(10, run_job, record);
+		mw_parallel(2, 10, run_job, record);
 		atomic_fetch_add(sum, atomic_load(&record->begun));
 		free(record);
 	}
@@ -131,7 +144,7 @@ TEST(all_is_done_when_it_returns)
 	for (int again = 0; again < 20; again++) {
 		atomic_size_t sum = 0;
 
-		mw_parallel(100, use_all, &sum);
+		mw_parallel(2, 100, use_all, &sum);
 		ASSERT_EQ(99 * 100 / 2 + 40, atomic_load(&sum));
 	}
 }
@@ -142,6 +155,7 @@ int main(void)
 		CASE(each_job_runs_exactly_once),
 		CASE(it_works_without_threads),
 		CASE(one_processor_means_one_thread),
+		CASE(a_target_that_runs_keeps_half_of_the_processors),
 		CASE(all_is_done_when_it_returns),
 	};
 
