@@ -13,6 +13,17 @@ static void walk_job(size_t job, void *ctx)
 	glibc_walk_region(glibc->regions.v[job], NULL, NULL);
 }
 
+static struct mw_error *walk_regions(struct glibc *glibc)
+{
+	// Where what is kept is marked, the threads would wait for each other.
+	if (mw_target_info(glibc->target)->mode != MW_CAPTURE_LIVE &&
+	    !mw_target_keeps(glibc->target))
+		return glibc_walk_parts(glibc);
+	mw_parallel(mw_target_workers(glibc->target), glibc->regions.n,
+		    walk_job, glibc);
+	return NULL;
+}
+
 /** Forget what was walked of an arena. */
 static void reset_arena(struct glibc *glibc, const struct glibc_arena *arena)
 {
@@ -108,7 +119,7 @@ struct mw_error *glibc_walk(struct glibc *glibc)
 						    glibc->arenas.v[i]);
 	if (error)
 		return error;
-	mw_parallel(glibc->regions.n, walk_job, glibc);
+	error = walk_regions(glibc);
 	for (size_t i = 0; !error && i < glibc->arenas.n; i++)
 		if (glibc->arenas.v[i]->linked_max &&
 		    !are_links_sound(glibc, glibc->arenas.v[i]))

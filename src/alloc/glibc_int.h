@@ -266,6 +266,9 @@ MW_MUST_USE struct mw_error *glibc_find_threads(struct glibc *glibc);
 /** Walk all regions, and put the sums into the arenas' figures. */
 MW_MUST_USE struct mw_error *glibc_walk(struct glibc *glibc);
 
+/** The same for all regions, by several threads; the target stands still. */
+MW_MUST_USE struct mw_error *glibc_walk_parts(struct glibc *glibc);
+
 /** Takes each stretch of a region, chunk or not, in ascending order. */
 struct glibc_visitor {
 	struct mw_error *(*take)(void *ctx, enum glibc_kind kind,

@@ -133,7 +133,9 @@ static void end_run(struct glibc_post *post)
 {
 	const struct glibc_free_run *run = &post->run;
 
-	if (run->end - run->start > MW_PAGE_BYTES - 1 + TRIM_HEAD)
+	if (post->first && run->start == post->first)
+		post->first_run = *run;
+	else if (run->end - run->start > MW_PAGE_BYTES - 1 + TRIM_HEAD)
 		post->sums.trimmable += resident(
 			post, mw_align_up(run->start + TRIM_HEAD,
 					  MW_PAGE_BYTES),
@@ -151,6 +153,10 @@ void glibc_post_free(struct glibc_post *post, bool is_fast, uint64_t start,
 	if (run->end != start || (!is_fast && !run->is_merged)) {
 		end_run(post);
 		run->start = start;
+	}
+	if (post->first && start == post->first) {
+		post->first_is_free = true;
+		post->first_is_fast = is_fast;
 	}
 	run->end = end;
 	run->is_merged = is_fast;
@@ -174,6 +180,25 @@ void glibc_post_top(struct glibc_post *post, uint64_t start, uint64_t end)
 			post, mw_align_up(end - mw_align_down(area, unit),
 					  MW_PAGE_BYTES), end);
 	glibc_post(post, GLIBC_TOP, start, end);
+}
+
+bool glibc_post_join(struct glibc_post *post, struct glibc_post *next)
+{
+	struct glibc_free_run *run = &post->run;
+	struct glibc_free_run *behind = &next->first_run;
+
+	if (next->first_is_free && behind->end == 0)
+		return false;
+	if (run->end != next->first ||
+	    (!next->first_is_fast && !run->is_merged)) {
+		end_run(post);
+		*run = *behind;
+	} else if (next->first_is_free) {
+		run->end = behind->end;
+		run->is_merged = behind->is_merged;
+	}
+	next->first = 0;
+	return true;
 }
 
 void glibc_post_finish(struct glibc_post *post)

@@ -30,6 +30,13 @@ struct glibc_post {
 	/* Of the whole region */
 	struct glibc_sums sums;
 	struct glibc_free_run run;
+	/*
+	 * Of a part of a region: where it begins, and the run of free chunks
+	 * from there, to which the part before may have more.
+	 */
+	uint64_t first;
+	struct glibc_free_run first_run;
+	bool first_is_free, first_is_fast;
 	size_t run_hint, mapping_hint; /* for page states */
 	bool failed; /* no memory */
 };
@@ -41,6 +48,11 @@ void glibc_post_free(struct glibc_post *post, bool is_fast, uint64_t start,
 		     uint64_t end);
 /** Post the top chunk [@start, @end). */
 void glibc_post_top(struct glibc_post *post, uint64_t start, uint64_t end);
+/**
+ * @next is the part behind @post: join the free chunks where they meet. False
+ * when @next has to be walked again, as what it begins with was added up.
+ */
+bool glibc_post_join(struct glibc_post *post, struct glibc_post *next);
 /** Report what is not reported yet; without parts, leave the sums. */
 void glibc_post_finish(struct glibc_post *post);
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "glibc_links.h"
-#include "glibc_post.h"
+#include "glibc_walk.h"
 #include "mw_guard.h"
 
 /*
@@ -19,36 +19,13 @@
 #define REREADS 1000	 /* in one region */
 #define CHAIN_LENGTH 10	 /* chunks that must follow where the walk goes on */
 #define CHAIN_ENOUGH 3	 /* of them, if they are all of what was read at once */
-#define PIECE MW_KIB(512) /* read at once */
 
-struct walk {
-	struct glibc_post post;
-	const struct mw_target *target;
-	const struct glibc_region *region;
-	uint8_t *buffer; /* of PIECE bytes: [buffer_start, buffer_end) */
-	uint64_t buffer_start, buffer_end;
-	uint64_t end;
-	uint64_t top;	   /* 0: in another region */
-	uint64_t wrong;	   /* bits of a size that no chunk here has */
-	uint64_t pending;  /* chunk before the current address, or 0 */
-	uint64_t link;	   /* its first word, if it may be in a fastbin */
-	uint64_t linked_max;
-	uint64_t reread;   /* chunk that was read again last */
-	unsigned times;	   /* how often */
-	unsigned rereads;  /* in all */
-	unsigned fences;   /* in a row, just before */
-	uint64_t budget;   /* headers that may be read in search of a chain */
-	/* Marks of the MiB that ends at leaf_end */
-	const uint8_t *leaf;
-	uint64_t leaf_start, leaf_end;
-};
-
-static bool is_live(const struct walk *w)
+static bool is_live(const struct glibc_walk *w)
 {
 	return mw_target_info(w->target)->mode == MW_CAPTURE_LIVE;
 }
 
-static bool is_size(const struct walk *w, uint64_t head, uint64_t va)
+static bool is_size(const struct glibc_walk *w, uint64_t head, uint64_t va)
 {
 	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
 
@@ -57,7 +34,7 @@ static bool is_size(const struct walk *w, uint64_t head, uint64_t va)
 }
 
 /** Whether a fencepost stands at @va: a head without a body. */
-static bool is_fence(const struct walk *w, uint64_t head, uint64_t va)
+static bool is_fence(const struct glibc_walk *w, uint64_t head, uint64_t va)
 {
 	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
 
@@ -69,7 +46,7 @@ static bool is_fence(const struct walk *w, uint64_t head, uint64_t va)
 
 /* Posting */
 
-static void load_leaf(struct walk *w, uint64_t chunk)
+static void load_leaf(struct glibc_walk *w, uint64_t chunk)
 {
 	uint64_t at = (chunk - w->region->chunks) >> MARK_LEAF_SHIFT;
 
@@ -78,7 +55,7 @@ static void load_leaf(struct walk *w, uint64_t chunk)
 	w->leaf_end = w->leaf_start + (UINT64_C(1) << MARK_LEAF_SHIFT);
 }
 
-static inline enum glibc_kind kind_of(struct walk *w, uint64_t chunk)
+static inline enum glibc_kind kind_of(struct glibc_walk *w, uint64_t chunk)
 {
 	static const enum glibc_kind kinds[] = {
 		[GLIBC_UNMARKED] = GLIBC_IN_USE,
@@ -97,7 +74,7 @@ static inline enum glibc_kind kind_of(struct walk *w, uint64_t chunk)
 }
 
 /** Whether the chunk before @va is in a fastbin, by its link. */
-static bool is_linked(struct walk *w, uint64_t chunk, uint64_t va)
+static bool is_linked(struct glibc_walk *w, uint64_t chunk, uint64_t va)
 {
 	const struct glibc_region *r = w->region;
 	uint64_t bytes = va - chunk;
@@ -120,7 +97,7 @@ static bool is_linked(struct walk *w, uint64_t chunk, uint64_t va)
 }
 
 /** Post the chunk before @va, whose first words are given. */
-static inline void settle(struct walk *w, uint64_t va, uint64_t prev_size,
+static inline void settle(struct glibc_walk *w, uint64_t va, uint64_t prev_size,
 			  uint64_t head)
 {
 	uint64_t chunk = w->pending;
@@ -149,9 +126,10 @@ static inline void settle(struct walk *w, uint64_t va, uint64_t prev_size,
  * Read what follows @va into the buffer: to the end of a piece or, where not
  * all of it can be had, of a page. Returns where it ends, 0: nothing.
  */
-static uint64_t fill(struct walk *w, uint64_t va)
+static uint64_t fill(struct glibc_walk *w, uint64_t va)
 {
-	uint64_t end = mw_min(mw_align_down(va, PIECE) + PIECE, w->end);
+	uint64_t end = mw_min(mw_align_down(va, GLIBC_PIECE) + GLIBC_PIECE,
+			      w->end);
 
 	w->buffer_start = w->buffer_end = 0;
 	if (!mw_target_copy(w->target, va, w->buffer, end - va)) {
@@ -165,7 +143,7 @@ static uint64_t fill(struct walk *w, uint64_t va)
 }
 
 /** The first words of a chunk, from the buffer if they are in it. */
-static bool read_head(const struct walk *w, uint64_t va, uint64_t head[2])
+static bool read_head(const struct glibc_walk *w, uint64_t va, uint64_t head[2])
 {
 	if (va < w->buffer_start || va >= w->buffer_end)
 		return mw_target_copy(w->target, va, head, 16);
@@ -179,7 +157,7 @@ static bool read_head(const struct walk *w, uint64_t va, uint64_t head[2])
  * Whether a chunk whose size is out of bounds may be the top of a heap that
  * grows or shrinks just now: it ends with the region, or on a page behind.
  */
-static bool may_be_top(const struct walk *w, uint64_t va, uint64_t head)
+static bool may_be_top(const struct glibc_walk *w, uint64_t va, uint64_t head)
 {
 	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
 
@@ -189,7 +167,7 @@ static bool may_be_top(const struct walk *w, uint64_t va, uint64_t head)
 }
 
 /** Whether a chain of chunks begins at @va. */
-static bool is_chain(struct walk *w, uint64_t va)
+static bool is_chain(struct glibc_walk *w, uint64_t va)
 {
 	uint64_t head[2], before = 0;
 
@@ -214,7 +192,7 @@ static bool is_chain(struct walk *w, uint64_t va)
 }
 
 /** Where a chain begins at or behind @va: the end if nowhere. */
-static uint64_t find_chain(struct walk *w, uint64_t va)
+static uint64_t find_chain(struct glibc_walk *w, uint64_t va)
 {
 	for (va = mw_align_up(va, CHUNK_ALIGN); va < w->end;
 	     va += CHUNK_ALIGN) {
@@ -222,7 +200,7 @@ static uint64_t find_chain(struct walk *w, uint64_t va)
 			break;
 		// A page that cannot be read has no chunk.
 		if ((va < w->buffer_start || va >= w->buffer_end ||
-		     va - w->buffer_start > PIECE / 2) && !fill(w, va)) {
+		     va - w->buffer_start > GLIBC_PIECE / 2) && !fill(w, va)) {
 			va = mw_align_up(va + 1, MW_PAGE_BYTES) - CHUNK_ALIGN;
 			continue;
 		}
@@ -233,7 +211,7 @@ static uint64_t find_chain(struct walk *w, uint64_t va)
 }
 
 /** Post what lies between @va and the next chain as @kind; where that is. */
-static uint64_t skip(struct walk *w, uint64_t va, enum glibc_kind kind)
+static uint64_t skip(struct glibc_walk *w, uint64_t va, enum glibc_kind kind)
 {
 	uint64_t next = find_chain(w, va);
 
@@ -248,7 +226,7 @@ static uint64_t skip(struct walk *w, uint64_t va, enum glibc_kind kind)
 }
 
 /** The top, at @va with a size of @head; what lies behind is not malloc's. */
-static uint64_t post_top(struct walk *w, uint64_t va, uint64_t head)
+static uint64_t post_top(struct glibc_walk *w, uint64_t va, uint64_t head)
 {
 	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
 	uint64_t end = va + mw_min(size, w->end - va);
@@ -263,7 +241,7 @@ static uint64_t post_top(struct walk *w, uint64_t va, uint64_t head)
 }
 
 /** Where the arena has its top by now. */
-static uint64_t read_top(struct walk *w)
+static uint64_t read_top(struct glibc_walk *w)
 {
 	uint64_t at = w->region->arena->va + w->post.glibc->layout->top, top;
 
@@ -274,7 +252,7 @@ static uint64_t read_top(struct walk *w)
  * A chunk that was the top and may not be it any more: the top of the main
  * arena ends at the break, others at the heap's end.
  */
-static bool is_top(struct walk *w, uint64_t va, uint64_t head)
+static bool is_top(struct glibc_walk *w, uint64_t va, uint64_t head)
 {
 	if (!is_live(w) ||
 	    va + (head & ~(uint64_t)SIZE_FLAGS) == w->end ||
@@ -288,7 +266,7 @@ static bool is_top(struct walk *w, uint64_t va, uint64_t head)
  * A chunk at @va that reaches out of the region: the top has moved there, or
  * beyond. Where the walk goes on, 0 when it is none of both.
  */
-static uint64_t take_moved_top(struct walk *w, uint64_t va,
+static uint64_t take_moved_top(struct glibc_walk *w, uint64_t va,
 			       const uint64_t head[2])
 {
 	uint64_t size = head[1] & ~(uint64_t)SIZE_FLAGS, top;
@@ -310,7 +288,7 @@ static uint64_t take_moved_top(struct walk *w, uint64_t va,
 }
 
 /** Go on where the chain does not: at @va stands @head. */
-static uint64_t take_odd(struct walk *w, uint64_t va, const uint64_t head[2])
+static uint64_t take_odd(struct glibc_walk *w, uint64_t va, const uint64_t head[2])
 {
 	uint64_t chunk = w->pending ? w->pending : va, moved;
 
@@ -345,7 +323,7 @@ static uint64_t take_odd(struct walk *w, uint64_t va, const uint64_t head[2])
 /* The walk */
 
 /** The first word of the chunk at @va, which stands at @at up to @end. */
-static uint64_t read_link(const struct walk *w, uint64_t va,
+static uint64_t read_link(const struct glibc_walk *w, uint64_t va,
 			  const uint8_t *at, uint64_t end)
 {
 	uint64_t link;
@@ -362,7 +340,7 @@ static uint64_t read_link(const struct walk *w, uint64_t va,
  * Walk the chunks whose heads lie in [@va, @end), which is in the buffer.
  * Returns the address of the first chunk behind.
  */
-static uint64_t walk_piece(struct walk *w, uint64_t va, uint64_t end)
+static uint64_t walk_piece(struct glibc_walk *w, uint64_t va, uint64_t end)
 {
 	while (va < end) {
 		const uint8_t *at = w->buffer + (va - w->buffer_start);
@@ -370,8 +348,10 @@ static uint64_t walk_piece(struct walk *w, uint64_t va, uint64_t end)
 
 		// What stands before the size is the user's, but for a free
 		// chunk's end.
-		mw_target_keep(w->target, head & PREV_INUSE ? va + 8 : va,
-			       head & PREV_INUSE ? 8 : 16);
+		if (w->keeps)
+			mw_target_keep(w->target,
+				       head & PREV_INUSE ? va + 8 : va,
+				       head & PREV_INUSE ? 8 : 16);
 		if (va == w->top && is_top(w, va, head)) {
 			settle(w, va, prev_size, head);
 			return post_top(w, va, head);
@@ -390,53 +370,90 @@ static uint64_t walk_piece(struct walk *w, uint64_t va, uint64_t end)
 	return va;
 }
 
-static void walk(struct walk *w)
+uint64_t glibc_walk_to(struct glibc_walk *w, uint64_t va, uint64_t stop)
 {
-	uint64_t va = w->region->chunks;
-
-	while (va < w->end && !w->post.error) {
+	while (va < stop && !w->post.error) {
 		uint64_t end = va >= w->buffer_start && va < w->buffer_end
 				       ? w->buffer_end
 				       : fill(w, va);
 
-		va = end ? walk_piece(w, va, end)
+		va = end ? walk_piece(w, va, mw_min(end, stop))
 			 : skip(w, va, GLIBC_UNREADABLE);
 	}
+	return va;
+}
+
+uint64_t glibc_walk_look(struct glibc_walk *w, uint64_t va, uint64_t stop)
+{
+	uint64_t head[2];
+
+	va = find_chain(w, va);
+	while (va < stop)
+		va = va != w->top && read_head(w, va, head) &&
+				     is_size(w, head[1], va)
+			     ? va + (head[1] & ~(uint64_t)SIZE_FLAGS)
+			     : find_chain(w, va + CHUNK_ALIGN);
+	return va;
+}
+
+void glibc_walk_settle(struct glibc_walk *w, uint64_t va)
+{
+	uint64_t head[2];
+
+	if (read_head(w, va, head))
+		settle(w, va, head[0], head[1]);
+}
+
+void glibc_walk_end(struct glibc_walk *w)
+{
+	const struct glibc_region *r = w->region;
+
 	// The chain ended without an end.
 	if (w->pending)
 		glibc_post(&w->post, GLIBC_TORN, w->pending, w->end);
+	if (r->limit > r->end)
+		glibc_post(&w->post, GLIBC_RESERVED, r->end, r->limit);
+	glibc_post_finish(&w->post);
 }
 
-void glibc_walk_region(struct glibc_region *r, struct mw_parts *parts,
-		       const struct glibc_visitor *visitor)
+void glibc_walk_begin(struct glibc_walk *w, struct glibc_region *r,
+		      uint8_t *buffer)
 {
 	struct glibc *glibc = r->arena->glibc;
-	MW_CLEANUP(mw_freep) uint8_t *buffer = mw_alloc(PIECE);
-	struct walk w = {
-		.post = { .glibc = glibc, .region = r, .parts = parts,
-			  .visitor = visitor },
+
+	*w = (struct glibc_walk){
+		.post = { .glibc = glibc, .region = r },
 		.target = glibc->target,
 		.region = r,
 		.buffer = buffer,
+		.keeps = mw_target_keeps(glibc->target),
 		.end = mw_align_down(r->end, CHUNK_ALIGN),
 		.wrong = IS_MMAPPED | 8 | (r->arena->is_main ? NON_MAIN_ARENA
 							     : 0),
 		.linked_max = r->arena->linked_max,
 		.budget = (r->end - r->chunks) / CHUNK_ALIGN * 2,
 	};
+	w->top = is_live(w) ? read_top(w) : r->arena->top;
+	if (w->top < r->chunks || w->top >= r->end)
+		w->top = 0;
+}
+
+void glibc_walk_region(struct glibc_region *r, struct mw_parts *parts,
+		       const struct glibc_visitor *visitor)
+{
+	MW_CLEANUP(mw_freep) uint8_t *buffer = mw_alloc(GLIBC_PIECE);
+	struct glibc_walk w;
 
 	if (!buffer) {
 		mw_error_free(r->error);
 		r->error = mw_error_nomem();
 		return;
 	}
-	w.top = is_live(&w) ? read_top(&w) : r->arena->top;
-	if (w.top < r->chunks || w.top >= r->end)
-		w.top = 0;
+	glibc_walk_begin(&w, r, buffer);
+	w.post.parts = parts;
+	w.post.visitor = visitor;
 	if (r->chunks > r->start)
 		glibc_post(&w.post, GLIBC_METADATA, r->start, r->chunks);
-	walk(&w);
-	if (r->limit > r->end)
-		glibc_post(&w.post, GLIBC_RESERVED, r->end, r->limit);
-	glibc_post_finish(&w.post);
+	glibc_walk_to(&w, r->chunks, w.end);
+	glibc_walk_end(&w);
 }

@@ -10,13 +10,18 @@ void fake_heap_write(struct fake_heap *heap, uint64_t va, uint64_t word)
 
 void fake_heap_init(struct fake_heap *heap)
 {
+	fake_heap_init_bytes(heap, FAKE_BREAK_BYTES);
+}
+
+void fake_heap_init_bytes(struct fake_heap *heap, uint64_t bytes)
+{
 	struct mw_target *t = fake_memory_new();
 
-	*heap = (struct fake_heap){ .target = t, .at = FAKE_BREAK,
-				    .was_used = true };
-	fake_memory_map(t, FAKE_BREAK, FAKE_BREAK_BYTES, "[heap]");
+	*heap = (struct fake_heap){ .target = t, .bytes = bytes,
+				    .at = FAKE_BREAK, .was_used = true };
+	fake_memory_map(t, FAKE_BREAK, bytes, "[heap]");
 	fake_memory_map_data(t, FAKE_LIBC, FAKE_LIBC_BYTES);
-	fake_memory_make_present(t, FAKE_BREAK, FAKE_BREAK_BYTES);
+	fake_memory_make_present(t, FAKE_BREAK, bytes);
 	fake_memory_make_present(t, FAKE_LIBC, FAKE_LIBC_BYTES);
 
 	for (uint64_t i = 1; i < 128; i++) {
@@ -56,11 +61,11 @@ uint64_t fake_heap_chunk(struct fake_heap *heap, uint64_t bytes, bool in_use)
 
 void fake_heap_finish(struct fake_heap *heap)
 {
-	uint64_t end = FAKE_BREAK + FAKE_BREAK_BYTES;
+	uint64_t end = FAKE_BREAK + heap->bytes;
 
 	fake_heap_write(heap, heap->at + 8, (end - heap->at) | heap->was_used);
 	fake_heap_write(heap, FAKE_ARENA + 0x60, heap->at);
-	fake_heap_write(heap, FAKE_ARENA + 0x888, FAKE_BREAK_BYTES);
-	fake_heap_write(heap, FAKE_ARENA + 0x890, FAKE_BREAK_BYTES);
+	fake_heap_write(heap, FAKE_ARENA + 0x888, heap->bytes);
+	fake_heap_write(heap, FAKE_ARENA + 0x890, heap->bytes);
 	fake_memory_finish(heap->target);
 }

@@ -21,11 +21,14 @@
 
 struct fake_heap {
 	struct mw_target *target;
+	uint64_t bytes; /* of the program break */
 	uint64_t at;   /* where the next chunk goes */
 	bool was_used; /* PREV_INUSE of the next chunk */
 };
 
+/** A heap of FAKE_BREAK_BYTES. */
 void fake_heap_init(struct fake_heap *heap);
+void fake_heap_init_bytes(struct fake_heap *heap, uint64_t bytes);
 void fake_heap_deinit(struct fake_heap *heap);
 
 /** Append a chunk of @bytes; its address. */
