@@ -84,6 +84,8 @@ static struct mw_error *of_target(const struct cmd_call *call,
 		error = cmd_findings_take(&books, &findings);
 	if (books.target)
 		mw_target_release(books.target);
+	if (!error)
+		error = cmd_findings_look(&books, &findings);
 	if (error)
 		return error;
 	cmd_print_notes(books.target);

@@ -255,13 +255,17 @@ struct mw_error *cmd_findings_take(const struct cmd_books *books,
 	error = fill_arenas(books, ret);
 	if (!error)
 		error = fill_images(books, ret);
-	if (!error)
-		error = fill_system(books, ret);
 	if (!error && books->go)
 		error = cmd_findings_go(books, ret);
-	if (!error)
-		error = mw_findings_look(s, &ret->found);
 	return error;
+}
+
+struct mw_error *cmd_findings_look(const struct cmd_books *books,
+				   struct cmd_findings *f)
+{
+	struct mw_error *error = fill_system(books, f);
+
+	return error ? error : mw_findings_look(&f->situation, &f->found);
 }
 
 void cmd_findings_free(struct cmd_findings *findings)

@@ -22,14 +22,21 @@ struct cmd_findings {
 };
 
 /**
- * Look for what is remarkable in @books, which must be settled and, where the
- * target is stopped, still held: what costs reading is read only where an
- * account is large enough for it to matter.
+ * Take the figures that findings need from @books, which must be settled and,
+ * where the target is stopped, still held: what costs reading is read only
+ * where an account is large enough for it to matter.
  *
  * Errors: MW_E_NOMEM. What cannot be read is left out.
  */
 MW_MUST_USE struct mw_error *cmd_findings_take(const struct cmd_books *books,
 					       struct cmd_findings *ret);
+/**
+ * Then look for what is remarkable. The figures of the system and of the
+ * control group, with all its processes, are read now: the target need not be
+ * held for them, as they are not its own.
+ */
+MW_MUST_USE struct mw_error *cmd_findings_look(const struct cmd_books *books,
+					       struct cmd_findings *findings);
 void cmd_findings_free(struct cmd_findings *findings);
 
 /** @changes since another capture are told; empty for none. */

@@ -309,6 +309,8 @@ static struct mw_error *run(const struct cmd_call *call)
 		error = cmd_findings_take(&books, &findings);
 	if (books.target)
 		books.stopped_ns = mw_target_release(books.target);
+	if (!error)
+		error = cmd_findings_look(&books, &findings);
 	books.wall_ns = mw_kernel_now() - begun;
 	if (!error && baseline_name)
 		error = cmd_baseline_take(call, baseline_name, &books,
