@@ -4,6 +4,8 @@
 import os
 import re
 import resource
+import subprocess
+import tempfile
 
 # Variables that change how programs and compilers behave, or what they print.
 # Those that tell how registries are reached are left.
@@ -18,11 +20,21 @@ CHANGES = re.compile(
     r"PYTHON\w+|PERL\w+|NODE_OPTIONS|DEBUGINFOD_URLS")
 
 
+def is_memory(folder):
+    """Whether the files in it are in memory only, as those of a tmpfs."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", folder],
+                          capture_output=True, text=True, check=True)
+    return kind.stdout.strip() in ("tmpfs", "ramfs")
+
+
 def settle():
     for name in filter(CHANGES.fullmatch, list(os.environ)):
         del os.environ[name]
     os.environ.update(LC_ALL="C.UTF-8", TERM="dumb")
     os.umask(0o022)
+    # Mapped, such files would be shared memory.
+    if is_memory(tempfile.gettempdir()):
+        os.environ["TMPDIR"] = tempfile.tempdir = "/var/tmp"
     # It decides where the kernel maps things, and how large stacks of threads
     # are.
     _, most = resource.getrlimit(resource.RLIMIT_STACK)
