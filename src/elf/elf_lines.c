@@ -10,9 +10,8 @@
 #include "mw_mem.h"
 
 struct mw_lines {
-	Elf *elf;
 	Dwarf *dwarf;
-	struct mw_elf_places places; /* of an object file */
+	struct lines_object object; /* zeros: the file is none */
 	/* The unit found last; its code is asked for again and again. */
 	Dwarf_Die unit;
 	bool has_unit;
@@ -27,20 +26,23 @@ static bool is_object(int fd)
 	       head.e_type == ET_REL && head.e_machine == EM_X86_64;
 }
 
-/** Open the file; of an object file, with its relocations done. */
-static struct mw_error *open_elf(struct mw_lines *lines, int fd)
+static struct mw_error *open_dwarf(struct mw_lines *lines, int fd)
 {
-	bool relocate = is_object(fd);
+	struct mw_error *error = NULL;
 
-	elf_version(EV_CURRENT);
-	// What is relocated is written to.
-	lines->elf = elf_begin(fd, relocate ? ELF_C_READ : ELF_C_READ_MMAP,
-			       NULL);
-	if (!lines->elf)
-		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
-				    elf_errmsg(-1));
-	return relocate ? lines_relocate(fd, lines->elf, &lines->places)
-			: NULL;
+	if (is_object(fd)) {
+		elf_version(EV_CURRENT);
+		error = lines_object_open(fd, &lines->object);
+		lines->dwarf = error ? NULL
+				     : dwarf_begin_elf(lines->object.elf,
+						       DWARF_C_READ, NULL);
+	} else {
+		lines->dwarf = dwarf_begin(fd, DWARF_C_READ);
+	}
+	if (!error && !lines->dwarf)
+		error = mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
+				     dwarf_errmsg(-1));
+	return error;
 }
 
 struct mw_error *mw_lines_open(int fd, struct mw_lines **ret)
@@ -54,13 +56,9 @@ struct mw_error *mw_lines_open(int fd, struct mw_lines **ret)
 	if (elf_has_absurd_sections(fd))
 		return mw_error_new(MW_E_NOT_FOUND, "no debug information: "
 				    "too many sections");
-	error = open_elf(lines, fd);
+	error = open_dwarf(lines, fd);
 	if (error)
 		return error;
-	lines->dwarf = dwarf_begin_elf(lines->elf, DWARF_C_READ, NULL);
-	if (!lines->dwarf)
-		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
-				    dwarf_errmsg(-1));
 	// Else libdw opens any path that the target's file names.
 	dwarf_setalt(lines->dwarf, lines->dwarf);
 	*ret = mw_steal(lines);
@@ -72,14 +70,13 @@ void mw_lines_close(struct mw_lines *lines)
 	if (!lines)
 		return;
 	dwarf_end(lines->dwarf);
-	elf_end(lines->elf);
-	mw_elf_places_free(&lines->places);
+	lines_object_close(&lines->object);
 	mw_free(lines);
 }
 
 uint64_t mw_lines_section(const struct mw_lines *lines, uint32_t index)
 {
-	return mw_elf_place(&lines->places, index);
+	return mw_elf_place(&lines->object.places, index);
 }
 
 static bool find_unit(struct mw_lines *lines, uint64_t vaddr)
