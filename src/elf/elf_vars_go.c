@@ -6,7 +6,7 @@
 #include "elf_vars_print.h"
 #include "mw_num.h"
 
-/* What Go's own types hold: structs whose members have known names. */
+/* What Go's own types and Rust's hold: structs with members of known names. */
 
 bool vars_is_go_byte(Dwarf_Die *type)
 {
@@ -19,7 +19,7 @@ bool vars_is_go_byte(Dwarf_Die *type)
 	return name && strcmp(name, "uint8") == 0;
 }
 
-enum shape { PLAIN, GO_STRING, GO_SLICE, GO_IFACE, GO_EFACE };
+enum shape { PLAIN, GO_STRING, GO_SLICE, GO_IFACE, GO_EFACE, RUST_SLICE };
 
 /** By the names of the members, which the user's types may rename. */
 static enum shape shape_of(Dwarf_Die *type, Dwarf_Die *ret_first)
@@ -32,6 +32,7 @@ static enum shape shape_of(Dwarf_Die *type, Dwarf_Die *ret_first)
 		{ GO_SLICE, { "array", "len", "cap" } },
 		{ GO_IFACE, { "tab", "data" } },
 		{ GO_EFACE, { "_type", "data" } },
+		{ RUST_SLICE, { "data_ptr", "length" } },
 	};
 	const char *names[4] = { NULL };
 	size_t count = 0;
@@ -91,6 +92,30 @@ static void add_slice(const struct printer *p, Dwarf_Die *array, uint64_t va,
 		vars_add_elements(p, &element, words[0], words[1], depth);
 }
 
+/** Of Rust: text, "&str", or elements. */
+static void add_rust_slice(const struct printer *p, Dwarf_Die *type,
+			   Dwarf_Die *array, uint64_t va, int depth)
+{
+	const char *name = dwarf_diename(type);
+	Dwarf_Die element;
+	uint64_t words[2];
+
+	if (!vars_read(p, va, words, sizeof(words))) {
+		vars_add_unreadable(p, va);
+		return;
+	}
+	if (name && strcmp(name, "&str") == 0) {
+		vars_add_string(p, words[0], words[1]);
+		return;
+	}
+	mw_text_add(p->to, "len %" PRIu64 " ", words[1]);
+	if (vars_type_of(array, &element) && vars_peel(&element) &&
+	    vars_type_of(&element, &element))
+		vars_add_elements(p, &element, words[0], words[1], depth);
+	else
+		mw_text_add(p->to, "at 0x%" PRIx64, words[0]);
+}
+
 /*
  * An interface is a type descriptor and data; one with methods has, in place
  * of the former, an itab, in which the descriptor is the second word.
@@ -132,6 +157,9 @@ bool vars_add_go(const struct printer *p, Dwarf_Die *type, uint64_t va,
 		break;
 	case GO_SLICE:
 		add_slice(p, &first, va, depth);
+		break;
+	case RUST_SLICE:
+		add_rust_slice(p, type, &first, va, depth);
 		break;
 	case GO_IFACE:
 		add_interface(p, va, true);

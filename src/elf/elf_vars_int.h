@@ -27,8 +27,10 @@ bool vars_peel(Dwarf_Die *type);
 bool vars_is_go(Dwarf_Die *die);
 /** Bytes of an object of @type; false when not known. */
 bool vars_bytes(Dwarf_Die *type, uint64_t *ret);
-/** How many elements an array has in its outermost dimension. */
-uint64_t vars_array_count(Dwarf_Die *array);
+#define VARS_MAX_DIMENSIONS 8
+/** The elements of an array in each dimension; how many there are, 0: none. */
+size_t vars_array_dimensions(Dwarf_Die *array,
+			     uint64_t counts[VARS_MAX_DIMENSIONS]);
 /** Where @member lies in its struct; false also when it is not told. */
 bool vars_member_offset(Dwarf_Die *member, uint64_t *ret);
 

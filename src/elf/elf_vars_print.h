@@ -34,15 +34,40 @@ void vars_add_value(const struct printer *p, Dwarf_Die *type, uint64_t va,
 /** @count values of @type, one behind the other. */
 void vars_add_elements(const struct printer *p, Dwarf_Die *type, uint64_t va,
 		       uint64_t count, int depth);
+
+/* Text */
+
+/** Whether @type is a character of one byte. */
+bool vars_is_char(Dwarf_Die *type);
+/** Bytes of @type, where that is a wider character; 0: it is none. */
+uint64_t vars_wide_bytes(Dwarf_Die *type);
 /** @bytes of text, cut where it is long. */
 void vars_add_string(const struct printer *p, uint64_t va, uint64_t bytes);
+/** An array of @count characters: up to a NUL, unless @with_nul. */
+void vars_add_chars(const struct printer *p, uint64_t va, uint64_t count,
+		    bool with_nul);
+/** Up to @count characters of @unit bytes, up to a NUL. */
+void vars_add_wide(const struct printer *p, uint64_t va, uint64_t unit,
+		   uint64_t count);
+/** What a pointer to characters leads to; @unit as vars_wide_bytes() has it. */
+void vars_add_c_string(const struct printer *p, uint64_t va, uint64_t unit);
+/** Write the character @c to @to, of 4 bytes; how many it takes. */
+size_t vars_utf8(uint32_t c, uint8_t *to);
 
-/* Numbers */
+/* Numbers and enumerations */
 
-void vars_add_base(const struct printer *p, Dwarf_Die *type, uint64_t va);
-void vars_add_enum(const struct printer *p, Dwarf_Die *type, uint64_t va);
-/** The value of a bit-field of the struct at @va; false when it is none. */
-bool vars_add_bits(const struct printer *p, Dwarf_Die *member, uint64_t va);
+void vars_add_scalar(const struct printer *p, Dwarf_Die *type, uint64_t va);
+/** The same as a number of at most 64 bits, without a sign. */
+bool vars_read_scalar(const struct printer *p, Dwarf_Die *type, uint64_t va,
+		      uint64_t *ret);
+/** A bit-field of that @type, which holds @raw. */
+void vars_add_bits(const struct printer *p, Dwarf_Die *type, uint64_t raw,
+		   unsigned bits);
+
+/* Structs, classes, unions */
+
+void vars_add_struct(const struct printer *p, Dwarf_Die *type, uint64_t va,
+		     int depth);
 
 /* Go's own types */
 

@@ -43,26 +43,31 @@ bool vars_bytes(Dwarf_Die *type, uint64_t *ret)
 	return false;
 }
 
-uint64_t vars_array_count(Dwarf_Die *array)
+size_t vars_array_dimensions(Dwarf_Die *array,
+			     uint64_t counts[VARS_MAX_DIMENSIONS])
 {
 	Dwarf_Attribute attr;
 	Dwarf_Word value;
 	Dwarf_Die range;
+	size_t n = 0;
 
 	if (dwarf_child(array, &range) != 0)
 		return 0;
 	do {
 		if (dwarf_tag(&range) != DW_TAG_subrange_type)
 			continue;
+		if (n == VARS_MAX_DIMENSIONS)
+			return 0;
+		counts[n] = 0; // of flexible ones
 		if (dwarf_attr(&range, DW_AT_count, &attr) &&
 		    dwarf_formudata(&attr, &value) == 0)
-			return value;
-		if (dwarf_attr(&range, DW_AT_upper_bound, &attr) &&
-		    dwarf_formudata(&attr, &value) == 0)
-			return value + 1;
-		return 0;
+			counts[n] = value;
+		else if (dwarf_attr(&range, DW_AT_upper_bound, &attr) &&
+			 dwarf_formudata(&attr, &value) == 0)
+			counts[n] = value + 1;
+		n++;
 	} while (dwarf_siblingof(&range, &range) == 0);
-	return 0;
+	return n;
 }
 
 static void add_name(Dwarf_Die *type, struct mw_text *to, int depth);

@@ -9,7 +9,6 @@
 
 /* What memory, or the pieces of a local variable, hold, by their type. */
 
-#define MOST_TEXT 256	/* bytes of a string */
 #define MOST_ELEMENTS 64 /* of an array or slice */
 
 /* Bytes */
@@ -39,62 +38,6 @@ void vars_add_unreadable(const struct printer *p, uint64_t va)
 			    : "not readable");
 }
 
-/* Text */
-
-void vars_add_string(const struct printer *p, uint64_t va, uint64_t bytes)
-{
-	uint8_t text[MOST_TEXT];
-	uint64_t take = mw_min(bytes, sizeof(text));
-
-	if (take > 0 && !vars_read(p, va, text, take))
-		mw_text_add(p->to, "%" PRIu64 " bytes at 0x%" PRIx64
-			    " (not readable)", bytes, va);
-	else
-		mw_text_quote(p->to, text, take, take < bytes);
-}
-
-/** C's text at @va, as far as it can be read; false when it is none. */
-static bool add_c_string(const struct printer *p, uint64_t va)
-{
-	uint8_t text[MOST_TEXT];
-	size_t n = 0;
-
-	// Whole words may lie behind the end of what can be read.
-	while (n < sizeof(text)) {
-		uint64_t take = mw_min(sizeof(text) - n,
-				       64 - ((va + n) & 63));
-		uint8_t *nul;
-
-		if (!vars_read(p, va + n, text + n, take))
-			break;
-		nul = memchr(text + n, 0, take);
-		if (nul) {
-			mw_text_quote(p->to, text, (size_t)(nul - text), false);
-			return true;
-		}
-		n += take;
-	}
-	if (n == 0)
-		return false;
-	mw_text_quote(p->to, text, n, true);
-	return true;
-}
-
-static bool is_char(Dwarf_Die *type)
-{
-	Dwarf_Die peeled = *type;
-	Dwarf_Attribute attr;
-	Dwarf_Word encoding;
-	uint64_t bytes;
-
-	return vars_peel(&peeled) && dwarf_tag(&peeled) == DW_TAG_base_type &&
-	       vars_bytes(&peeled, &bytes) && bytes == 1 &&
-	       dwarf_attr(&peeled, DW_AT_encoding, &attr) &&
-	       dwarf_formudata(&attr, &encoding) == 0 &&
-	       (encoding == DW_ATE_signed_char ||
-		encoding == DW_ATE_unsigned_char);
-}
-
 /* Sequences */
 
 void vars_add_elements(const struct printer *p, Dwarf_Die *type, uint64_t va,
@@ -120,73 +63,68 @@ void vars_add_elements(const struct printer *p, Dwarf_Die *type, uint64_t va,
 	mw_text_add(p->to, "]");
 }
 
-static void add_array(const struct printer *p, Dwarf_Die *type, uint64_t va,
-		      int depth)
+/** The elements of the innermost dimension: text, or one by one. */
+static void add_row(const struct printer *p, Dwarf_Die *element, uint64_t va,
+		    uint64_t count, int depth)
 {
-	uint64_t count = vars_array_count(type), size = 0, all = 0;
-	uint8_t text[MOST_TEXT];
-	Dwarf_Die element;
-	const uint8_t *nul;
+	uint64_t unit = vars_is_char(element) ? 1 : vars_wide_bytes(element);
 
-	if (!vars_type_of(type, &element)) {
+	if (count == 0 || unit == 0)
+		vars_add_elements(p, element, va, count, depth);
+	else if (unit > 1)
+		vars_add_wide(p, va, unit, count);
+	else
+		vars_add_chars(p, va, count, vars_is_go_byte(element));
+}
+
+/** Each element of the first dimension is an array of those behind it. */
+static void add_dimensions(const struct printer *p, Dwarf_Die *element,
+			   uint64_t va, const uint64_t *counts, size_t n,
+			   int depth)
+{
+	uint64_t step;
+
+	if (n == 1) {
+		add_row(p, element, va, counts[0], depth);
+		return;
+	}
+	if (!vars_bytes(element, &step)) {
 		mw_text_add(p->to, "?");
 		return;
 	}
-	// Of several dimensions an element is what the inner ones make up.
-	if (vars_bytes(&element, &size) && vars_bytes(type, &all) && size &&
-	    all / size != count)
-		count = all / size;
-	if (count == 0 || !is_char(&element)) {
-		vars_add_elements(p, &element, va, count, depth);
-		return;
+	for (size_t i = 1; i < n; i++)
+		if (__builtin_mul_overflow(step, counts[i], &step))
+			step = UINT64_MAX;
+	mw_text_add(p->to, "[");
+	for (uint64_t i = 0; i < counts[0] && !p->to->is_full; i++) {
+		uint64_t bytes, at;
+
+		if (i == MOST_ELEMENTS ||
+		    __builtin_mul_overflow(i, step, &bytes) ||
+		    !mw_end(va, bytes, &at)) {
+			mw_text_add(p->to, ", …");
+			break;
+		}
+		mw_text_add(p->to, i ? ", " : "");
+		add_dimensions(p, element, at, counts + 1, n - 1, depth);
 	}
-	size = mw_min(count, sizeof(text));
-	if (!vars_read(p, va, text, size)) {
-		vars_add_unreadable(p, va);
-		return;
-	}
-	nul = vars_is_go_byte(&element) ? NULL : memchr(text, 0, size);
-	mw_text_quote(p->to, text, nul ? (size_t)(nul - text) : size,
-		      !nul && size < count);
+	mw_text_add(p->to, "]");
 }
 
-/* Structs and pointers */
-
-static void add_struct(const struct printer *p, Dwarf_Die *type, uint64_t va,
-		       int depth)
+static void add_array(const struct printer *p, Dwarf_Die *type, uint64_t va,
+		      int depth)
 {
-	const char *comma = "";
-	Dwarf_Die member;
+	uint64_t counts[VARS_MAX_DIMENSIONS];
+	size_t n = vars_array_dimensions(type, counts);
+	Dwarf_Die element;
 
-	mw_text_add(p->to, "{");
-	if (dwarf_child(type, &member) == 0)
-		do {
-			const char *name = dwarf_diename(&member);
-			Dwarf_Die inner;
-			uint64_t at;
-
-			// Static members have an address of their own.
-			if (dwarf_tag(&member) != DW_TAG_member ||
-			    dwarf_hasattr(&member, DW_AT_external) ||
-			    p->to->is_full)
-				continue;
-			mw_text_add(p->to, "%s%s%s", comma, name ? name : "",
-				    name ? ": " : "");
-			comma = ", ";
-			if (vars_add_bits(p, &member, va))
-				continue;
-			// A union's members have no place.
-			if (!dwarf_hasattr(&member, DW_AT_data_member_location))
-				at = 0;
-			else if (!vars_member_offset(&member, &at))
-				continue;
-			if (vars_type_of(&member, &inner))
-				vars_add_value(p, &inner, va + at, depth + 1);
-			else
-				mw_text_add(p->to, "?");
-		} while (dwarf_siblingof(&member, &member) == 0);
-	mw_text_add(p->to, "}");
+	if (n > 0 && vars_type_of(type, &element))
+		add_dimensions(p, &element, va, counts, n, depth);
+	else
+		mw_text_add(p->to, "?");
 }
+
+/* Pointers */
 
 /** What it is called; a function value of Go points to a pointer to code. */
 static void add_function(const struct printer *p, uint64_t value)
@@ -198,6 +136,21 @@ static void add_function(const struct printer *p, uint64_t value)
 	if (m->name && !(vars_read_word(p, value, &code) &&
 			 m->name(m->ctx, code, p->to)))
 		m->name(m->ctx, value, p->to);
+}
+
+static bool is_shown_behind_pointers(Dwarf_Die *type)
+{
+	switch (dwarf_tag(type)) {
+	case DW_TAG_base_type:
+	case DW_TAG_enumeration_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+		// What is only declared has members elsewhere, if at all.
+		return !dwarf_hasattr(type, DW_AT_declaration);
+	default:
+		return false;
+	}
 }
 
 static void add_pointer(const struct printer *p, const char *name,
@@ -217,9 +170,10 @@ static void add_pointer(const struct printer *p, const char *name,
 	mw_text_add(p->to, "0x%" PRIx64, value);
 	if (vars_add_counted(p, name, value) || !vars_type_of(type, &to))
 		return;
-	if (is_char(&to) && !vars_is_go_byte(&to)) {
+	if ((vars_is_char(&to) && !vars_is_go_byte(&to)) ||
+	    vars_wide_bytes(&to) > 0) {
 		mw_text_add(p->to, " ");
-		add_c_string(p, value);
+		vars_add_c_string(p, value, vars_wide_bytes(&to));
 		return;
 	}
 	if (!vars_peel(&to))
@@ -228,8 +182,7 @@ static void add_pointer(const struct printer *p, const char *name,
 		add_function(p, value);
 		return;
 	}
-	if (depth == 0 && (dwarf_tag(&to) == DW_TAG_base_type ||
-			   dwarf_tag(&to) == DW_TAG_structure_type)) {
+	if (depth == 0 && is_shown_behind_pointers(&to)) {
 		mw_text_add(p->to, " -> ");
 		vars_add_value(p, &to, value, depth + 1);
 	}
@@ -249,10 +202,8 @@ void vars_add_value(const struct printer *p, Dwarf_Die *type, uint64_t va,
 	}
 	switch (dwarf_tag(&peeled)) {
 	case DW_TAG_base_type:
-		vars_add_base(p, &peeled, va);
-		break;
 	case DW_TAG_enumeration_type:
-		vars_add_enum(p, &peeled, va);
+		vars_add_scalar(p, &peeled, va);
 		break;
 	case DW_TAG_pointer_type:
 	case DW_TAG_reference_type:
@@ -264,11 +215,11 @@ void vars_add_value(const struct printer *p, Dwarf_Die *type, uint64_t va,
 		break;
 	case DW_TAG_structure_type:
 		if (!vars_add_go(p, &peeled, va, depth))
-			add_struct(p, &peeled, va, depth);
+			vars_add_struct(p, &peeled, va, depth);
 		break;
 	case DW_TAG_class_type:
 	case DW_TAG_union_type:
-		add_struct(p, &peeled, va, depth);
+		vars_add_struct(p, &peeled, va, depth);
 		break;
 	case DW_TAG_subroutine_type: {
 		uint64_t value; // Go's are values

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-from conftest import (MEMWHY, asm_program, c_program, go_program, need,
-                      run)
+from conftest import (MEMWHY, asm_program, c_program, cached, cc_program,
+                      go_program, need, run)
 
 
 def syms(path, *arguments):
@@ -275,7 +275,7 @@ C_VALUES = {
     "double_var": ("double", "-2.25"),
     "extended_var": ("long double", "3.5"),
     "numbers_var": (r"int \[4\]", "[16, 25, 4, 9]"),
-    "grid_var": (r"int \[2\]\[3\]", "[0, 1, 2, 3, 4, 5]"),
+    "grid_var": (r"int \[2\]\[3\]", "[[0, 1, 2], [3, 4, 5]]"),
     "point_var": ("point",
                   r'{x: 3, y: -4, label: 0x[0-9a-f]+ "text as it is now"}'),
     "colour_var": ("colour", "GREEN"),
@@ -301,6 +301,98 @@ def test_values_of_c_variables(start, compiler, dwarf):
     assert next(v for k, v in told.items() if "count_var" in k) == \
         ("volatile int", "11")
     assert told["union_var"][1].startswith("{number: 11, ")
+
+
+TYPED_VALUES = {
+    "bits_var": "{low: 5, negative: -7, wide: 123456789012, set: true, "
+                "colour: GREEN, most: -5, all: 18446744073709551615}",
+    "green_var": "GREEN", "blue_var": "BLUE", "other_var": "77",
+    "below_var": "NONE", "lower_var": "-9",
+    "flags_var": "FIRST | FOURTH", "more_var": "65",
+    "words_var": '["one", "two", "three"]',
+    "cube_var": "[[[1, 2], [3, 4]], [[5, 6], [7, 8]]]",
+    "wide_var": '"wide ü"',
+    "pairs_var": '"\U0001F600 x"',
+    "large_var": str(-1 << 100),
+    "complex_var": "(1.5-2.25i)",
+    "nowhere_var": "0x1230",
+    "half_vars": "[1.5, -65504, 5.96046448e-08]",
+    "quad_vars": "[-3.25, 9.99999999999999999997e+3999, 0]",
+    "decimal_var": "0x31a000000000000f",
+}
+
+
+@pytest.mark.parametrize("compiler, dwarf", [("gcc", "3"), ("gcc", "5"),
+                                             ("clang", "5")])
+def test_values_of_seldom_types(start, compiler, dwarf):
+    """As gdb tells them."""
+    target = start(c_program("typed", compiler, [f"-gdwarf-{dwarf}"]))
+    told = {k: v for k, (_, v) in
+            values(target, "--match", "_var").items()}
+    assert re.fullmatch(r'0x[0-9a-f]+ "behind a pointer"',
+                        told.pop("pointer_var"))
+    want = dict(TYPED_VALUES)
+    if compiler == "clang":
+        for name in ("half_vars", "quad_vars", "decimal_var"):
+            del want[name]
+    if dwarf == "3":
+        # It has no sign of an enumeration, and no names for characters.
+        del want["lower_var"], told["lower_var"]
+    assert told == want
+
+
+def test_values_of_objects(start):
+    """What is in the bases, too; those without members are left out."""
+    target = start(cc_program("typed", ["-g"]))
+    told = {k.removesuffix("B5cxx11").lstrip("_Z0123456789"): v
+            for k, (_, v) in values(target, "--match", "_var").items()}
+    at = "0x[0-9a-f]+"
+    for name, value in {
+            "derived_var": r"{<Base>: {_vptr.Base: " + at + ", base: 1}, "
+                           r"<Other>: {other: 3}, own: 68 'D'}",
+            "virtual_var": r"{<Base>: \?, _vptr.Virtual: " + at +
+                           ", own: 4}",
+            "atomic_var": "{<__atomic_base<int>>: {_M_i: 9}}",
+            "string_var": "{_M_dataplus: {_M_p: " + at +
+                          ' "text in place"}, _M_string_length: 13, .*}',
+            "vector_var": "{<_Vector_base<.*>>: {_M_impl: "
+                          "{<_Vector_impl_data>: {_M_start: " + at + ", .*}",
+    }.items():
+        assert re.fullmatch(value, told[name]), (name, told[name])
+
+
+RUST = """
+pub enum Shape { Circle(f64), Rect { w: u32, h: u32 }, Unit }
+#[used] #[no_mangle] pub static RECT_VAR: Shape = Shape::Rect { w: 3, h: 4 };
+#[used] #[no_mangle] pub static CIRCLE_VAR: Shape = Shape::Circle(1.5);
+#[used] #[no_mangle] pub static UNIT_VAR: Shape = Shape::Unit;
+#[used] #[no_mangle] pub static SOME_VAR: Option<u32> = Some(5);
+#[used] #[no_mangle] pub static NONE_VAR: Option<&str> = None;
+#[used] #[no_mangle] pub static NICHE_VAR: Option<&str> = Some("inside");
+#[used] #[no_mangle] pub static TEXT_VAR: &str = "text of Rust";
+#[used] #[no_mangle] pub static SLICE_VAR: &[u32] = &[7, 8];
+#[used] #[no_mangle] pub static CHAR_VAR: char = 'ß';
+fn main() {}
+"""
+
+
+def test_values_of_rust():
+    def make(path):
+        path.mkdir()
+        (path / "typed.rs").write_text(RUST)
+        subprocess.run(["rustc", "-g", "-o", path / "typed",
+                        path / "typed.rs"], check=True)
+
+    need("rustc")
+    told = {r["name"]: r["value"] for r in syms(
+        cached("typed-rust", [RUST], make) / "typed", "--match", "_VAR")}
+    assert told == {
+        "RECT_VAR": "{Rect: {w: 3, h: 4}}",
+        "CIRCLE_VAR": "{Circle: {__0: 1.5}}", "UNIT_VAR": "{Unit: {}}",
+        "SOME_VAR": "{Some: {__0: 5}}", "NONE_VAR": "{None: {}}",
+        "NICHE_VAR": '{Some: {__0: "inside"}}',
+        "TEXT_VAR": '"text of Rust"', "SLICE_VAR": "len 2 [7, 8]",
+        "CHAR_VAR": "223 'ß'"}
 
 
 @pytest.mark.parametrize("compiler, flags", [
