@@ -6,6 +6,7 @@
 
 #include "elf_int.h"
 #include "elf_lines_int.h"
+#include "elf_vars_int.h"
 #include "mw_guard.h"
 #include "mw_mem.h"
 
@@ -89,8 +90,7 @@ static bool find_unit(struct mw_lines *lines, uint64_t vaddr)
 	// The table of ranges (.debug_aranges) may be missing.
 	lines->has_unit = dwarf_addrdie(lines->dwarf, vaddr, &lines->unit);
 	while (!lines->has_unit &&
-	       dwarf_get_units(lines->dwarf, unit, &unit, NULL, NULL, &die,
-			       NULL) == 0)
+	       vars_next_unit(lines->dwarf, &unit, NULL, &die))
 		if (dwarf_haspc(&die, vaddr) == 1) {
 			lines->unit = die;
 			lines->has_unit = true;

@@ -80,8 +80,7 @@ static bool list_units(struct locals_code *code)
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die;
 
-	while (dwarf_get_units(code->dw, cu, &cu, NULL, NULL, &die, NULL) ==
-	       0) {
+	while (vars_next_unit(code->dw, &cu, NULL, &die)) {
 		struct unit *unit = mw_vec_push(&code->units);
 
 		if (!unit)

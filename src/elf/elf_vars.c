@@ -181,6 +181,16 @@ bool vars_is_go(Dwarf_Die *die)
 	       dwarf_srclang(&unit) == DW_LANG_Go;
 }
 
+bool vars_next_unit(Dwarf *dw, Dwarf_CU **unit, uint8_t *ret_type,
+		    Dwarf_Die *ret)
+{
+	while (dwarf_get_units(dw, *unit, unit, NULL, ret_type, ret, NULL) ==
+	       0)
+		if (ret->cu)
+			return true;
+	return false;
+}
+
 /** Search the units that @wanted wants. */
 static void search_units(struct mw_vars *vars, struct search *s,
 			 bool (*wanted)(const struct search *s,
@@ -190,8 +200,7 @@ static void search_units(struct mw_vars *vars, struct search *s,
 	Dwarf_Die die;
 	uint8_t type;
 
-	while (s->left > 0 && dwarf_get_units(vars->dw, unit, &unit, NULL,
-					      &type, &die, NULL) == 0) {
+	while (s->left > 0 && vars_next_unit(vars->dw, &unit, &type, &die)) {
 		vars->is_split |= type == DW_UT_skeleton;
 		if (wanted(s, &die))
 			search_scope(s, &die, 0);

@@ -19,6 +19,12 @@ void vars_locals_free(struct vars_locals *locals);
 /** How deep types may be nested. */
 #define VARS_MAX_DEPTH 32
 
+/**
+ * The unit behind *@unit, or the first if that is NULL, and its entry. A unit
+ * without one is left out: functions of libdw follow its zeros.
+ */
+bool vars_next_unit(Dwarf *dw, Dwarf_CU **unit, uint8_t *ret_type,
+		    Dwarf_Die *ret);
 /** The type that @die, a variable, member, pointer, …, refers to. */
 bool vars_type_of(Dwarf_Die *die, Dwarf_Die *ret);
 /** Go through typedefs, const and the like to the type itself. */
