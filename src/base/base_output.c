@@ -21,7 +21,8 @@ struct mw_output {
 
 /**
  * What may not be replaced. A rename would put a file in the place of a
- * device, as root even of /dev/null.
+ * device, as root even of /dev/null, or of the link
+ * /dev/stdout, too.
  */
 static struct mw_error *check_place(const struct mw_output *output)
 {
@@ -32,7 +33,11 @@ static struct mw_error *check_place(const struct mw_output *output)
 		return errno == ENOENT ? NULL
 				       : mw_error_errno(errno, "%s",
 							output->path);
-	if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+	if (S_ISLNK(st.st_mode))
+		return mw_error_new(MW_E_USAGE, "%s: is a link; give the name "
+				    "of the file that it leads to, or another",
+				    output->path);
+	if (!S_ISREG(st.st_mode))
 		return mw_error_new(MW_E_USAGE, "%s: is there and not a "
 				    "regular file", output->path);
 	if (!output->force)
@@ -106,6 +111,9 @@ struct mw_error *mw_output_open(const char *path, bool force,
 	output->path = mw_strdup(path);
 	if (!output->path)
 		return mw_error_nomem();
+	if (strcmp(path, "-") == 0)
+		return mw_error_new(MW_E_USAGE, "-: a file is needed (one of "
+				    "this name is ./-)");
 	error = open_folder(output);
 	if (!error)
 		error = check_place(output);

@@ -308,10 +308,16 @@ def test_overwrites_only_when_told(small, tmp_path):
     assert ledger(path).audit["balanced"] is True
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
-    # A rename would put a file in the place of a device or a folder.
-    for place in ("/dev/null", tmp_path):
+    # A rename would put a file in the place of a device, a folder, or a link,
+    # as /dev/stdout is; and no file is called - by mistake.
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    before = path.stat()
+    for place in ("/dev/null", tmp_path, link, "-"):
         done = run("snapshot", "--force", "-o", place, small.pid)
-        assert done.returncode == 2
+        assert done.returncode == 2, place
+    assert link.is_symlink() and path.stat() == before
+    assert not os.path.exists("-")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
