@@ -67,12 +67,17 @@ static void print_header(const struct cmd_books *books,
 	if (go && go->has_goroutines)
 		printf("  goroutines %" PRIu64, go->goroutines);
 	putchar('\n');
-	printf("RSS %s   VSZ %s   swap %s   peak RSS %s   page tables %s\n\n",
+	printf("RSS %s   VSZ %s   swap %s",
 	       mw_format_bytes(rss, totals.rss_bytes, exact),
 	       mw_format_bytes(vsz, totals.vsz_bytes, exact),
-	       mw_format_bytes(swap, totals.swap_bytes, exact),
-	       mw_format_bytes(peak, kernel->rss_peak_bytes, exact),
-	       mw_format_bytes(tables, kernel->page_table_bytes, exact));
+	       mw_format_bytes(swap, totals.swap_bytes, exact));
+	// A core that is no snapshot does not tell these.
+	if (!cmd_ledger_is_foreign_core(books))
+		printf("   peak RSS %s   page tables %s",
+		       mw_format_bytes(peak, kernel->rss_peak_bytes, exact),
+		       mw_format_bytes(tables, kernel->page_table_bytes,
+				       exact));
+	fputs("\n\n", stdout);
 }
 
 /** The node of an account: its parent's path name by name, then the leaf. */
