@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "gort_stats.h"
 
 /*
@@ -15,7 +17,6 @@
  */
 #define MIN_RUNWAY MW_KIB(64)
 #define MIN_HEADROOM MW_MIB(1)
-#define DEFAULT_HEAP_MINIMUM MW_MIB(4)
 #define TRIGGER_DEN 64
 #define MIN_TRIGGER_NUM 45 /* about 0.7 of the way from marked to goal */
 #define MAX_TRIGGER_NUM 61
@@ -29,6 +30,12 @@ struct inputs {
 	uint64_t percent_goal, sweep_trigger, triggered, runway, marked;
 	uint64_t limit, mapped, free, alloc;
 };
+
+uint64_t go_heap_minimum(const struct mw_go *go)
+{
+	return strstr(go->version, "heapminimum512kib") ? MW_KIB(512)
+							: MW_MIB(4);
+}
 
 /** What the memory limit leaves for the heap. */
 static uint64_t limit_goal(const struct mw_go *go, const struct inputs *in)
@@ -73,8 +80,8 @@ static struct go_pace work_out(const struct mw_go *go, const struct inputs *in)
 	least = mw_max(least, in->marked);
 	least = mw_max(least, step * MIN_TRIGGER_NUM + in->marked);
 	most = step * MAX_TRIGGER_NUM + in->marked;
-	if (pace.goal > DEFAULT_HEAP_MINIMUM)
-		most = mw_max(most, pace.goal - DEFAULT_HEAP_MINIMUM);
+	if (pace.goal > go_heap_minimum(go))
+		most = mw_max(most, pace.goal - go_heap_minimum(go));
 	most = mw_max(most, least);
 	pace.trigger = in->runway > pace.goal ? least
 					      : pace.goal - in->runway;

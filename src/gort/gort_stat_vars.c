@@ -8,7 +8,7 @@
  *
  *	memstats	the fixallocs of mheap_ point into it: where they count
  *			the bytes that they take
- *	gcController	heapMinimum is 4 MiB * gcPercent / 100, which nothing
+ *	gcController	heapMinimum is gcPercent / 100 of a constant, which nothing
  *			else in the data is by chance, and heapInUse what the
  *			heap's counters say
  *	gcCPULimiter	its bucket holds a second for each P
@@ -97,10 +97,11 @@ static void test_controller(struct search *s, uint64_t va, const uint8_t *at,
 {
 	int64_t percent = (int32_t)word(s, at, left, GO_gcController_gcPercent);
 	uint64_t minimum = word(s, at, left, GO_gcController_heapMinimum);
+	uint64_t least = go_heap_minimum(s->go);
 	uint64_t live = word(s, at, left, GO_gcController_heapLive);
 	uint64_t in_use = word(s, at, left, GO_gcController_heapInUse);
 
-	if (percent < -1 || minimum != MW_MIB(4) * (uint64_t)percent / 100 ||
+	if (percent < -1 || minimum != least * (uint64_t)percent / 100 ||
 	    live == 0 || live > UINT64_C(1) << 47 ||
 	    left < go_size(s->go, GO_gcController))
 		return;

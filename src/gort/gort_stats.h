@@ -108,6 +108,9 @@ struct go_pace {
 	bool limited; /* by the memory limit, not by GOGC */
 };
 
+/** Heap that GOGC=100 allows at least; an experiment changes it. */
+uint64_t go_heap_minimum(const struct mw_go *go);
+
 /**
  * Where the heap should be when the next collection ends, and begins. False
  * when that cannot be told.

@@ -41,6 +41,7 @@ def figures(version, cgo=False, flags=(), **options):
 
 
 @pytest.mark.parametrize("version, experiment, cgo", [
+    ("1.20.14", "heapminimum512kib", False),
     ("1.22.12", "arenas", False),
     ("1.22.12", "boringcrypto", True),
     ("1.24.13", "noswissmap", False),
