@@ -135,6 +135,9 @@ MW_MUST_USE struct mw_error *cmd_find_target(const struct cmd_call *call,
 MW_MUST_USE struct mw_error *cmd_open_target(const struct cmd_call *call,
 					     struct mw_target **ret);
 
+/** What to tell behind "… changed while they were read and are left out". */
+const char *cmd_torn_remedy(const struct mw_target *target);
+
 /**
  * The error for a command that needs a Go runtime where there is none: what the
  * target's last note says, if it has any.

@@ -65,10 +65,10 @@ static void note_drift(struct cmd_books *books)
 	if (drift->torn_spans || drift->torn_bytes)
 		mw_target_note(books->target, "the Go heap changed while it "
 			       "was read: %zu spans and %zu bytes of pages "
-			       "could not be made out (unknown/go-torn); "
-			       "--stop gives exact books",
+			       "could not be made out (unknown/go-torn); %s",
 			       (size_t)drift->torn_spans,
-			       (size_t)drift->torn_bytes);
+			       (size_t)drift->torn_bytes,
+			       cmd_torn_remedy(books->target));
 }
 
 /**

@@ -183,9 +183,8 @@ static struct mw_error *read_all(const struct cmd_call *call,
 		error = goroutines_read_locals(g, target);
 	if (!error && g->all.torn)
 		mw_target_note(target, "%zu goroutines came or changed while "
-			       "they were read and are left out; --stop gives "
-			       "all",
-			       (size_t)g->all.torn);
+			       "they were read and are left out; %s",
+			       (size_t)g->all.torn, cmd_torn_remedy(target));
 	return error;
 }
 

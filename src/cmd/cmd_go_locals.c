@@ -269,7 +269,7 @@ static struct mw_error *read_all(struct locals_reader *r)
 	if (r->moved)
 		mw_target_note(r->target, "%" PRIu64 " goroutines ran on while "
 			       "they were read, and their variables are left "
-			       "out; --stop gives all", r->moved);
+			       "out; %s", r->moved, cmd_torn_remedy(r->target));
 	if (is_full(r))
 		mw_target_note(r->target, "variables are left out behind the "
 			       "first %" PRIu64 " MiB; --id=N gives those of "

@@ -192,8 +192,8 @@ static struct mw_error *run(const struct cmd_call *call)
 		return mw_error_nomem();
 	if (sched.torn)
 		mw_target_note(go.target, "threads or processors changed while "
-			       "they were read and are left out; --stop gives "
-			       "all");
+			       "they were read and are left out; %s",
+			       cmd_torn_remedy(go.target));
 	cmd_print_notes(go.target);
 	if (call->format == MW_FORMAT_JSON) {
 		emit_json(call, &go, &sched, &ms, &ps);

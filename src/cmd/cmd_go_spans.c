@@ -152,8 +152,8 @@ static struct mw_error *run(const struct cmd_call *call)
 	}
 	if (spans.torn)
 		mw_target_note(go.target, "%zu spans changed while they were "
-			       "read and are left out; --stop gives all",
-			       (size_t)spans.torn);
+			       "read and are left out; %s",
+			       (size_t)spans.torn, cmd_torn_remedy(go.target));
 	cmd_print_notes(go.target);
 	cmd_emit_table(call, &table, go.target, go.go, go.stopped_ns,
 		       go.wall_ns);

@@ -82,6 +82,17 @@ struct mw_error *cmd_no_go(const struct cmd_call *call,
 				    "be read");
 }
 
+const char *cmd_torn_remedy(const struct mw_target *target)
+{
+	const struct mw_target_info *info = mw_target_info(target);
+
+	return info->kind == MW_TARGET_PROCESS &&
+			       info->mode == MW_CAPTURE_LIVE
+		       ? "--stop gives all"
+		       : "it was stopped in the midst of a change, or is "
+			 "damaged";
+}
+
 struct mw_error *cmd_open_regular(const char *path, int *ret_fd)
 {
 	// A FIFO without a writer would block.

@@ -301,6 +301,8 @@ def run_bounded(*words):
         said = errors.read()
         assert process.returncode in (0, 1), (words, said[-3000:])
         assert "runtime error" not in said, said[-3000:]
+        # A core cannot be stopped.
+        assert "--stop" not in said, said[-3000:]
         assert usage.ru_maxrss * 1024 < MOST_BYTES, words
         if process.returncode == 1:
             assert said.startswith("memwhy: "), said[-3000:]
