@@ -143,6 +143,10 @@ static struct mw_error *take_sample(struct watch *watch)
 
 	if (error)
 		return error;
+	if (mw_target_info(books.target)->kind != MW_TARGET_PROCESS)
+		return mw_error_new(MW_E_USAGE, "%s: only a process moves; "
+				    "ledger tells of a core",
+				    watch->again.target);
 	start = mw_target_start(books.target);
 	if (watch->samples == 0) {
 		snprintf(watch->pid, sizeof(watch->pid), "%d",
@@ -150,15 +154,20 @@ static struct mw_error *take_sample(struct watch *watch)
 		watch->again.target = watch->pid;
 		watch->start = *start;
 		watch->begun_ns = now;
-		cmd_print_notes(books.target);
 	} else if (memcmp(start, &watch->start, sizeof(*start)) != 0) {
 		return mw_error_new(MW_E_GONE, "process %s is another program "
 				    "now", watch->pid);
 	}
 	watch->time_ns = now - watch->begun_ns;
 	error = take_figures(watch, &books);
-	watch->samples++;
-	return error;
+	if (watch->samples++ > 0 || error)
+		return error;
+	if (account && watch->list.n == 1)
+		mw_target_note(books.target, "no account is called %s so far; "
+			       "ledger --verbose lists those that there are",
+			       account);
+	cmd_print_notes(books.target);
+	return NULL;
 }
 
 /* Output */
@@ -277,16 +286,19 @@ static int by_rss(const void *a, const void *b)
 static void print_screen(const struct watch *watch,
 			 const struct series *const *sorted)
 {
-	struct winsize size = { .ws_row = 24 };
+	struct winsize size = { 0 };
 	bool exact = watch->call->style.exact_bytes;
 	int width = exact ? 18 : 10;
 
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	// Home, and what was there before is cleared line by line.
-	printf("\033[Hprocess %s  %.1f s, %" PRIu64 " samples\033[K\n"
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_row)
+		size.ws_row = 24;
+	// Home, and what was there before is cleared line by line; long names
+	// are cut off at the margin.
+	printf("\033[?7l\033[Hprocess %s  %.1f s, %" PRIu64 " sample%s\033[K\n"
 	       "%*s  %*s  %*s  ACCOUNT\033[K\n", watch->pid,
-	       (double)watch->time_ns / 1e9, watch->samples, width, "RSS",
-	       width + 1, "CHANGE", GRAPH, "");
+	       (double)watch->time_ns / 1e9, watch->samples,
+	       watch->samples == 1 ? "" : "s", width, "RSS", width + 1,
+	       "CHANGE", GRAPH, "");
 	for (size_t i = 0; i < watch->list.n && i + 4 < size.ws_row; i++) {
 		const struct series *s = sorted[i];
 		char rss[32], delta[32];
@@ -302,7 +314,7 @@ static void print_screen(const struct watch *watch,
 		mw_print_escaped(stdout, s->name);
 		fputs("\033[K\n", stdout);
 	}
-	fputs("\033[J", stdout);
+	fputs("\033[J\033[?7h", stdout);
 }
 
 static void print_head(const struct cmd_call *call)

@@ -2,9 +2,14 @@
 """watch: accounts over time."""
 
 import csv
+import fcntl
 import io
 import json
+import os
+import pty
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -95,3 +100,37 @@ def test_errors(target):
     for bad in ("x", "-1", "0", "1h", "nan"):
         done = run("watch", f"--interval={bad}", target.pid)
         assert done.returncode == 2 and "interval" in done.stderr
+
+
+def test_account_that_is_not_there(target):
+    done = run("watch", "--count=1", "--account=nonsense", target.pid)
+    assert done.returncode == 0
+    assert "no account is called nonsense" in done.stderr
+    done = run("watch", "--count=1", "--account=binary", target.pid)
+    assert done.stderr == ""
+
+
+def test_core_does_not_move(target, tmp_path):
+    core = tmp_path / "core"
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+    done = run("watch", "--count=2", core)
+    assert done.returncode == 2 and "process" in done.stderr
+
+
+def test_terminal_without_a_size(target):
+    """As script(1) and containers may have it: 24 lines of it are used."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 0, 0, 0, 0))
+    with subprocess.Popen([MEMWHY, "watch", "--count=1", str(target.pid)],
+                          stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        text = b""
+        try:
+            while part := os.read(master, 65536):
+                text += part
+        except OSError: # the other end is closed
+            pass
+        os.close(master)
+        assert process.wait() == 0
+    assert 10 < len(text.splitlines()) <= 24
+    assert b"1 sample\x1b" in text
