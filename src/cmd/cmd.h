@@ -23,6 +23,7 @@ enum cmd_shared {
 	CMD_FILES = 16,	  /* the target may be an ELF file that does not run */
 	CMD_PROGRAM = 32, /* all behind the first operand belongs to it */
 	CMD_PPROF = 64,	  /* --format=pprof, too */
+	CMD_RUNNING = 128, /* the target must be a process, not its core */
 };
 
 /**

@@ -141,9 +141,9 @@ static void print_help(FILE *out, const struct cmd_command *command)
 	if (strstr(command->operands, "TARGET"))
 		fprintf(out, "\nTARGET is a PID or a name that exactly one "
 			"process has%s%s.\n",
-			command->shared & CMD_CAPTURE
-				? ", or the path of a core file"
-				: "",
+			command->shared & CMD_RUNNING
+				? ""
+				: ", or the path of a core file",
 			command->shared & CMD_FILES ? " or an ELF file" : "");
 	fputs("\nOptions:\n", out);
 	for (size_t i = 0; command->options && command->options[i].name; i++)
