@@ -18,6 +18,7 @@ struct syms_image {
 	struct mw_elf_file *file;
 	struct mw_elf_symbols symbols;
 	bool is_go;
+	bool has_symtab; /* all symbols, not only those for the loader */
 	/* Its TLS, of the main thread, in the target; 0: not known. */
 	uint64_t tls;
 	/* Go's own code, by symbols; 0: not told. */

@@ -235,7 +235,7 @@ static bool add_symbols(struct loader *l, uint32_t index)
 
 /* Functions of stripped Go programs */
 
-static bool has_function(const struct mw_elf_symbols *symbols)
+static bool has_symtab(const struct mw_elf_symbols *symbols)
 {
 	for (size_t i = 0; i < symbols->list.n; i++)
 		if (symbols->list.v[i].table != MW_ELF_DYNSYM)
@@ -266,19 +266,39 @@ static uint32_t image_at(const struct syms *syms, uint64_t va)
 	return UINT32_MAX;
 }
 
+/** Where functions are that the symbols for the loader name already. */
+static bool find_exported(const struct syms_image *image,
+			  struct mw_map64 *exported)
+{
+	for (size_t i = 0; i < image->symbols.list.n; i++) {
+		const struct mw_elf_symbol *s = &image->symbols.list.v[i];
+
+		if (kind_of(image->file, s) == SYMS_FUNCTION &&
+		    mw_elf_symbol_has_address(s) &&
+		    !mw_map64_at(exported, s->value + image->bias))
+			return false;
+	}
+	return true;
+}
+
 static bool add_functions(struct loader *l)
 {
+	MW_CLEANUP(mw_map64_free) struct mw_map64 exported = { 0 };
 	struct syms *syms = l->syms;
 	const char *section = "";
 	struct mw_go_func func;
 	uint32_t index;
 
+	for (size_t i = 0; i < syms->images.n; i++)
+		if (!syms->images.v[i].has_symtab &&
+		    !find_exported(&syms->images.v[i], &exported))
+			return false;
 	for (uint64_t i = 0; i < mw_go_funcs_count(syms->funcs); i++) {
 		if (!mw_go_func_at(syms->funcs, i, &func))
 			continue;
 		index = image_at(syms, func.entry);
-		if (index == UINT32_MAX ||
-		    has_function(&syms->images.v[index].symbols))
+		if (index == UINT32_MAX || syms->images.v[index].has_symtab ||
+		    mw_map64_find(&exported, func.entry))
 			continue;
 		section = section_at(&syms->images.v[index],
 				     func.entry - syms->images.v[index].bias);
@@ -312,10 +332,13 @@ static struct mw_error *load_functions(struct loader *l)
 	struct mw_error *error;
 	bool any = false;
 
-	for (size_t i = 0; i < syms->images.n; i++)
-		any |= (syms->images.v[i].is_go ||
-			syms->images.v[i].file->sections.n == 0) &&
-		       !has_function(&syms->images.v[i].symbols);
+	for (size_t i = 0; i < syms->images.n; i++) {
+		struct syms_image *image = &syms->images.v[i];
+
+		image->has_symtab = has_symtab(&image->symbols);
+		any |= (image->is_go || image->file->sections.n == 0) &&
+		       !image->has_symtab;
+	}
 	memory = any ? syms_memory(syms) : NULL;
 	if (!memory)
 		return NULL;

@@ -133,6 +133,25 @@ def test_functions_of_a_stripped_program(version):
             assert int(row["size_bytes"]) == sizes[row["address"]], row
 
 
+def test_functions_that_a_stripped_program_exports(tmp_path):
+    """Those that plugins may use have symbols for the loader: told once."""
+    stripped = tmp_path / "stripped"
+    subprocess.run(["strip", "-o", stripped,
+                    go_program("plugged", "1.26.8", "symtab", cgo=True)],
+                   check=True)
+    told = [r for r in syms(stripped) if r["type"] in "tT"]
+    addresses = [r["address"] for r in told]
+    exported = {address for _, letter, address, _ in nm(stripped, "-D")
+                if letter == "T"}
+    assert len(exported) > 1000
+    assert exported <= {int(a, 16) for a in addresses}
+    assert len(set(addresses)) > len(addresses) - 20
+    # Of those that are told twice, both names are exported.
+    assert {a for a in addresses if addresses.count(a) > 1} <= \
+        {f"0x{a:x}" for a in exported}
+    assert any(r["type"] == "t" for r in told)
+
+
 def test_filters_and_orders():
     path = go_program("objects", "1.26.8", "symtab")
     everything = syms(path, "--values=no")
