@@ -235,9 +235,11 @@ static struct mw_error *open_file(const char *image, struct cmd_elf *elf)
 	struct mw_error *error;
 
 	if (!image) {
-		elf->path = path;
 		error = cmd_open_regular(path, &elf->fd);
-		return error ? error : mw_elf_file_open(elf->fd, &elf->file);
+		if (error)
+			return error; // which names the file
+		elf->path = path;
+		return mw_elf_file_open(elf->fd, &elf->file);
 	}
 	error = cmd_open_target(elf->call, &elf->target);
 	if (error)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "mw_text.h"
 
 #ifndef MW_VERSION
 #define MW_VERSION "unknown"
@@ -193,6 +194,20 @@ static bool take_number(const char *text, uint64_t *ret)
 	return true;
 }
 
+static int not_chosen(const struct cmd_option *o, const char *value)
+{
+	struct mw_text what = { .limit = 512 };
+	int status;
+
+	mw_text_add(&what, "--%s=%s: not one of", o->name, value);
+	for (int i = 0; o->choices[i]; i++)
+		mw_text_add(&what, "%s%s", i ? ", " : " ", o->choices[i]);
+	status = cmd_usage_error(what.v ? what.v : "not one of the choices",
+				 NULL);
+	mw_text_free(&what);
+	return status;
+}
+
 /** Put the value of an own option in its place. 0, or the exit status. */
 static int take_own(const struct cmd_option *o)
 {
@@ -207,8 +222,7 @@ static int take_own(const struct cmd_option *o)
 	if (o->choice) {
 		choice = choose(optarg, o->choices);
 		if (choice < 0)
-			return cmd_usage_error("not one of the choices",
-					       optarg);
+			return not_chosen(o, optarg);
 		*o->choice = (unsigned)choice;
 	}
 	return 0;

@@ -191,6 +191,13 @@ def test_colour_only_on_a_terminal(target):
     assert "\033" not in run(target.pid).stdout
 
 
+def test_a_wrong_choice_is_told_the_right_ones():
+    done = run("syms", "--sort=age", "/bin/true")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "--sort=age: not one of address, size, name, package\n" in \
+        done.stderr
+
+
 def test_errors_are_text_only():
     done = run("no\x1b[31msuch\xff")
     assert done.returncode == 1

@@ -67,6 +67,8 @@ def test_what_is_no_elf_file(tmp_path):
     assert "not an ELF file" in run("elf", "/etc/passwd").stderr
     assert run("elf", "/etc/passwd").returncode == 1
     assert run("elf", "/etc").returncode == 1
+    # The file is named once.
+    assert run("elf", "/etc").stderr == "memwhy: /etc: not a regular file\n"
     assert run("elf", "/dev/zero").returncode == 1
     assert run("elf", tmp_path / "none").returncode == 1
     os.mkfifo(tmp_path / "fifo")
