@@ -27,6 +27,8 @@ bool vars_next_unit(Dwarf *dw, Dwarf_CU **unit, uint8_t *ret_type,
 		    Dwarf_Die *ret);
 /** The type that @die, a variable, member, pointer, …, refers to. */
 bool vars_type_of(Dwarf_Die *die, Dwarf_Die *ret);
+/** Its own name; NULL when it has none. */
+const char *vars_type_name(Dwarf_Die *type);
 /** Go through typedefs, const and the like to the type itself. */
 bool vars_peel(Dwarf_Die *type);
 /** Whether the unit of @die was written in Go. */

@@ -81,7 +81,7 @@ static void add_member(const struct printer *p, Dwarf_Die *member, uint64_t va,
 	uint64_t at;
 
 	if (is_base)
-		name = is_typed ? dwarf_diename(&inner) : NULL;
+		name = is_typed ? vars_type_name(&inner) : NULL;
 	mw_text_add(p->to, is_base ? "%s<%s>: " : name ? "%s%s: " : "%s%s",
 		    *comma, name ? name : "");
 	*comma = ", ";

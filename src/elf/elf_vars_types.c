@@ -5,6 +5,27 @@
 
 /* What types are called, and how they are laid out. */
 
+/** A type that is only named here, by its signature, to where it is told. */
+static bool go_to_signed(Dwarf_Die *type)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die told;
+
+	if (!dwarf_attr(type, DW_AT_signature, &attr) ||
+	    !dwarf_formref_die(&attr, &told))
+		return false;
+	*type = told;
+	return true;
+}
+
+const char *vars_type_name(Dwarf_Die *type)
+{
+	const char *name = dwarf_diename(type);
+	Dwarf_Die told = *type;
+
+	return name || !go_to_signed(&told) ? name : dwarf_diename(&told);
+}
+
 bool vars_peel(Dwarf_Die *type)
 {
 	for (int depth = 0; depth < VARS_MAX_DEPTH; depth++)
@@ -18,7 +39,9 @@ bool vars_peel(Dwarf_Die *type)
 				return false;
 			break;
 		default:
-			return true;
+			if (!go_to_signed(type))
+				return true;
+			break;
 		}
 	return false;
 }
@@ -124,7 +147,7 @@ static void add_array(Dwarf_Die *type, struct mw_text *to, int depth)
 /** A type without a name of its own is told by what it is made of. */
 static void add_name(Dwarf_Die *type, struct mw_text *to, int depth)
 {
-	const char *name = dwarf_diename(type);
+	const char *name = vars_type_name(type);
 
 	if (depth > VARS_MAX_DEPTH)
 		return;

@@ -360,9 +360,11 @@ def test_values_of_seldom_types(start, compiler, dwarf):
     assert told == want
 
 
-def test_values_of_objects(start):
+@pytest.mark.parametrize("flags", [
+    ["-g"], ["-gdwarf-5", "-fdebug-types-section"]], ids=" ".join)
+def test_values_of_objects(start, flags):
     """What is in the bases, too; those without members are left out."""
-    target = start(cc_program("typed", ["-g"]))
+    target = start(cc_program("typed", flags))
     told = {k.removesuffix("B5cxx11").lstrip("_Z0123456789"): v
             for k, (_, v) in values(target, "--match", "_var").items()}
     at = "0x[0-9a-f]+"
