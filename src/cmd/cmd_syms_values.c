@@ -187,6 +187,30 @@ static struct mw_error *open_vars(const struct syms_image *image, int *debug,
 	return mw_vars_open(*debug, ret);
 }
 
+/** elfutils can do it since 0.189, if it was built so. */
+static void tell_zstd(struct mw_elf_file *file)
+{
+	for (size_t i = 1; i < file->sections.n; i++) {
+		const struct mw_elf_section *s = &file->sections.v[i];
+		struct mw_elf_compression how;
+		struct mw_error *error;
+
+		if (strcmp(s->name, ".debug_info") != 0)
+			continue;
+		error = mw_elf_compression(file, s, &how);
+		if (!error && how.kind == MW_ELF_ZSTD)
+			mw_elf_file_problem(
+				file,
+				mw_error_new(MW_E_UNSUPPORTED, "types of "
+					     "variables are compressed with "
+					     "zstd, which the libdw here "
+					     "cannot read: objcopy "
+					     "--decompress-debug-sections "
+					     "gives a copy that it can"));
+		mw_error_free(error);
+	}
+}
+
 static struct mw_error *read_image(struct reader *r, uint32_t index)
 {
 	const struct syms *syms = r->syms;
@@ -222,6 +246,8 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 	mw_error_free(error); // without it, by looks
 	if (vars)
 		mw_vars_find(vars, list, count);
+	else
+		tell_zstd(image->file);
 	if (vars && mw_vars_is_split(vars))
 		mw_elf_file_problem(
 			image->file,

@@ -494,6 +494,19 @@ def test_types_in_files_of_their_own(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_types_compressed_with_zstd(tmp_path):
+    """Whether libdw can read them or not: never silently none."""
+    path = tmp_path / "zstd"
+    done = subprocess.run(["objcopy", "--compress-debug-sections=zstd",
+                           c_program("variables"), path],
+                          capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("objcopy knows no zstd")
+    done = run("syms", "--match", "bits_var", path)
+    assert "{low: 0, high: 0}" in done.stdout or \
+        "compressed with zstd" in done.stderr
+
+
 def test_debug_file_by_build_id(tmp_path):
     whole, program, debug = separate(tmp_path)
     subprocess.run(["objcopy", "--remove-section=.gnu_debuglink", program],
