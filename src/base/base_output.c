@@ -21,8 +21,7 @@ struct mw_output {
 
 /**
  * What may not be replaced. A rename would put a file in the place of a
- * device, as root even of /dev/null, or of the link
- * /dev/stdout, too.
+ * device, as root even of /dev/null, or of the link /dev/stdout.
  */
 static struct mw_error *check_place(const struct mw_output *output)
 {
