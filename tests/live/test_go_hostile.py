@@ -285,6 +285,26 @@ def damaged(version, seed):
     return data, [va for _, _, va in segments], chance
 
 
+def test_damage_of_a_core_is_told(tmp_path):
+    """Spans that are none any more; and that a core cannot be stopped."""
+    original, segments = core_of("1.26.8")
+    core = tmp_path / "core"
+    core.write_bytes(original)
+    row = next(r for r in go_command("spans", core)["rows"]
+               if r["use"] == "objects" and r["elems"] >= 100)
+    va = int(row["mspan"], 16)
+    at = next(first + va - start for first, last, start in segments
+              if start <= va < start + last - first)
+    data = bytearray(original)
+    data[at + 24:at + 40] = bytes(16) # startAddr and npages
+    core.write_bytes(data)
+    done = run("ledger", core)
+    assert done.returncode == 0
+    assert "could not be made out" in done.stderr
+    assert "--stop" not in done.stderr
+    assert "is damaged" in done.stderr
+
+
 def run_bounded(*words):
     """Ends soon, and without much memory."""
     with tempfile.TemporaryFile("w+") as out, \
