@@ -50,6 +50,7 @@ struct go_trace_set {
 	MW_VEC(uint64_t) bytes; /* of each frame */
 	uint64_t lo, hi; /* its bounds */
 	uint64_t sp;	 /* of its innermost frame */
+	uint64_t deep_frames; /* of all deep stacks so far */
 	bool short_of_memory;
 };
 

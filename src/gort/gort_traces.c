@@ -8,6 +8,12 @@
 /** When all together reach this, the rest is cut short. */
 #define MAX_PCS (UINT64_C(4) << 20)
 #define SHORT_FRAMES 64
+/**
+ * So it is when deep ones have so many frames to be walked, which counts for
+ * equal ones, too: a damaged target may show one stack for all goroutines.
+ */
+#define MAX_DEEP_FRAMES (UINT64_C(8) << 20)
+#define DEEP_FRAMES 1024
 
 static bool note_frame(const struct mw_go_frame *frame, void *ctx)
 {
@@ -133,7 +139,10 @@ struct mw_error *go_trace(struct mw_go *go, struct go_trace_set *set,
 			  struct mw_go_goroutine *g,
 			  const struct mw_go_start *start)
 {
-	uint64_t max = set->all->pcs.n < MAX_PCS ? MAX_FRAMES : SHORT_FRAMES;
+	uint64_t max = set->all->pcs.n < MAX_PCS &&
+				       set->deep_frames < MAX_DEEP_FRAMES
+			       ? MAX_FRAMES
+			       : SHORT_FRAMES;
 	enum mw_go_end end;
 	struct mw_error *error;
 
@@ -141,6 +150,8 @@ struct mw_error *go_trace(struct mw_go *go, struct go_trace_set *set,
 	set->lo = g->stack_lo;
 	set->hi = g->stack_hi;
 	error = mw_go_unwind(go, start, max, note_frame, set, &end);
+	if (set->pcs.n > DEEP_FRAMES)
+		set->deep_frames += set->pcs.n;
 	if (!error && set->short_of_memory)
 		error = mw_error_nomem();
 	if (error || set->pcs.n == 0)

@@ -232,6 +232,20 @@ MOST_SECONDS = 60
 MOST_BYTES = 2 << 30
 
 
+def writable(data):
+    """What of a core can be written to: [(first, last offset, address)]."""
+    offset, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<2H", data, 54)
+    segments = []
+    for at in range(offset, offset + count * size, size):
+        kind, flags, start, va, _, stored, _, _ = struct.unpack_from(
+            "<2I6Q", data, at)
+        # PT_LOAD, PF_W
+        if kind == 1 and flags & 2 and stored:
+            segments.append((start, start + stored, va))
+    return segments
+
+
 @functools.lru_cache(maxsize=None)
 def core_of(version):
     """A snapshot of a program at work, and where in it what can be written to
@@ -249,16 +263,35 @@ def core_of(version):
                 data = file.read()
     finally:
         target.kill()
-    offset, = struct.unpack_from("<Q", data, 32)
-    size, count = struct.unpack_from("<2H", data, 54)
-    segments = []
-    for at in range(offset, offset + count * size, size):
-        kind, flags, start, va, _, stored, _, _ = struct.unpack_from(
-            "<2I6Q", data, at)
-        # PT_LOAD, PF_W
-        if kind == 1 and flags & 2 and stored:
-            segments.append((start, start + stored, va))
-    return data, segments
+    return data, writable(data)
+
+
+def test_many_deep_stacks(start, tmp_path):
+    """All goroutines have the same stack of 900,000 frames."""
+    target = start(go_program("deep", "1.26.8"), 900_000)
+    core = tmp_path / "core"
+    assert run("snapshot", "-o", core, target.pid).returncode == 0
+    data = bytearray(core.read_bytes())
+    largest = max(row["stack_bytes"]
+                  for row in go_command("goroutines", core)["rows"])
+    # A g begins with its stack's bounds and guard; then sched, up to pc.
+    found = {2048: [], largest: []}
+    for first, last, _ in writable(data):
+        for at in range(first, min(last, first + (64 << 20)) - 128, 8):
+            lo, hi, guard = struct.unpack_from("<3Q", data, at)
+            if guard == lo + 928 and hi - lo in found:
+                found[hi - lo].append(at)
+    deep, = found[largest]
+    assert len(found[2048]) >= 300
+    for at in found[2048]:
+        data[at:at + 24] = data[deep:deep + 24]
+        data[at + 56:at + 112] = data[deep + 56:deep + 112]
+    core.write_bytes(data)
+    frames = [row["frames"] for row in go_command(
+        "goroutines", core, "--by=stack")["rows"]]
+    assert max(frames) > 900_000
+    # The rest was cut short.
+    assert 64 in frames
 
 
 def damaged(version, seed):

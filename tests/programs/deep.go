@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A goroutine that waits at the end of as many calls as the argument says.
+// A goroutine that waits at the end of as many calls as the argument says, and
+// 300 that wait at once.
 package main
 
 import (
@@ -24,6 +25,10 @@ func main() {
 	depth, _ := strconv.Atoi(os.Args[1])
 	go descend(depth)
 	<-reached
+	for i := 0; i < 300; i++ {
+		go func() { select {} }()
+	}
+	runtime.Gosched()
 	runtime.GC()
 	println("end", 0)
 	var b [1]byte
