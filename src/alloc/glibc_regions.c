@@ -132,10 +132,20 @@ static size_t count_fits(struct glibc *glibc, uint64_t bytes)
 	return fits;
 }
 
+/** Whether heaps of @bytes, aligned as they are, can have all the arenas. */
+static bool may_be_apart(const struct glibc *glibc, uint64_t bytes)
+{
+	for (size_t i = 1; i < glibc->arenas.n; i++)
+		if (!mw_is_aligned(glibc->arenas.v[i]->va -
+					   glibc->heap_layout->bytes, bytes))
+			return false;
+	return true;
+}
+
 /**
  * Four huge pages, if the arenas' heaps are like that, or 64 MiB; another size
- * where only that leads to the tops. The smallest one, since a larger one would
- * take in what lies behind.
+ * where only that leads to the tops, which may be damaged. The smallest one,
+ * since a larger one would take in what lies behind.
  */
 static uint64_t find_heap_max(struct glibc *glibc)
 {
@@ -146,7 +156,9 @@ static uint64_t find_heap_max(struct glibc *glibc)
 	for (size_t i = 2; i < MW_COUNT(sizes); i++)
 		sizes[i] = MW_MIB(1) << (i - 2);
 	for (size_t i = 0; i < MW_COUNT(sizes); i++) {
-		size_t fits = sizes[i] ? count_fits(glibc, sizes[i]) : 0;
+		size_t fits = sizes[i] && (i < 2 || may_be_apart(glibc, sizes[i]))
+				      ? count_fits(glibc, sizes[i])
+				      : 0;
 
 		if (fits > most) {
 			most = fits;

@@ -296,6 +296,15 @@ def test_top_that_leads_nowhere(start, mode):
     assert sums(result)["in-use"] >= target.figures["uordblks"] - (1 << 20)
 
 
+def test_tops_that_lead_to_the_next_heap(start):
+    """Their heaps do not become larger by it."""
+    target = start(c_program("heaps", flags=["-pthread"]), "tops")
+    wait_for(lambda: is_idle(target.pid), "the program to sleep")
+    result = ledger(target, "--stop")
+    assert result.audit["overlaps"] == 0
+    assert result.audit["balanced"] is True
+
+
 @pytest.mark.parametrize("mode", ["--live", "--stop"])
 @pytest.mark.parametrize("kind", ["rings", "cachering"])
 def test_rings_in_lists(start, kind, mode):

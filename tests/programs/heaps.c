@@ -12,6 +12,7 @@
  * overrun	the heads of NUMBER blocks are overwritten
  * zeros	the same, with zeros
  * top		the main arena's top leads nowhere
+ * tops		those of threads' arenas lead to where the next heap may be
  * rings	fastbins' lists are bent into rings
  * cachering	so is a list of a thread's cache
  * churn	threads allocate and free without a pause
@@ -27,7 +28,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { BLOCKS = 20000 };
+enum { BLOCKS = 20000, HEAP_MAX = 64 << 20 };
 
 static char *blocks[BLOCKS];
 static char *volatile some[5];
@@ -105,6 +106,35 @@ static void lose_top(void)
 	free(some[1]);
 	freed = (void *volatile *)some[1];
 	memcpy(freed[1], &wild, sizeof(wild));
+}
+
+static void *lose_own_top(void *ready)
+{
+	void *volatile own[3];
+	void *volatile *freed;
+	uintptr_t next;
+
+	for (int i = 0; i < 3; i++)
+		own[i] = malloc(20000);
+	free(own[1]);
+	freed = (void *volatile *)own[1];
+	next = ((uintptr_t)own[0] & ~(uintptr_t)(HEAP_MAX - 1)) + HEAP_MAX;
+	*(volatile uintptr_t *)freed[1] = next;
+	pthread_barrier_wait(ready);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void lose_tops(void)
+{
+	pthread_barrier_t ready;
+	pthread_t thread;
+
+	pthread_barrier_init(&ready, NULL, 7);
+	for (int i = 0; i < 6; i++)
+		pthread_create(&thread, NULL, lose_own_top, &ready);
+	pthread_barrier_wait(&ready);
 }
 
 /** Of five blocks in a cache, let the third one lead back to the first. */
@@ -190,7 +220,12 @@ int main(int argc, char **argv)
 			pthread_create(&thread, NULL, churn, (void *)i);
 		}
 	}
-	report();
+	if (strcmp(kind, "tops") == 0) {
+		lose_tops(); // mallinfo2() would not survive it
+		fprintf(stderr, "end 0\n");
+	} else {
+		report();
+	}
 	if (strcmp(kind, "rings") == 0)
 		bend();
 	else if (strcmp(kind, "cachering") == 0)
