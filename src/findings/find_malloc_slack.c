@@ -39,6 +39,32 @@ static const struct way *way_of(const char *allocator)
 	return &ways[0];
 }
 
+/**
+ * mimalloc's free pages: no call gives back those of all threads, so none of
+ * them counts as trimmable.
+ */
+static bool look_at_mimalloc(const struct mw_situation *s,
+			     struct mw_finding *ret)
+{
+	uint64_t bytes =
+		find_between(s, "malloc/mimalloc/", "/dirty").rss_bytes;
+
+	if (!find_is_much(s, bytes))
+		return false;
+	ret->bytes = bytes;
+	find_say(&ret->summary, "%s of freed memory are kept by mimalloc on "
+		 "pages of their own.", BYTES(bytes));
+	find_say(&ret->evidence, "malloc/mimalloc/.../dirty; mimalloc has %s "
+		 "resident, of which %s in use",
+		 BYTES(find_below(s, "malloc/mimalloc").rss_bytes),
+		 BYTES(find_between(s, "malloc/mimalloc/", "/in-use")
+			       .rss_bytes));
+	find_say(&ret->advice, "%s mi_collect(true) gives back what the thread "
+		 "that calls it has freed.",
+		 way_of("mimalloc")->advice);
+	return true;
+}
+
 bool find_malloc_slack(const struct mw_situation *s, struct mw_finding *ret)
 {
 	const struct mw_arena_share *worst = NULL;
@@ -53,7 +79,7 @@ bool find_malloc_slack(const struct mw_situation *s, struct mw_finding *ret)
 			worst = a;
 	}
 	if (!find_is_much(s, bytes))
-		return false;
+		return look_at_mimalloc(s, ret);
 	ret->bytes = bytes;
 	find_say(&ret->summary, "%s of freed memory are kept by malloc and "
 		 "would be given back by %s.", BYTES(bytes),

@@ -328,6 +328,19 @@ def test_arenas_of_other_allocators(start):
                                       env=preload("mimalloc")))
 
 
+def test_free_pages_of_mimalloc(start):
+    """Of whatever thread; told to be quick, it keeps none."""
+    name = "malloc-trimmable"
+    program = c_program("remarkable", flags=["-pthread"])
+    kept = preload("mimalloc")
+    found = findings(start(program, "slack", env=kept))[name]
+    assert 24 * MIB <= found["bytes"] <= 36 * MIB
+    assert "malloc/mimalloc/.../dirty" in found["evidence"]
+    assert name not in findings(start(program, "slack", env=dict(
+        kept, MIMALLOC_RESET_DELAY="0")))
+    assert name not in findings(start(program, "none", env=kept))
+
+
 def test_large_executable(start):
     name = "binary-large"
     program = c_program("large")

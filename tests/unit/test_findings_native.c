@@ -61,6 +61,19 @@ TEST(holes_that_trimming_does_not_reach)
 	       "after");
 }
 
+TEST(free_pages_of_mimalloc)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "malloc/mimalloc/main/in-use", 300);
+	book_put(&book, "malloc/mimalloc/main/dirty", 40);
+	SILENT(&book, "malloc-trimmable");
+	book_put(&book, "malloc/mimalloc/abandoned/dirty", 60);
+	SPEAKS(&book, "malloc-trimmable", 100, "400 MiB resident");
+	SPEAKS(&book, "malloc-trimmable", 100, "MIMALLOC_PURGE_DELAY");
+}
+
 TEST(many_arenas)
 {
 	static const char *const names[] = {
@@ -194,6 +207,7 @@ int main(void)
 		CASE(native_memory_behind_cgo),
 		CASE(what_trimming_gives_back),
 		CASE(holes_that_trimming_does_not_reach),
+		CASE(free_pages_of_mimalloc),
 		CASE(many_arenas),
 		CASE(stacks_of_threads),
 		CASE(idle_threads),
