@@ -43,6 +43,9 @@ static const struct runtime {
 	{ { "mono", "mono-sgen*", "libmonosgen-*.so*", "libmono-2*.so*" },
 	  "Mono's heap (MONO_GC_PARAMS=max-heap-size) and compiled code lie "
 	  "there" },
+	{ { "libxul.so" },
+	  "the heaps of Firefox's own malloc (mozjemalloc) and of JavaScript "
+	  "lie there; its page about:memory divides them" },
 	{ { "beam.smp" },
 	  "the carriers of Erlang's allocators lie there; erlang:memory() "
 	  "divides them" },

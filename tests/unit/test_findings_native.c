@@ -168,6 +168,7 @@ TEST(runtimes_that_map_their_heaps)
 		{ "mono-sgen", "Mono's heap" },
 		{ "libmonosgen-2.0.so.1", "Mono's heap" },
 		{ "beam.smp", "Erlang's allocators" },
+		{ "libxul.so", "about:memory" },
 		// Not V8 and not Ruby.
 		{ "node_exporter", "Caches off the heap" },
 		{ "rubyish", "Caches off the heap" },
