@@ -123,7 +123,10 @@ void cmd_changes_free(struct cmd_changes *changes)
 void cmd_warn_of_others(const struct cmd_figures *before,
 			const struct cmd_figures *after)
 {
-	if (strcmp(before->comm, after->comm) == 0)
+	// A program may rename itself, and gdb takes a core's name from what
+	// its arguments are then.
+	if (strcmp(before->comm, after->comm) == 0 ||
+	    (*before->exe && strcmp(before->exe, after->exe) == 0))
 		return;
 	fputs("memwhy: note: these are different programs: ", stderr);
 	mw_print_escaped(stderr, before->title);

@@ -20,6 +20,7 @@ void cmd_figures_free(struct cmd_figures *figures)
 	mw_findings_free(&figures->found);
 	json_decref(figures->json);
 	mw_free(figures->comm);
+	mw_free(figures->exe);
 	mw_free(figures->title);
 	*figures = (struct cmd_figures){ 0 };
 }
@@ -60,7 +61,8 @@ struct mw_error *cmd_figures_of_books(const struct cmd_books *books,
 	figures->title = mw_format("%s (%d)%s%s", info->comm, info->pid,
 				   file ? " of " : "", file ? file : "");
 	figures->comm = mw_strdup(info->comm);
-	if (!figures->title || !figures->comm)
+	figures->exe = mw_strdup(info->exe);
+	if (!figures->title || !figures->comm || !figures->exe)
 		return mw_error_nomem();
 	for (size_t i = 0; !error && i < count; i++)
 		error = add(figures, accounts[i].name, &accounts[i].tally);
@@ -212,7 +214,7 @@ static struct mw_error *of_json(const char *path, struct cmd_figures *figures)
 	json_error_t why;
 	json_t *root = json_load_file(path, 0, &why);
 	const json_t *target;
-	const char *comm;
+	const char *comm, *exe;
 	struct mw_error *error;
 
 	if (!root)
@@ -223,12 +225,14 @@ static struct mw_error *of_json(const char *path, struct cmd_figures *figures)
 		return error;
 	target = json_object_get(root, "target");
 	comm = json_string_value(json_object_get(target, "comm"));
+	exe = json_string_value(json_object_get(target, "exe"));
 	figures->comm = mw_strdup(comm ? comm : "?");
+	figures->exe = mw_strdup(exe ? exe : "");
 	figures->title = mw_format("%s (%lld) of %s", comm ? comm : "?",
 				   (long long)json_integer_value(
 					   json_object_get(target, "pid")),
 				   path);
-	if (!figures->title || !figures->comm)
+	if (!figures->title || !figures->comm || !figures->exe)
 		return mw_error_nomem();
 	error = read_accounts(path, root, figures);
 	if (!error)

@@ -20,6 +20,7 @@ struct cmd_figure {
 struct cmd_figures {
 	char *title; /* what they are of: "prometheus (4242)" */
 	char *comm;
+	char *exe; /* "" when not known */
 	MW_VEC(struct cmd_figure) list;
 	/* Their texts belong to one of the two below, or to the caller. */
 	MW_VEC(struct mw_finding) findings;

@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 
 import pytest
@@ -167,6 +168,22 @@ def test_two_programs(start):
     assert "different programs" in done.stderr
     assert f"({one.pid})" in done.stderr and f"({other.pid})" in done.stderr
     assert run("diff", one.pid, one.pid).stderr == ""
+
+
+def test_a_program_under_another_name(start, tmp_path):
+    """gdb takes the name from the arguments, the kernel from the file."""
+    need("gdb")
+    target = start("bash", "-c", "exec -a 'server *:7' sleep 1000",
+                   reports=False)
+    wait_for(lambda: is_idle(target.pid) and
+             os.readlink(f"/proc/{target.pid}/exe").endswith("/sleep"),
+             "the program to sleep")
+    subprocess.run(["gdb", "-p", str(target.pid), "-batch", "-ex",
+                    f"generate-core-file {tmp_path}/core"],
+                   check=True, capture_output=True)
+    done = run("diff", tmp_path / "core", target.pid)
+    assert done.returncode == 0
+    assert "different programs" not in done.stderr
 
 
 def test_what_cannot_be_compared(start, tmp_path):
