@@ -78,7 +78,7 @@ bool mw_snapshot_differs(struct mw_snapshot *s, uint64_t offset,
  */
 bool mw_snapshot_place(const struct mw_snapshot *s, size_t *hint,
 		       struct extent *extent);
-/** Make holes where pages were copied while the target ran that are gone. */
+/** Leave nothing of pages that were copied while the target ran and are gone. */
 MW_MUST_USE struct mw_error *mw_snapshot_drop_gone(struct mw_snapshot *s);
 void mw_snapshot_free_before(struct mw_snapshot *s);
 

@@ -20,6 +20,9 @@
 /* For 8 GiB; what is more is written while the target is stopped. */
 #define MOST_PRINTS (MW_MIB(16) / sizeof(uint64_t))
 
+/* A hole takes the file system longer than writing as many zeros. */
+#define SMALLEST_HOLE MW_KIB(256)
+
 /* In place of a fingerprint, which is neither. */
 #define IS_THERE 0 /* the page has been read since the target was stopped */
 #define NOT_COPIED 1
@@ -163,22 +166,22 @@ struct mw_error *mw_snapshot_drop_gone(struct mw_snapshot *s)
 {
 	size_t count = count_prints(s), end;
 
-	for (size_t i = 0; i < count; i = end) {
+	for (size_t i = 0; i < count; i = end + 1) {
 		uint64_t offset = (i + 1) * MW_PAGE_BYTES, bytes;
+		bool copied = false;
 		int errnum = 0;
 
 		for (end = i; end < count && s->prints[end] != IS_THERE; end++)
-			;
+			copied |= s->prints[end] != NOT_COPIED;
 		bytes = (end - i) * MW_PAGE_BYTES;
-		// A file system without holes has zeros written.
-		if (bytes && fallocate(s->fd,
-				       FALLOC_FL_PUNCH_HOLE |
-					       FALLOC_FL_KEEP_SIZE,
-				       (off_t)offset, (off_t)bytes) != 0)
+		if (bytes >= SMALLEST_HOLE &&
+		    fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      (off_t)offset, (off_t)bytes) == 0)
+			continue;
+		if (copied)
 			errnum = write_zeros(s->fd, offset, bytes);
 		if (errnum)
 			return mw_error_errno(errnum, "writing the snapshot");
-		end += end == i;
 	}
 	return NULL;
 }
