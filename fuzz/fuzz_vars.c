@@ -28,6 +28,18 @@ static bool dynamic(void *ctx, uint64_t type, uint64_t data, struct mw_text *to)
 	return type & 1;
 }
 
+/** Of split DWARF: the file itself has it all. */
+static bool open_split(void *ctx, const char *folder, const char *name,
+		       unsigned n, int *ret_fd)
+{
+	const struct fuzz_image *image = ctx;
+
+	CHECK(!name || strlen(name) < image->size);
+	CHECK(!folder || strlen(folder) < image->size);
+	*ret_fd = n == 0 ? dup(image->fd) : -1;
+	return n < 2;
+}
+
 /** What symbols there are is where variables may be. */
 static void find_addresses(struct input *in)
 {
@@ -78,6 +90,7 @@ static void check_var(struct input *in, struct mw_vars *vars,
 static void run(void *ctx)
 {
 	struct input *in = ctx;
+	const struct mw_vars_files files = { open_split, &in->image };
 	struct mw_vars *vars = NULL;
 	struct mw_error *error = mw_vars_open(in->image.fd, &vars);
 
@@ -88,6 +101,7 @@ static void run(void *ctx)
 		mw_error_free(error);
 		return;
 	}
+	mw_vars_use_files(vars, &files);
 	for (size_t i = 0; i < in->count; i++)
 		in->vars[i].is_found = in->vars[i].was_tried = false;
 	mw_vars_find(vars, in->vars, in->count);

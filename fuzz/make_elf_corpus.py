@@ -138,8 +138,42 @@ def object_files(work):
                         ("sections", ["-ffunction-sections", "-O2"])):
         for compiler in ("gcc", "clang"):
             run(compiler, "-c", "-fno-asynchronous-unwind-tables", *flags,
+                f"-fdebug-prefix-map={work}=/",
                 "-o", work / "b.o", source)
             yield f"{name}-{compiler}", (work / "b.o").read_bytes()
+
+
+def split_files(work):
+    """Programs with the .dwo, or the .dwp, of their split DWARF in them."""
+    source = work / "c.c"
+    source.write_text(
+        "struct point { int x; struct point *next; } first = { 1, &first };\n"
+        "enum color { RED, BLUE } paint = BLUE; static int list[3] = { 7 };\n"
+        "_Thread_local long own = 5;\n"
+        "void _start(void) { static char c = 'c'; c++; list[1] = c; }\n")
+    sections = [".debug_info.dwo", ".debug_abbrev.dwo", ".debug_str.dwo",
+                ".debug_str_offsets.dwo", ".debug_cu_index"]
+    # (LLVM 14's llvm-dwp does not come to an end with what gcc writes for 5.)
+    for compiler, forms in (("gcc", "4"), ("clang", "45")):
+        for dwarf in forms:
+            subprocess.run([compiler, "-c", "-gsplit-dwarf", f"-gdwarf-{dwarf}",
+                            f"-fdebug-prefix-map={work}=/",
+                            "-fno-asynchronous-unwind-tables", "c.c"],
+                           cwd=work, check=True)
+            run("ld", *SMALL, "-o", work / "c", work / "c.o")
+            run("timeout", "20", "llvm-dwp", work / "c.dwo", "-o", work / "c.dwp")
+            for kind in ("dwo", "dwp"):
+                more = []
+                for name in sections:
+                    subprocess.run(
+                        ["objcopy", "-O", "binary", "--set-section-flags",
+                         f"{name}=alloc", "-j", name, work / f"c.{kind}",
+                         work / name[1:]], check=True)
+                    if (work / name[1:]).stat().st_size:
+                        more += ["--add-section", f"{name}={work}/{name[1:]}"]
+                run("objcopy", *more, work / "c", work / "whole")
+                yield (f"split-{kind}-{compiler}-{dwarf}",
+                       (work / "whole").read_bytes())
 
 
 def main():
@@ -148,6 +182,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         files = dict(elf_files(pathlib.Path(folder)))
         objects = dict(object_files(pathlib.Path(folder)))
+        splits = dict(split_files(pathlib.Path(folder)))
     # One with the bytes of its numbers the other way round is damaged in
     # another way in each place.
     swapped = bytearray(files["object"])
@@ -157,6 +192,8 @@ def main():
         (corpus / target).mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             (corpus / target / name).write_bytes(data)
+    for name, data in splits.items():
+        (corpus / "vars" / name).write_bytes(data)
     (corpus / "elf_relocs").mkdir(parents=True, exist_ok=True)
     for name, data in {**objects, "object": files["object"],
                        "object-32": files["object-32"],

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd_debug.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cmd.h"
 #include "mw_elf_debuglink.h"
@@ -54,6 +56,51 @@ int cmd_open_debug_file(const char *path, int fd)
 		debug = try(mw_format(DEBUG_FOLDER "%.*s/%s", folder, path,
 				      link.name), &link);
 	return debug;
+}
+
+/**
+ * Open @path, which is freed and which a stranger's file names, if a regular
+ * file is there; -1 otherwise. To open a device may do something.
+ */
+static int open_named(char *path)
+{
+	MW_CLEANUP(mw_closep) int place =
+		path ? open(path, O_PATH | O_CLOEXEC) : -1;
+	MW_CLEANUP(mw_freep) char *again =
+		mw_format("/proc/self/fd/%d", place);
+	struct stat st;
+
+	mw_free(path);
+	return place >= 0 && again && fstat(place, &st) == 0 &&
+			       S_ISREG(st.st_mode)
+		       ? open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+		       : -1;
+}
+
+bool cmd_open_split_file(void *ctx, const char *folder, const char *name,
+			 unsigned n, int *ret_fd)
+{
+	const char *path = ctx, *slash = strrchr(path, '/');
+	int length = slash ? (int)(slash - path) + 1 : 0;
+
+	if (!name) {
+		*ret_fd = open_named(mw_format("%s.dwp", path));
+		return n == 0;
+	}
+	if (name[0] == '/') {
+		*ret_fd = open_named(mw_strdup(name));
+		return n == 0;
+	}
+	if (n == 0)
+		*ret_fd = open_named(mw_format("%.*s%s", length, path, name));
+	else if (n == 1 && folder)
+		*ret_fd = open_named(
+			folder[0] == '/' ? mw_format("%s/%s", folder, name)
+					 : mw_format("%.*s%s/%s", length, path,
+						     folder, name));
+	else
+		return false;
+	return true;
 }
 
 /** Those of the debug file; none when it does not number sections alike. */

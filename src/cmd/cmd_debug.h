@@ -12,6 +12,13 @@
 int cmd_open_debug_file(const char *path, int fd);
 
 /**
+ * For struct mw_vars_files: the files of split DWARF, where gdb and elfutils look.
+ * @ctx is the path of the program.
+ */
+bool cmd_open_split_file(void *ctx, const char *folder, const char *name,
+			 unsigned n, int *ret_fd);
+
+/**
  * The symbols of @file, open as @fd at @path: of its .symtab, or that of its
  * debug file; where there is neither, those of @otherwise (enum
  * mw_elf_symbol_table).

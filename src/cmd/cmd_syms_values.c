@@ -219,6 +219,8 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 	MW_CLEANUP(mw_vars_closep) struct mw_vars *vars = NULL;
 	MW_CLEANUP(mw_freep) struct mw_var *list =
 		mw_calloc(syms->rows.n, sizeof(*list));
+	const struct mw_vars_files files = { cmd_open_split_file,
+					     (void *)image->path };
 	struct mw_error *error;
 	size_t count = 0;
 	bool ok = true;
@@ -244,16 +246,19 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 	if (error && error->code == MW_E_NOMEM)
 		return error;
 	mw_error_free(error); // without it, by looks
-	if (vars)
+	if (vars) {
+		mw_vars_use_files(vars, &files);
 		mw_vars_find(vars, list, count);
-	else
+	} else {
 		tell_zstd(image->file);
-	if (vars && mw_vars_is_split(vars))
+	}
+	if (vars && mw_vars_lacks_split(vars))
 		mw_elf_file_problem(
 			image->file,
-			mw_error_new(MW_E_UNSUPPORTED, "types of variables "
-				     "are in files of their own (.dwo, split "
-				     "DWARF), which are not read"));
+			mw_error_new(MW_E_NOT_FOUND, "types of variables are "
+				     "in files of their own (.dwo or .dwp, "
+				     "split DWARF), some of which are not "
+				     "there"));
 	for (size_t i = 0; ok && i < count; i++)
 		ok = list[i].is_found ? take_typed(r, vars, &list[i])
 				      : take_guess(r, list[i].place);

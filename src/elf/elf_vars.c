@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "elf_int.h"
+#include "elf_split.h"
 #include "elf_vars_int.h"
 #include "mw_guard.h"
 #include "mw_num.h"
@@ -35,8 +36,28 @@ void mw_vars_close(struct mw_vars *vars)
 	if (!vars)
 		return;
 	vars_locals_free(vars->locals);
+	for (size_t i = 0; i < vars->splits.n; i++)
+		split_close(&vars->splits.v[i]);
+	mw_vec_free(&vars->splits);
+	split_package_close(vars->package);
 	dwarf_end(vars->dw);
 	mw_free(vars);
+}
+
+void mw_vars_use_files(struct mw_vars *vars, const struct mw_vars_files *files)
+{
+	vars->files = *files;
+}
+
+bool vars_type(struct mw_vars *vars, uint64_t type, Dwarf_Die *ret)
+{
+	uint64_t split = type >> VARS_SPLIT_SHIFT;
+
+	if (split > vars->splits.n)
+		return false;
+	return dwarf_offdie(split ? vars->splits.v[split - 1].dw : vars->dw,
+			    type & ((UINT64_C(1) << VARS_SPLIT_SHIFT) - 1),
+			    ret) != NULL;
 }
 
 bool vars_type_of(Dwarf_Die *die, Dwarf_Die *ret)
@@ -51,6 +72,8 @@ struct search {
 	struct mw_var *list;
 	size_t count, left;
 	bool deep; /* also in functions */
+	struct mw_vars *vars;
+	Dwarf_Die *skeleton; /* of the unit in the last of vars->splits */
 };
 
 static int compare(const void *a, const void *b)
@@ -62,23 +85,49 @@ static int compare(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
+/** Whether it is the number of an address, which the unit's table has. */
+static bool is_index(const Dwarf_Op *op)
+{
+	return op->atom == DW_OP_addrx || op->atom == DW_OP_GNU_addr_index ||
+	       op->atom == DW_OP_constx || op->atom == DW_OP_GNU_const_index;
+}
+
 /** Two operations: a number, and that it is a place in the thread's block. */
 static bool is_tls(const Dwarf_Op *expr, size_t count)
 {
 	return count == 2 &&
 	       (expr[0].atom == DW_OP_const4u ||
-		expr[0].atom == DW_OP_const8u || expr[0].atom == DW_OP_addr) &&
+		expr[0].atom == DW_OP_const8u || expr[0].atom == DW_OP_addr ||
+		is_index(&expr[0])) &&
 	       (expr[1].atom == DW_OP_form_tls_address ||
 		expr[1].atom == DW_OP_GNU_push_tls_address);
 }
 
-/** Where the variable @die is, when that is always the same. */
-static bool place_of(Dwarf_Die *die, struct mw_var *ret)
+/** The address that @op, of the location @attr, has the number of. */
+static bool indexed(const struct search *s, Dwarf_Attribute *attr,
+		    const Dwarf_Op *op, uint64_t *ret)
 {
-	Dwarf_Attribute attr, address;
+	Dwarf_Attribute address;
+	Dwarf_Addr value;
+
+	if (!is_index(op))
+		return false;
+	if (s->skeleton)
+		return split_address(s->vars, s->skeleton, op->number, ret);
+	if (dwarf_getlocation_attr(attr, op, &address) != 0 ||
+	    dwarf_formaddr(&address, &value) != 0)
+		return false;
+	*ret = value;
+	return true;
+}
+
+/** Where the variable @die is, when that is always the same. */
+static bool place_of(const struct search *s, Dwarf_Die *die,
+		     struct mw_var *ret)
+{
+	Dwarf_Attribute attr;
 	Dwarf_Op *expr;
 	Dwarf_Block block;
-	Dwarf_Addr value;
 	size_t count;
 
 	if (!dwarf_attr(die, DW_AT_location, &attr))
@@ -92,19 +141,13 @@ static bool place_of(Dwarf_Die *die, struct mw_var *ret)
 	}
 	if (dwarf_getlocation(&attr, &expr, &count) != 0)
 		return false;
-	if (is_tls(expr, count)) {
+	ret->is_tls = is_tls(expr, count);
+	if (ret->is_tls && !is_index(&expr[0])) {
 		ret->vaddr = expr[0].number;
-		ret->is_tls = true;
 		return true;
 	}
-	if (count != 1 ||
-	    (expr[0].atom != DW_OP_addrx &&
-	     expr[0].atom != DW_OP_GNU_addr_index) ||
-	    dwarf_getlocation_attr(&attr, expr, &address) != 0 ||
-	    dwarf_formaddr(&address, &value) != 0)
-		return false;
-	ret->vaddr = value;
-	return true;
+	return (ret->is_tls || count == 1) &&
+	       indexed(s, &attr, &expr[0], &ret->vaddr);
 }
 
 static void take(struct search *s, Dwarf_Die *die)
@@ -112,7 +155,7 @@ static void take(struct search *s, Dwarf_Die *die)
 	struct mw_var key = { 0 }, *var;
 	Dwarf_Die type;
 
-	if (!place_of(die, &key))
+	if (!place_of(s, die, &key))
 		return;
 	var = bsearch(&key, s->list, s->count, sizeof(*s->list), compare);
 	// Several names may have one address, as a union of C's commons has.
@@ -120,10 +163,14 @@ static void take(struct search *s, Dwarf_Die *die)
 		var--;
 	for (; var && var < s->list + s->count && compare(var, &key) == 0;
 	     var++) {
-		if (var->is_found || !vars_type_of(die, &type))
+		if (var->is_found || !vars_type_of(die, &type) ||
+		    dwarf_dieoffset(&type) >> VARS_SPLIT_SHIFT != 0)
 			continue;
 		var->is_found = true;
 		var->type = dwarf_dieoffset(&type);
+		if (s->skeleton)
+			var->type |= (uint64_t)s->vars->splits.n
+				     << VARS_SPLIT_SHIFT;
 		s->left--;
 	}
 }
@@ -191,6 +238,35 @@ bool vars_next_unit(Dwarf *dw, Dwarf_CU **unit, uint8_t *ret_type,
 	return false;
 }
 
+/** Search the unit that @skeleton stands for, and keep it if that was well. */
+static void search_split(struct search *s, Dwarf_Die *skeleton)
+{
+	struct mw_vars *vars = s->vars;
+	size_t left = s->left;
+	struct vars_split *split;
+	bool deep = s->deep;
+
+	split = mw_vec_push(&vars->splits);
+	if (!split)
+		return;
+	*split = (struct vars_split){ 0 };
+	if (split_open(vars, skeleton, split)) {
+		s->skeleton = skeleton;
+		s->deep = true; // it is opened once
+		search_scope(s, &split->unit, 0);
+		s->skeleton = NULL;
+		s->deep = deep;
+	} else {
+		vars->lacks_split = true;
+	}
+	if (s->left < left) {
+		vars->split_bytes += split->count;
+	} else {
+		split_close(split);
+		vars->splits.n--;
+	}
+}
+
 /** Search the units that @wanted wants. */
 static void search_units(struct mw_vars *vars, struct search *s,
 			 bool (*wanted)(const struct search *s,
@@ -201,15 +277,18 @@ static void search_units(struct mw_vars *vars, struct search *s,
 	uint8_t type;
 
 	while (s->left > 0 && vars_next_unit(vars->dw, &unit, &type, &die)) {
-		vars->is_split |= type == DW_UT_skeleton;
-		if (wanted(s, &die))
+		if (!wanted(s, &die))
+			continue;
+		if (type != DW_UT_skeleton)
 			search_scope(s, &die, 0);
+		else if (!s->deep)
+			search_split(s, &die);
 	}
 }
 
-bool mw_vars_is_split(const struct mw_vars *vars)
+bool mw_vars_lacks_split(const struct mw_vars *vars)
 {
-	return vars->is_split;
+	return vars->lacks_split;
 }
 
 static bool any_unit(const struct search *s, Dwarf_Die *unit)
@@ -228,7 +307,8 @@ static bool deep_unit(const struct search *s, Dwarf_Die *unit)
 
 void mw_vars_find(struct mw_vars *vars, struct mw_var *list, size_t count)
 {
-	struct search s = { .list = list, .count = count, .left = count };
+	struct search s = { .list = list, .count = count, .left = count,
+			    .vars = vars };
 
 	qsort(list, count, sizeof(*list), compare);
 	search_units(vars, &s, is_named);

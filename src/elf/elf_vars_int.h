@@ -5,14 +5,37 @@
 #include <elfutils/libdw.h>
 
 #include "mw_vars.h"
+#include "mw_vec.h"
 
 struct vars_locals;
+struct split_package;
+
+/** The rest of a unit of split DWARF. */
+struct vars_split {
+	uint8_t *bytes; /* that libdw reads */
+	uint64_t count;
+	Elf *elf;
+	Dwarf *dw;
+	Dwarf_Die unit;
+};
 
 struct mw_vars {
 	Dwarf *dw;
 	struct vars_locals *locals; /* NULL until they are asked for */
-	bool is_split; /* a unit was met whose types are elsewhere */
+	struct mw_vars_files files; /* for split DWARF; zeros: none */
+	MW_VEC(struct vars_split) splits; /* those with types that were found */
+	uint64_t split_bytes; /* of them */
+	struct split_package *package; /* NULL: none */
+	bool package_tried;
+	bool lacks_split; /* a unit was met whose types cannot be had */
+	Elf_Data *addresses; /* .debug_addr, when it was asked for */
 };
+
+/* The number of a type: a place in the file, or in one of the splits. */
+#define VARS_SPLIT_SHIFT 40
+
+/** The DIE of @type. */
+bool vars_type(struct mw_vars *vars, uint64_t type, Dwarf_Die *ret);
 
 void vars_locals_free(struct vars_locals *locals);
 

@@ -199,7 +199,7 @@ void mw_vars_type_name(struct mw_vars *vars, uint64_t type, struct mw_text *to)
 {
 	Dwarf_Die die;
 
-	if (dwarf_offdie(vars->dw, type, &die))
+	if (vars_type(vars, type, &die))
 		add_name(&die, to, 0);
 }
 
@@ -208,7 +208,7 @@ uint64_t mw_vars_type_bytes(struct mw_vars *vars, uint64_t type)
 	Dwarf_Die die;
 	uint64_t bytes;
 
-	return dwarf_offdie(vars->dw, type, &die) && vars_bytes(&die, &bytes)
+	return vars_type(vars, type, &die) && vars_bytes(&die, &bytes)
 		       ? bytes
 		       : 0;
 }

@@ -244,6 +244,6 @@ void mw_vars_value(struct mw_vars *vars, uint64_t type,
 	const struct printer p = { .memory = memory, .to = to };
 	Dwarf_Die die;
 
-	if (dwarf_offdie(vars->dw, type, &die))
+	if (vars_type(vars, type, &die))
 		vars_add_value(&p, &die, va, 0);
 }

@@ -53,6 +53,21 @@ static inline void mw_vars_closep(struct mw_vars **vars)
 	*vars = NULL;
 }
 
+/** Where the files of split DWARF are. */
+struct mw_vars_files {
+	/**
+	 * Open the @n-th place where the file @name of what was compiled in
+	 * @folder, or NULL, may be; without @name, the package of all.
+	 * *@ret_fd is -1 when nothing is there. False: there is no such place.
+	 */
+	bool (*open)(void *ctx, const char *folder, const char *name,
+		     unsigned n, int *ret_fd);
+	void *ctx;
+};
+
+/** Look there for types; @files->ctx outlives @vars. */
+void mw_vars_use_files(struct mw_vars *vars, const struct mw_vars_files *files);
+
 /**
  * Find the types of @list, and sort it.
  *
@@ -61,10 +76,10 @@ static inline void mw_vars_closep(struct mw_vars **vars)
  */
 void mw_vars_find(struct mw_vars *vars, struct mw_var *list, size_t count);
 /**
- * Whether units were met whose types are in files of their own (.dwo), which
- * are not read.
+ * Whether units were met whose types are in files of their own (.dwo, .dwp),
+ * which could not be had.
  */
-bool mw_vars_is_split(const struct mw_vars *vars);
+bool mw_vars_lacks_split(const struct mw_vars *vars);
 
 /** Add the name of @type: "[]main.T", "const char *", "int [8]". */
 void mw_vars_type_name(struct mw_vars *vars, uint64_t type,

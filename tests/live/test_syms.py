@@ -482,17 +482,6 @@ def test_debug_file_beside_the_program(start, tmp_path):
     assert len(syms(program)) < len(want)
 
 
-def test_types_in_files_of_their_own(tmp_path):
-    """Split DWARF is not read, and that is said."""
-    source = tmp_path / "a.c"
-    source.write_text("int number = 7; int main(void) { return number; }")
-    for dwarf in ("4", "5"):
-        subprocess.run(["gcc", f"-gdwarf-{dwarf}", "-gsplit-dwarf", "-o", "a",
-                        source], cwd=tmp_path, check=True)
-        done = run("syms", "--match=number", tmp_path / "a")
-        assert done.returncode == 0 and ".dwo" in done.stderr
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 def test_types_compressed_with_zstd(tmp_path):
     """Whether libdw can read them or not: never silently none."""
