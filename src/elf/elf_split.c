@@ -79,6 +79,21 @@ bool split_address(struct mw_vars *vars, Dwarf_Die *skeleton, uint64_t index,
 	return true;
 }
 
+uint64_t split_tls_place(struct mw_vars *vars, uint64_t value)
+{
+	Elf *elf = dwarf_getelf(vars->dw);
+	size_t count;
+	GElf_Phdr p;
+
+	if (elf_getphdrnum(elf, &count) != 0)
+		return value;
+	for (size_t i = 0; i < count && gelf_getphdr(elf, (int)i, &p); i++)
+		if (p.p_type == PT_TLS && value >= p.p_memsz &&
+		    value - p.p_vaddr < p.p_memsz)
+			return value - p.p_vaddr;
+	return value;
+}
+
 /* Files */
 
 void split_close(struct vars_split *split)

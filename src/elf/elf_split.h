@@ -19,4 +19,10 @@ void split_package_close(struct split_package *package);
 bool split_address(struct mw_vars *vars, Dwarf_Die *skeleton, uint64_t index,
 		   uint64_t *ret);
 
+/**
+ * The place in the thread's block that @value, the number of a variable there,
+ * stands for: gcc writes the address of the initial value instead.
+ */
+uint64_t split_tls_place(struct mw_vars *vars, uint64_t value);
+
 #endif

@@ -146,8 +146,12 @@ static bool place_of(const struct search *s, Dwarf_Die *die,
 		ret->vaddr = expr[0].number;
 		return true;
 	}
-	return (ret->is_tls || count == 1) &&
-	       indexed(s, &attr, &expr[0], &ret->vaddr);
+	if ((!ret->is_tls && count != 1) ||
+	    !indexed(s, &attr, &expr[0], &ret->vaddr))
+		return false;
+	if (ret->is_tls)
+		ret->vaddr = split_tls_place(s->vars, ret->vaddr);
+	return true;
 }
 
 static void take(struct search *s, Dwarf_Die *die)
