@@ -210,6 +210,7 @@ enum mw_image_kind {
 struct mw_image {
 	enum mw_image_kind kind;
 	bool from_memory; /* the file could not be had: headers from memory */
+	bool is_unpacked; /* and none is mapped: a packer has written it */
 	const char *path;
 	const char *name; /* soname or base name */
 	uint64_t bias;	  /* address = p_vaddr + bias */

@@ -115,8 +115,8 @@ static bool find_bias(const struct mw_target *target, const struct mw_elf *elf,
 	return best > 0;
 }
 
-static void find_span(const struct mw_elf *elf, uint64_t bias,
-		      uint64_t *ret_start, uint64_t *ret_end)
+void mw_target_find_span(const struct mw_elf *elf, uint64_t bias,
+			 uint64_t *ret_start, uint64_t *ret_end)
 {
 	uint64_t start = UINT64_MAX, end = 0;
 
@@ -206,7 +206,7 @@ static struct mw_error *add_image(struct mw_target *target,
 		.bias = bias,
 		.elf = elf,
 	};
-	find_span(elf, bias, &image->start, &image->end);
+	mw_target_find_span(elf, bias, &image->start, &image->end);
 	mark_mappings(target, target->images.n - 1, m);
 	return NULL;
 }
@@ -267,9 +267,10 @@ struct mw_error *mw_target_find_images(struct mw_target *target)
 			mw_elf_free(elf);
 	}
 	mw_map64_free(&failed);
-	if (!error)
-		classify(target);
-	return error;
+	if (error)
+		return error;
+	classify(target);
+	return mw_target_find_unpacked(target);
 }
 
 struct mw_error *mw_target_no_images(struct mw_target *target)
@@ -295,7 +296,7 @@ struct mw_error *mw_target_add_only_image(struct mw_target *target,
 		.name = elf->soname ? elf->soname : base_name(path),
 		.elf = elf,
 	};
-	find_span(elf, 0, &image->start, &image->end);
+	mw_target_find_span(elf, 0, &image->start, &image->end);
 	for (size_t i = 0; i < target->maps.list.n; i++)
 		if (target->maps.list.v[i].inode)
 			target->image_of[i] = 1;

@@ -151,6 +151,11 @@ int mw_target_file_of(struct mw_target *target,
 		      const struct mw_mapping *mapping);
 
 MW_MUST_USE struct mw_error *mw_target_find_images(struct mw_target *target);
+/** Add the programs that were unpacked to memory, target_images_memory.c. */
+MW_MUST_USE struct mw_error *mw_target_find_unpacked(struct mw_target *target);
+/** The span of all segments of an image. */
+void mw_target_find_span(const struct mw_elf *elf, uint64_t bias,
+			 uint64_t *ret_start, uint64_t *ret_end);
 MW_MUST_USE struct mw_error *mw_target_no_images(struct mw_target *target);
 /** Make the ELF file behind the first mapping the only image; takes @elf. */
 MW_MUST_USE struct mw_error *mw_target_add_only_image(struct mw_target *target,

@@ -128,9 +128,10 @@ static enum share share_of(const struct mw_target *target, uint64_t va)
 		const struct mw_image *image = &target->images.v[i];
 
 		if (va >= image->start && va < image->end)
-			return m->perms & MW_PERM_W ? POINTERS
-			       : m->inode	    ? ALL
-						    : POINTERS;
+			return !(m->perms & MW_PERM_W) &&
+					       (m->inode || image->is_unpacked)
+				       ? ALL
+				       : POINTERS;
 	}
 	return MARKED;
 }

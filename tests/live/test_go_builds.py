@@ -12,9 +12,11 @@ import pytest
 
 from conftest import (PROGRAMS, c_program, cached, go_program, ledger, need,
                       run, toolchain)
+from allocators import release_file
 from go_figures import go_command, read_idle
 from test_go_memstats import (check_histograms, check_memstats,
                               check_metrics, check_reconciliation)
+from test_snapshot import check_same
 
 
 def check(target, functions={"runtime.main", "main.deep"}):
@@ -182,19 +184,77 @@ def test_plugin(start, version):
     check(target, {"runtime.main"})
 
 
-def test_packed_program(start):
-    """No file leads to the Go program: nothing goes wrong, and nothing is
-    claimed that is not known."""
-    target = start(c_program("packed"), figures("1.26.8"))
+# Packed: no file leads to the Go program
+
+def upx_packed(program):
+    """@program, packed by the UPX of Debian 11."""
+    upx = release_file("bullseye", "upx-ucl", "usr/bin/upx-ucl")
+    library = release_file("bullseye", "libucl1",
+                           "usr/lib/x86_64-linux-gnu/libucl.so.1")
+
+    def make(path):
+        done = subprocess.run(
+            [upx, "-qq", "-1", "-o", path, program], text=True,
+            env=dict(os.environ, LD_LIBRARY_PATH=str(library.parent)),
+            capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+    return cached("upx", ["1", program.name], make)
+
+
+PACKED = {"1.9.7": "oldfigures", "1.13.15": "oldfigures",
+          "1.16.15": "figures", "1.20.14": "figures", "1.26.8": "figures"}
+
+
+@pytest.mark.parametrize("packer", ["upx", "by hand"])
+@pytest.mark.parametrize("version", PACKED)
+def test_packed_program(start, version, packer):
+    """It is read from where it was unpacked to."""
+    program = go_program(PACKED[version], version)
+    target = start(upx_packed(program)) if packer == "upx" else \
+        start(c_program("packed"), program)
+    if PACKED[version] == "figures":
+        check(target)
+    answer, report = read_idle(target)
+    check_memstats(answer, report)
+    assert answer["target"]["go"]["version"] == f"go{version}"
     result = ledger(target, "--stop")
     assert result.audit["balanced"] is True
     assert result.audit["overlaps"] == 0
+    assert result.unknown() == 0
+    # Code and constants take what the file's segments take.
+    sizes = {}
+    for line in subprocess.run(["readelf", "-lW", program], text=True,
+                               capture_output=True,
+                               check=True).stdout.splitlines():
+        words = line.split()
+        if words and words[0] == "LOAD":
+            name = "binary/segment-" + "".join(words[6:-1]).replace(
+                "E", "x").lower()
+            sizes[name] = sizes.get(name, 0) + int(words[4], 16)
+    headers = result.bytes("binary/headers", domain="vsz")
+    for name, size in sizes.items():
+        if "w" not in name:
+            assert size - headers <= result.bytes(name, domain="vsz") <= size
+    assert result.bytes("kernel/vdso", domain="vsz") > 0
+
+
+@pytest.mark.parametrize("how", [[], ["--no-contents"]])
+def test_snapshot_of_a_packed_program(start, tmp_path, how):
+    target = start(c_program("packed"), figures("1.26.8"))
+    live, _, _ = check_same(target, tmp_path, *how)
+    assert live.go["version"] == "go1.26.8"
+
+
+def test_packed_c_program(start):
+    """Of which nothing is known but its segments."""
+    program = c_program("places", flags=["-static"])
+    target = start(upx_packed(program))
+    result = ledger(target, "--stop")
     assert result.go is None
-    assert result.below("anonymous") > 10 << 20
-    for name in ("memstats", "goroutines", "spans"):
-        done = run("go", name, target.pid)
-        assert done.returncode == 1
-        assert "not a Go program" in done.stderr
+    assert result.audit["balanced"] is True
+    assert result.audit["overlaps"] == 0
+    assert result.bytes("binary/segment-rx") > 0
 
 
 # Releases that are not known
