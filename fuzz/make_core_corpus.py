@@ -98,20 +98,23 @@ def words(*values):
     return struct.pack(f"<{len(values)}Q", *values)
 
 
-def snapshot():
+def snapshot(packed=False):
+    """@packed: its program lies in memory without a file."""
+    file, path, state = (0, 13, 1) if packed else (7, 0, 17)
     picture = words(1, 23, 42, 0, 0, 0, 1, 0, 5 * PAGE, 3 * PAGE, 0, 3 * PAGE,
                     PAGE, 0, STACK + 0xe40, 0, 0, 0, 0, 0, EXE, 7, 64768, 1000,
                     1) + b"program\0/bin/program\0"
     paths = b"/bin/program\0\0[stack]\0"
     maps = words(3, 9) + \
-        words(EXE, EXE + PAGE, 0, 7, 254 << 32, 5, 0, 0, 0) + \
+        words(EXE, EXE + PAGE, 0, file, bool(file) * 254 << 32, 5, path, 0,
+              0) + \
         words(HEAP, HEAP + 3 * PAGE, 0, 0, 0, 3, 13, 0, 0) + \
         words(STACK, STACK + PAGE, 0, 0, 0, 3, 14, 0, 0) + paths
 
     def run(start, pages, state=1):
         return start >> 12 | state << 45 | pages << 51
 
-    pages = words(run(EXE, 1, 17), run(HEAP, 1), run(HEAP + PAGE, 1, 5),
+    pages = words(run(EXE, 1, state), run(HEAP, 1), run(HEAP + PAGE, 1, 5),
                   run(STACK, 1))
     memwhy = note("memwhy", 1, picture) + note("memwhy", 2, maps) + \
         note("memwhy", 4, words(6, 42, 768 + 83, STACK + 8, EXE, HEAP, 0)) + \
@@ -158,6 +161,7 @@ def main():
             "overlap": core(usual, memory + memory[:1]),
             "snapshot": snapshot(),
             "snapshot-cut": snapshot()[:3000],
+            "snapshot-packed": snapshot(packed=True),
     }.items():
         (FOLDER / name).write_bytes(data)
 
