@@ -9,8 +9,8 @@
  * What each package of a Go program takes in its file. The functions have a
  * name, and so a package, even in a stripped binary: their code, and what the
  * function table tells of them. So have types. Variables and constants have one
- * where there is a symbol table. What is left of every piece of the file is a row of its own,
- * so that all add up to the file.
+ * where there is a symbol table. What is left of every piece of the file is a
+ * row of its own, so that all add up to the file.
  */
 
 /* The table */

@@ -81,7 +81,7 @@ struct mw_error *go_count_specials(struct mw_go *go,
 
 #define MAX_BLOCKS (1 << 20)
 
-/** Whether a list comes back to @block, its @n-th; @seen is for this to keep. */
+/** Whether a list comes back to @block, its @n-th; @seen is kept for that. */
 static bool is_round(uint64_t block, uint64_t n, uint64_t *seen)
 {
 	bool is_same = n && block == *seen;

@@ -43,4 +43,26 @@ char *go_type_read_name(struct mw_go_types *types, uint64_t va);
 /** Bytes that the name at @va takes, with what stands behind it; or 0. */
 uint64_t go_type_name_bytes(const struct mw_go_types *types, uint64_t va);
 
+/* gort_type_walk.c */
+
+#define GO_METHOD_BYTES 16
+#define GO_FIELD_BYTES 24
+#define GO_IMETHOD_BYTES 8
+
+/** What a descriptor consists of. */
+struct go_type_shape {
+	const struct go_types_module *module;
+	uint8_t head[GO_TYPE_BYTES];
+	uint64_t bytes;
+	uint64_t package; /* its name's address; 0: none */
+	/* Parameters, fields, methods of an interface; and methods. */
+	uint64_t parts, part_count, methods, method_count;
+};
+
+bool go_type_read_shape(const struct mw_go_types *types,
+			const struct mw_go_type *type,
+			struct go_type_shape *ret);
+/** Address of a name by its offset; 0 when that is none. */
+uint64_t go_type_name_at(const struct go_types_module *module, uint32_t offset);
+
 #endif

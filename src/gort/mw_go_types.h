@@ -77,7 +77,7 @@ bool mw_go_type_is_direct(struct mw_go_types *types,
 /** Whether @va lies where descriptors are, without looking for one there. */
 bool mw_go_types_has(const struct mw_go_types *types, uint64_t va);
 
-/* What types take, gort_type_walk.c */
+/* What types take, gort_type_walk.c and gort_type_pieces.c */
 
 /**
  * The next descriptor at or behind *@at, which is moved behind it; 0 at first.
