@@ -7,6 +7,7 @@
  * listed for interfaces. Layouts: gort_type_walk.c.
  */
 #define TFLAG_MASK_ON_DEMAND 16
+#define MOST_MASK 2048 /* bytes: what is larger has a program */
 #define KIND_PROGRAM 0x40 /* what was the mask is a program that makes it */
 
 /* Packages */
@@ -143,7 +144,7 @@ bool mw_go_type_pieces(struct mw_go_types *types,
 		       void *ctx)
 {
 	const struct visit v = { types, visit, ctx };
-	uint64_t mask, words = type->pointer_bytes / 8;
+	uint64_t mask, mask_bytes = (type->pointer_bytes / 8 + 7) / 8;
 	struct go_type_shape s;
 
 	if (!go_type_read_shape(types, type, &s))
@@ -161,9 +162,10 @@ bool mw_go_type_pieces(struct mw_go_types *types,
 			    false)) &&
 	       visit_names(&v, &s, s.methods, s.method_count, GO_METHOD_BYTES,
 			   false) &&
-	       (words == 0 || !mask || (s.head[GO_TYPE_KIND] & KIND_PROGRAM) ||
+	       (!mask_bytes || mask_bytes > MOST_MASK || !mask ||
+		(s.head[GO_TYPE_KIND] & KIND_PROGRAM) ||
 		(s.head[GO_TYPE_TFLAG] & TFLAG_MASK_ON_DEMAND) ||
-		visit(mask, (words + 7) / 8, ctx));
+		visit(mask, mask_bytes, ctx));
 }
 
 /* Tables of methods: {*interface, *type, hash of type, *method[]} */
