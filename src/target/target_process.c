@@ -6,6 +6,12 @@
 
 /* A live process. */
 
+static bool is_device(const char *path)
+{
+	return strncmp(path, "/dev/", 5) == 0 &&
+	       strncmp(path, "/dev/shm/", 9) != 0;
+}
+
 /** Whether all of @range is in memory and files that are mapped privately. */
 static bool is_private(const struct mw_target *target,
 		       const struct mw_remote *range)
@@ -18,7 +24,7 @@ static bool is_private(const struct mw_target *target,
 		const struct mw_mapping *m = &maps->list.v[i];
 
 		if (!(m->perms & MW_PERM_R) || (m->perms & MW_PERM_SHARED) ||
-		    strncmp(mw_mapping_path(maps, m), "/dev/", 5) == 0)
+		    is_device(mw_mapping_path(maps, m)))
 			return false;
 	}
 	return true;
