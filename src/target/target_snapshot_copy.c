@@ -98,6 +98,7 @@ static void add_lost(struct copy *copy, uint64_t va)
 static void keep_page(struct copier *c, uint64_t va, uint8_t *page,
 		      uint64_t offset)
 {
+	const struct mw_snapshot *s = c->copy->s;
 	uint8_t *to = c->piece->bytes + c->piece->used;
 
 	if (c->copy->target->kept)
@@ -106,7 +107,11 @@ static void keep_page(struct copier *c, uint64_t va, uint8_t *page,
 		return;
 	if (to != page)
 		memcpy(to, page, MW_PAGE_BYTES);
-	mw_stream_add(c->piece, offset, MW_PAGE_BYTES);
+	// Else in a gap may be what is in the file, or another thread's.
+	if (s->is_before || !s->before_end)
+		mw_stream_add_after_gap(c->piece, offset, MW_PAGE_BYTES);
+	else
+		mw_stream_add(c->piece, offset, MW_PAGE_BYTES);
 }
 
 /**

@@ -31,14 +31,14 @@ struct target_stream {
 	pthread_t thread;
 };
 
-static int write_part(int fd, const uint8_t *bytes,
-		      const struct stream_part *part)
+static int write_bytes(int fd, const uint8_t *bytes, size_t count,
+		       uint64_t offset)
 {
 	size_t done = 0;
 
-	while (done < part->bytes) {
-		ssize_t n = pwrite(fd, bytes + done, part->bytes - done,
-				   (off_t)(part->offset + done));
+	while (done < count) {
+		ssize_t n = pwrite(fd, bytes + done, count - done,
+				   (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -51,12 +51,19 @@ static int write_part(int fd, const uint8_t *bytes,
 
 static int write_piece(int fd, const struct stream_piece *piece)
 {
+	static const uint8_t zeros[STREAM_MOST_ZEROS];
 	const uint8_t *from = piece->bytes;
 	int errnum = 0;
 
 	for (size_t i = 0; i < piece->count && !errnum; i++) {
-		errnum = write_part(fd, from, &piece->parts[i]);
-		from += piece->parts[i].bytes;
+		const struct stream_part *part = &piece->parts[i];
+
+		errnum = write_bytes(fd, zeros, part->zeros,
+				     part->offset - part->zeros);
+		if (!errnum)
+			errnum = write_bytes(fd, from, part->bytes,
+					     part->offset);
+		from += part->bytes;
 	}
 	return errnum;
 }
@@ -157,10 +164,21 @@ void mw_stream_add(struct stream_piece *piece, uint64_t offset, size_t bytes)
 		part[-1].bytes += bytes;
 	} else {
 		assert(piece->count < STREAM_PARTS);
-		*part = (struct stream_part){ offset, bytes };
+		*part = (struct stream_part){ offset, bytes, 0 };
 		piece->count++;
 	}
 	piece->used += bytes;
+}
+
+void mw_stream_add_after_gap(struct stream_piece *piece, uint64_t offset,
+			     size_t bytes)
+{
+	struct stream_part *part = piece->parts + piece->count;
+	uint64_t end = piece->count ? part[-1].offset + part[-1].bytes : 0;
+
+	mw_stream_add(piece, offset, bytes);
+	if (end && offset > end && offset - end <= STREAM_MOST_ZEROS)
+		part->zeros = offset - end;
 }
 
 void mw_stream_give(struct target_stream *s, struct stream_piece *piece)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "mw_error.h"
+#include "mw_num.h"
 
 /*
  * Pieces of memory that another thread writes to a file, so that a stopped
@@ -24,7 +25,14 @@ struct target_stream;
 struct stream_part {
 	uint64_t offset;
 	size_t bytes;
+	size_t zeros; /* in front of them, besides */
 };
+
+/*
+ * Zeros that are written rather than left out: file systems take very long with
+ * files of which every other page was written.
+ */
+#define STREAM_MOST_ZEROS MW_KIB(64)
 
 /** A piece, to be filled by its taker, part after part. */
 struct stream_piece {
@@ -45,6 +53,9 @@ MW_MUST_USE struct mw_error *mw_stream_begin(int fd,
 struct stream_piece *mw_stream_take(struct target_stream *stream);
 /** Have the @bytes behind piece->used, pages or what adjoins, written to @offset. */
 void mw_stream_add(struct stream_piece *piece, uint64_t offset, size_t bytes);
+/** The same, where a gap behind the part before it has nothing. */
+void mw_stream_add_after_gap(struct stream_piece *piece, uint64_t offset,
+			     size_t bytes);
 /** Hand a piece that was taken on. */
 void mw_stream_give(struct target_stream *stream, struct stream_piece *piece);
 
