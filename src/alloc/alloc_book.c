@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "alloc_book.h"
 #include "mw_num.h"
@@ -141,6 +142,34 @@ void alloc_book_set(struct alloc_book *book, const struct alloc_piece *piece,
 	uint8_t *byte = &book->map.v[at / 4];
 
 	*byte = (uint8_t)((*byte & ~(3u << shift)) | (unsigned)kind << shift);
+}
+
+void alloc_book_count(const struct alloc_book *book,
+		      const struct alloc_piece *piece,
+		      uint64_t ret[static ALLOC_KINDS])
+{
+	const uint64_t low_bits = UINT64_C(0x5555555555555555);
+	uint64_t at = piece->map, end = at + piece->count;
+
+	memset(ret, 0, ALLOC_KINDS * sizeof(*ret));
+	// A word has 32 slots.
+	while (at < end) {
+		uint64_t skip = at % 4, take = mw_min(end - at, 32 - skip);
+		uint64_t word = 0, low, high, both;
+
+		memcpy(&word, &book->map.v[at / 4], (skip + take + 3) / 4);
+		word >>= skip * 2;
+		if (take < 32)
+			word &= (UINT64_C(1) << take * 2) - 1;
+		low = mw_popcount(word & low_bits);
+		high = mw_popcount(word >> 1 & low_bits);
+		both = mw_popcount(word & word >> 1 & low_bits);
+		ret[0] += take - low - high + both;
+		ret[1] += low - both;
+		ret[2] += high - both;
+		ret[3] += both;
+		at += take;
+	}
 }
 
 static int by_start(const void *a, const void *b)

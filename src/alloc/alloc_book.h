@@ -100,6 +100,11 @@ enum alloc_kind alloc_book_get(const struct alloc_book *book,
 void alloc_book_set(struct alloc_book *book, const struct alloc_piece *piece,
 		    uint32_t slot, enum alloc_kind kind);
 
+/** How many slots of @piece are of each kind. */
+void alloc_book_count(const struct alloc_book *book,
+		      const struct alloc_piece *piece,
+		      uint64_t ret[static ALLOC_KINDS]);
+
 /** Sort the pieces; what two of them have is torn. */
 void alloc_book_sort(struct alloc_book *book);
 

@@ -55,15 +55,14 @@ static void count(const struct alloc_book *book,
 		  const struct alloc_piece *piece, uint64_t bytes[ALLOC_KINDS],
 		  uint64_t blocks[ALLOC_KINDS])
 {
-	memset(bytes, 0, ALLOC_KINDS * sizeof(*bytes));
-	memset(blocks, 0, ALLOC_KINDS * sizeof(*blocks));
 	if (piece->slot_bytes == 0) {
+		memset(bytes, 0, ALLOC_KINDS * sizeof(*bytes));
+		memset(blocks, 0, ALLOC_KINDS * sizeof(*blocks));
 		bytes[piece->kind] = piece->bytes;
 		blocks[piece->kind] = 1;
 		return;
 	}
-	for (uint32_t i = 0; i < piece->count; i++)
-		blocks[alloc_book_get(book, piece, i)]++;
+	alloc_book_count(book, piece, blocks);
 	for (int k = 0; k < ALLOC_KINDS; k++)
 		bytes[k] = blocks[k] * piece->slot_bytes;
 	bytes[piece->kind] += piece->bytes - piece->count * piece->slot_bytes;

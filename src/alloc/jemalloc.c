@@ -55,9 +55,11 @@ static void add_slab(struct jemalloc *je, const struct jemalloc_extent *x)
 					x->start, bin->reg_bytes,
 					bin->regions);
 
-	for (uint32_t i = 0; index != SIZE_MAX && i < bin->regions; i++)
-		if (x->bitmap[i / 64] >> i % 64 & 1)
-			alloc_book_set(&je->book, &je->book.pieces.v[index], i,
+	for (uint32_t i = 0; index != SIZE_MAX && i < bin->regions; i += 64)
+		for (uint64_t bits = jemalloc_free_bits(x, i, bin->regions);
+		     bits; bits &= bits - 1)
+			alloc_book_set(&je->book, &je->book.pieces.v[index],
+				       i + (uint32_t)__builtin_ctzll(bits),
 				       ALLOC_FREE);
 }
 
@@ -126,11 +128,8 @@ static void add_extent(struct jemalloc *je, const struct jemalloc_extent *x)
 static bool is_settled(const struct jemalloc *je,
 		       const struct jemalloc_extent *x)
 {
-	unsigned free = 0;
-
-	for (unsigned i = 0; x->is_slab && i < je->bins[x->szind].regions; i++)
-		free += x->bitmap[i / 64] >> i % 64 & 1;
-	return !x->is_slab || free == x->nfree;
+	return !x->is_slab ||
+	       jemalloc_is_counted(x, je->bins[x->szind].regions);
 }
 
 /** The extent that the entry at @at, for the page @va, leads to. */

@@ -175,14 +175,11 @@ static struct mw_error *vote(struct root_scan *s, uint64_t root,
 static unsigned rate(const struct jemalloc *je, const struct jemalloc_extent *x,
 		     uint64_t word)
 {
-	unsigned free = 0;
-
 	if (!x->is_slab)
 		return 1;
-	for (unsigned i = 0; i < je->bins[x->szind].regions; i++)
-		free += x->bitmap[i / 64] >> i % 64 & 1;
-	return free == x->nfree && (je->layout->entry_bytes > 8 ||
-				    (word >> 48 & 0xff) == x->szind)
+	return jemalloc_is_counted(x, je->bins[x->szind].regions) &&
+			       (je->layout->entry_bytes > 8 ||
+				(word >> 48 & 0xff) == x->szind)
 		       ? 16
 		       : 1;
 }

@@ -64,6 +64,28 @@ struct jemalloc_extent {
 	uint64_t bitmap[JEMALLOC_MAX_REGIONS / 64];
 };
 
+/** Of a slab with @regions: the word of its bitmap with region @first. */
+static inline uint64_t jemalloc_free_bits(const struct jemalloc_extent *x,
+					  uint32_t first, uint32_t regions)
+{
+	uint64_t bits = x->bitmap[first / 64];
+
+	return regions - first < 64
+		       ? bits & ((UINT64_C(1) << (regions - first)) - 1)
+		       : bits;
+}
+
+/** Whether as many regions are free in the bitmap as the slab counts. */
+static inline bool jemalloc_is_counted(const struct jemalloc_extent *x,
+				       uint32_t regions)
+{
+	uint32_t free = 0;
+
+	for (uint32_t i = 0; i < regions; i += 64)
+		free += mw_popcount(jemalloc_free_bits(x, i, regions));
+	return free == x->nfree;
+}
+
 enum jemalloc_state {
 	JEMALLOC_ACTIVE,
 	JEMALLOC_DIRTY,

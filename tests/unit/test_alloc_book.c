@@ -105,6 +105,30 @@ TEST(slots_and_rests_are_told)
 	}
 }
 
+TEST(slots_are_counted_by_kind)
+{
+	uint64_t seed = 1;
+	struct fixture f;
+
+	set_up(&f);
+	// Pieces of all lengths, so that they begin anywhere in a word.
+	for (uint32_t n = 1; n <= 100; n++) {
+		uint64_t want[ALLOC_KINDS] = { 0 }, got[ALLOC_KINDS];
+		size_t index = alloc_book_slots(&f.book, f.arena, ALLOC_TOP,
+						START, PAGE, START, 8, n);
+		const struct alloc_piece *p = &f.book.pieces.v[index];
+
+		for (uint32_t i = 0; i < n; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + 1;
+			alloc_book_set(&f.book, p, i, seed >> 62);
+			want[alloc_book_get(&f.book, p, i)]++;
+		}
+		alloc_book_count(&f.book, p, got);
+		assert_memory_equal(want, got, sizeof(want));
+	}
+	tear_down(&f);
+}
+
 TEST(what_does_not_fit_is_left_out)
 {
 	struct fixture f;
@@ -213,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(slots_and_rests_are_told),
+		CASE(slots_are_counted_by_kind),
 		CASE(what_does_not_fit_is_left_out),
 		CASE(what_two_pieces_have_is_torn),
 		CASE(slots_are_found_where_they_begin),
