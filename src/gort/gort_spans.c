@@ -144,7 +144,10 @@ int8_t go_sweep_of(uint64_t sweepgen, uint64_t heap)
 {
 	int32_t sweep = (int32_t)((uint32_t)sweepgen - (uint32_t)heap);
 
-	return (int8_t)mw_max(INT8_MIN, mw_min(sweep, INT8_MAX));
+	// mw_min() and mw_max() are for numbers without a sign.
+	return (int8_t)(sweep < INT8_MIN  ? INT8_MIN
+			: sweep > INT8_MAX ? INT8_MAX
+					   : sweep);
 }
 
 struct mw_go_span go_describe_span(const struct go_span *span, uint64_t va)
