@@ -14,6 +14,13 @@ uint64_t mw_kernel_now(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void mw_kernel_pause(long ns)
+{
+	struct timespec wait = { 0, ns };
+
+	nanosleep(&wait, NULL);
+}
+
 struct mw_error *mw_kernel_slurp(int dir_fd, const char *name,
 				 const char *what, char **ret,
 				 size_t *ret_bytes)

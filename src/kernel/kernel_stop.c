@@ -78,13 +78,6 @@ static struct mw_error *seize(struct mw_stop *stop, struct mw_process *process,
 	return NULL;
 }
 
-static void pause_ns(long ns)
-{
-	struct timespec wait = { 0, ns };
-
-	nanosleep(&wait, NULL);
-}
-
 /**
  * Wait until every seized thread has stopped. One that ends instead is taken
  * out; one in an uninterruptible wait is counted and left: it executes nothing
@@ -122,7 +115,7 @@ static void wait_all(struct mw_stop *stop, struct mw_process *process)
 				i++;
 				continue;
 			}
-			pause_ns(20000);
+			mw_kernel_pause(20000);
 		}
 	}
 }

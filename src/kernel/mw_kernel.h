@@ -353,4 +353,7 @@ void mw_kernel_thp(struct mw_thp *ret);
 /** Monotonic clock in ns. */
 uint64_t mw_kernel_now(void);
 
+/** Sleep, for less than a second, or until a signal comes. */
+void mw_kernel_pause(long ns);
+
 #endif

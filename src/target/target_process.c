@@ -160,6 +160,61 @@ static enum mw_page_source source_of(enum mw_page_detail pages)
 	return MW_PAGES_SCAN;
 }
 
+/** Whether the kernel's figures of a target that stands still have changed. */
+static bool has_moved(const struct mw_status *before,
+		      const struct mw_status *after)
+{
+	return before->rss_bytes != after->rss_bytes ||
+	       before->swap_bytes != after->swap_bytes;
+}
+
+/**
+ * Read the states of all pages and the kernel's figures, of one moment if the
+ * target stands still. That does not keep the kernel from moving its pages, or
+ * from adding and taking some, to make or to get huge ones. A page that is on
+ * its way (a migration entry) looks as if it were swapped out, but the figures
+ * have it as resident: then more is swapped than they say, and we look again,
+ * after a pause, since whoever moves them may have to wait for a processor.
+ * They may lag behind on older kernels, so what is seen often enough counts,
+ * unless they say that nothing is swapped.
+ */
+static struct mw_error *read_pages(struct mw_target *target,
+				   const struct mw_target_options *options,
+				   struct mw_status before,
+				   enum mw_page_source *ret_used)
+{
+	enum { TRIES = 10, OFTEN = 4, FIRST_PAUSE_NS = 50000 };
+	struct mw_tally last = { 0 };
+	unsigned same = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		struct mw_tally sum = { 0 };
+		size_t hint = 0;
+		struct mw_error *error;
+
+		mw_pages_free(&target->pages);
+		error = mw_process_pages(target->of.process, &target->maps,
+					 source_of(options->pages),
+					 options->file_pages, &target->pages,
+					 ret_used);
+		if (!error)
+			error = read_status(target, &target->status);
+		if (error || !target->of.stop || *ret_used == MW_PAGES_SMAPS)
+			return error;
+		mw_pages_tally(&target->pages, &hint, 0, UINT64_MAX, &sum);
+		if (!has_moved(&before, &target->status) &&
+		    sum.swap_bytes <= target->status.swap_bytes)
+			return NULL;
+		same = memcmp(&sum, &last, sizeof(sum)) == 0 ? same + 1 : 1;
+		if (same >= OFTEN && target->status.swap_bytes > 0)
+			return NULL;
+		last = sum;
+		before = target->status;
+		mw_kernel_pause(FIRST_PAUSE_NS << i); // 50 ms in all
+	}
+	return NULL;
+}
+
 static struct mw_error *take_picture(struct mw_target *target,
 				     const struct mw_target_options *options)
 {
@@ -188,12 +243,7 @@ static struct mw_error *take_picture(struct mw_target *target,
 	if (!error)
 		error = mw_process_mappings(target->of.process, &target->maps);
 	if (!error)
-		error = mw_process_pages(target->of.process, &target->maps,
-					 source_of(options->pages),
-					 options->file_pages, &target->pages,
-					 &used);
-	if (!error)
-		error = read_status(target, &target->status);
+		error = read_pages(target, options, before, &used);
 	if (!error)
 		error = target->of.stop
 				? mw_stop_threads(target->of.stop,

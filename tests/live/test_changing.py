@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Targets that change while they are looked at, and what becomes of them."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -10,7 +11,7 @@ import subprocess
 import pytest
 
 from conftest import (MEMWHY, Ledger, c_program, go_program, is_idle, ledger,
-                      left_alone, maps, run, thread_states, wait_for)
+                      left_alone, maps, run, status, thread_states, wait_for)
 
 
 def churn(start, *arguments):
@@ -83,6 +84,48 @@ def test_process_that_ends(start):
             assert done.returncode == 1
             assert done.stderr.startswith("memwhy: ")
             assert done.stdout == ""
+
+
+HUGE = 2 << 20
+
+
+def collapse(pid, start, stop):
+    """process_madvise(MADV_COLLAPSE): what khugepaged does, one huge page after
+    the other, while stop() is false. Whether the kernel can."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = os.pidfd_open(pid)
+    try:
+        for at in range(start, start + 32 * HUGE, HUGE):
+            if stop():
+                break
+            vec = (ctypes.c_size_t * 2)(at, HUGE)
+            if libc.syscall(440, fd, vec, ctypes.c_size_t(1), 25, 0) < 0:
+                return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def test_kernel_gives_a_stopped_target_pages(start):
+    target = churn(start, "sparse")
+    if not collapse(target.pid, target.figures["sparse"], lambda: False):
+        pytest.skip("this kernel makes no huge pages for another process")
+    grown = 0
+    for _ in range(60):
+        target.ask()
+        before = status(target.pid)["VmRSS"]
+        process = subprocess.Popen(
+            [MEMWHY, "ledger", "--stop", "--format=json", str(target.pid)],
+            stdout=subprocess.PIPE, text=True)
+        while process.poll() is None and "t" not in thread_states(target.pid):
+            pass
+        collapse(target.pid, target.figures["sparse"],
+                 lambda: process.poll() is not None)
+        result = Ledger(process.communicate()[0])
+        assert result.audit["balanced"] is True, result.audit
+        assert result.audit["drift_rss_bytes"] == 0
+        grown += result.totals["rss_bytes"] > before + HUGE // 2
+    assert grown > 0
 
 
 def test_stop_loses_no_signal(start):

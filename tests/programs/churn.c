@@ -9,10 +9,13 @@
  *	signals	counts the real-time signals that it gets
  *	many N	has N threads that sleep
  *	maps N	has N mappings
+ *	sparse	has a page in each of 32 places for huge pages; others that these
+ *		were given meanwhile go when it is asked
  */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +43,28 @@ static void *sleep_for_ever(void *arg)
 	return arg;
 }
 
+#define HUGE ((size_t)2 << 20)
+static char *sparse;
+
+static int make_sparse(void)
+{
+	char *at = mmap(NULL, 33 * HUGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return 1;
+	sparse = at + (HUGE - (uintptr_t)at % HUGE) % HUGE;
+	return 0;
+}
+
 static void report(void)
 {
+	if (sparse) {
+		madvise(sparse, 32 * HUGE, MADV_DONTNEED);
+		for (size_t i = 0; i < 32; i++)
+			sparse[i * HUGE] = 1;
+		fprintf(stderr, "sparse %p\n", (void *)sparse);
+	}
 	fprintf(stderr, "signals %d\nend 0\n", (int)signals);
 }
 
@@ -90,7 +113,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if ((strcmp(what, "many") == 0 && many(number) != 0) ||
-	    (strcmp(what, "maps") == 0 && maps(number) != 0))
+	    (strcmp(what, "maps") == 0 && maps(number) != 0) ||
+	    (strcmp(what, "sparse") == 0 && make_sparse() != 0))
 		return 1;
 	sigemptyset(&action.sa_mask);
 	action.sa_flags = SA_RESTART;
