@@ -10,6 +10,8 @@
  *	not allocated, not scavenged	idle: kept by the runtime
  *	not allocated, scavenged	returned to the kernel
  *	allocated, in a P's page cache	idle, or returned, by the P's bits
+ *	allocated, but nothing has it	idle: on the way to a span, or to the
+ *					kernel
  *	allocated, scavenged		skipped when the heap began at a random
  *					page (1.26); the runtime counts it as
  *					returned
@@ -178,6 +180,21 @@ static bool at_page(const struct mw_go *go, uint64_t va,
 	return bits->known;
 }
 
+/**
+ * The account of a page on its way: taken from the free ones, for a span that
+ * is not set up yet, for a P's page cache, or by the scavenger, which takes what
+ * it gives back (since 1.16). Until that is done the runtime counts it as idle,
+ * too. Unless it may be that a span has it which could not be made out.
+ */
+static mw_account_id account_on_its_way(const struct mw_go *go)
+{
+	return mw_target_info(go->target)->mode != MW_CAPTURE_LIVE &&
+			       mw_target_info(go->target)->unhalted == 0 &&
+			       go->drift.torn_spans == 0
+		       ? go->accounts.idle
+		       : go->accounts.torn;
+}
+
 /** The account of a page that no span covers. */
 static mw_account_id page_account(struct mw_go *go, uint64_t va,
 				  struct go_chunk_bits *bits)
@@ -186,9 +203,10 @@ static mw_account_id page_account(struct mw_go *go, uint64_t va,
 	uint64_t page = va / GO_PAGE_BYTES % CHUNK_PAGES;
 	const uint64_t *cached;
 
-	// Without a page allocator, every page has a span.
+	// Without a page allocator every page has a span, but for one that is
+	// just being cut in two.
 	if (!go_has(go, GO_pageAlloc_chunks))
-		return a->torn;
+		return account_on_its_way(go);
 	if (!at_page(go, va, bits))
 		return a->reserved;
 	if (!bit(bits->allocated, page))
@@ -198,8 +216,7 @@ static mw_account_id page_account(struct mw_go *go, uint64_t va,
 		return *cached > 1 ? a->scavenged : a->idle;
 	if (bit(bits->scavenged, page))
 		return a->scavenged;
-	// Allocated, but not a span yet: just now being made.
-	return a->torn;
+	return account_on_its_way(go);
 }
 
 void go_report_free_pages(struct mw_go *go, uint64_t va, uint64_t end,

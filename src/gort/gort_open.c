@@ -272,7 +272,8 @@ static struct mw_error *make_accounts(struct mw_go *go)
 		{ "go/heap", "span-tail", "bytes of spans in use behind "
 		  "nelems * elemsize", &a->span_tail },
 		{ "go/heap", "idle", "pageAlloc: neither allocated nor "
-		  "scavenged, or in a P's page cache; to Go 1.13: free spans",
+		  "scavenged, in a P's page cache, or on the way to a span; "
+		  "to Go 1.13: free spans",
 		  &a->idle },
 		{ "go/heap", "scavenged", "pageAlloc: not allocated, "
 		  "scavenged; to Go 1.13: free spans, by npreleased or "

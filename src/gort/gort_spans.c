@@ -284,6 +284,10 @@ static void run_job(size_t number, void *ctx)
 	for (size_t i = 0; i < count;) {
 		size_t n = 1;
 
+		if (!vas[i]) { // its place has just been made
+			i++;
+			continue;
+		}
 		while (i + n < count && (n + 1) * size <= BATCH_BYTES &&
 		       vas[i + n] == vas[i] + n * size)
 			n++;

@@ -27,7 +27,6 @@ def is_alive(target):
                                      "1.16.15", "1.22.12", "1.26.8"])
 def test_go_program_that_allocates_at_full_speed(start, version, mode):
     target = start(go_program("allocate", version, "stripped"))
-    untold = []
     for _ in range(25):
         result = ledger(target, mode)
         assert result.audit["overlaps"] == 0, result.json.get("overlaps")
@@ -36,12 +35,9 @@ def test_go_program_that_allocates_at_full_speed(start, version, mode):
         # What moved while it was read may not be told, but is told to be so.
         if mode == "--stop":
             assert result.audit["drift_rss_bytes"] == 0
-            if result.unknown() > result.totals["rss_bytes"] / 100:
-                untold.append(result.json["notes"])
+            assert result.unknown() <= result.totals["rss_bytes"] / 100
         else:
             assert result.json["capture"]["stopped_ns"] == 0
-    # It may be stopped while it takes pages that nothing leads to yet.
-    assert len(untold) <= 1, untold
     assert is_alive(target)
 
 
