@@ -61,6 +61,16 @@ static void use(struct mw_elf_file *file)
 		check_relocs(&relocs, &symbols);
 		mw_elf_relocs_free(&relocs);
 	}
+	if (!error) {
+		struct mw_elf_relocs relocs = { 0 };
+
+		mw_elf_symbols_free(&symbols);
+		error = mw_elf_symbols_load(file, MW_ELF_DYNSYM, &symbols);
+		if (!error)
+			error = mw_elf_relocs_dynamic(file, &relocs);
+		check_relocs(&relocs, &symbols);
+		mw_elf_relocs_free(&relocs);
+	}
 	CHECK(!error || error->code == MW_E_NOMEM);
 	mw_error_free(error);
 	mw_elf_places_free(&places);

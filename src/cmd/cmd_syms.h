@@ -21,6 +21,7 @@ struct syms_image {
 	bool has_symtab; /* all symbols, not only those for the loader */
 	/* Its TLS, of the main thread, in the target; 0: not known. */
 	uint64_t tls;
+	bool has_sought_tls;
 	/* Go's own code, by symbols; 0: not told. */
 	uint64_t go_text, go_etext;
 };
@@ -77,6 +78,12 @@ struct syms_filter {
 /** Fill syms->rows. */
 MW_MUST_USE struct mw_error *syms_load(struct syms *syms,
 				       const struct syms_filter *filter);
+
+/**
+ * Give the rows that are thread-local variables their addresses in the main
+ * thread, where these are known; where not, the target's notes tell why.
+ */
+MW_MUST_USE struct mw_error *syms_place_tls(struct syms *syms);
 
 /* Values */
 

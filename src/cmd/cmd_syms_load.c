@@ -218,12 +218,6 @@ static bool add_symbols(struct loader *l, uint32_t index)
 			.has_address = s->section != SHN_UNDEF,
 		};
 
-		if (ELF64_ST_TYPE(s->info) == STT_TLS && image->tls &&
-		    row.has_address) {
-			row.address += image->tls;
-			row.kind = SYMS_DATA;
-			row.is_tls = true;
-		}
 		// Only --all asks for a section's symbol, which has no name.
 		if (ELF64_ST_TYPE(s->info) == STT_SECTION && !*row.name)
 			row.name = row.section;
@@ -410,5 +404,5 @@ struct mw_error *syms_load(struct syms *syms, const struct syms_filter *filter)
 	error = load_functions(&l);
 	if (!error && filter->match)
 		error = match(syms, filter->match);
-	return error;
+	return error ? error : syms_place_tls(syms);
 }

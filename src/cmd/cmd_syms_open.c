@@ -4,7 +4,6 @@
 #include "cmd_debug.h"
 #include "cmd_syms.h"
 #include "mw_guard.h"
-#include "mw_native.h"
 
 /** Whether a Go linker made it. */
 static bool is_go(const struct mw_elf_file *file)
@@ -48,20 +47,6 @@ static struct mw_error *load(struct syms_image *image)
 	return NULL;
 }
 
-/** Where the main thread has the TLS of @image; 0 if that is not known. */
-static uint64_t find_tls(struct mw_target *target, const struct mw_image *image)
-{
-	size_t count;
-	const struct mw_thread *threads = mw_target_threads(target, &count);
-	uint64_t tls;
-
-	for (size_t i = 0; i < count; i++)
-		if (threads[i].tid == mw_target_info(target)->pid &&
-		    mw_native_tls(target, image, &threads[i], &tls))
-			return tls;
-	return 0;
-}
-
 static struct mw_error *add_image(struct syms *syms,
 				  const struct mw_image *of, int fd)
 {
@@ -74,7 +59,6 @@ static struct mw_error *add_image(struct syms *syms,
 	*image = (struct syms_image){
 		.image = of,
 		.bias = of ? of->bias : 0,
-		.tls = of ? find_tls(syms->target, of) : 0,
 		.path = of ? of->path : syms->call->target,
 		.fd = fd,
 	};

@@ -166,6 +166,8 @@ mw_elf_reloc_symbol(const struct mw_elf_symbols *symbols,
 	if (reloc->symbol == 0 || reloc->symbol > symbols->list.n)
 		return NULL;
 	s = &symbols->list.v[reloc->symbol - 1];
-	return s->table == MW_ELF_SYMTAB && s->index == reloc->symbol ? s
-								      : NULL;
+	return s->table == symbols->list.v[0].table &&
+			       s->index == reloc->symbol
+		       ? s
+		       : NULL;
 }

@@ -58,6 +58,12 @@ struct mw_elf_relocs {
 MW_MUST_USE struct mw_error *mw_elf_relocs_load(struct mw_elf_file *file,
 						uint32_t index,
 						struct mw_elf_relocs *ret);
+/**
+ * Read those that the loader does, as the dynamic section has them (DT_RELA
+ * and DT_JMPREL), in the same way.
+ */
+MW_MUST_USE struct mw_error *mw_elf_relocs_dynamic(struct mw_elf_file *file,
+						   struct mw_elf_relocs *ret);
 /** Add those of section @rela, to be sorted by mw_elf_relocs_sort(). */
 MW_MUST_USE struct mw_error *
 mw_elf_relocs_add(struct mw_elf_file *file, const struct mw_elf_section *rela,
@@ -78,7 +84,10 @@ struct mw_elf_reloc_kind {
 
 struct mw_elf_reloc_kind mw_elf_reloc_kind(uint32_t type);
 
-/** The symbol of @reloc in @symbols, whose .symtab comes first, or NULL. */
+/**
+ * The symbol of @reloc in @symbols, whose first table is that of the
+ * relocations, or NULL.
+ */
 const struct mw_elf_symbol *
 mw_elf_reloc_symbol(const struct mw_elf_symbols *symbols,
 		    const struct mw_elf_reloc *reloc);

@@ -2,6 +2,7 @@
 #ifndef MW_NATIVE_H
 #define MW_NATIVE_H
 
+#include "mw_elf_file.h"
 #include "mw_error.h"
 #include "mw_facts.h"
 #include "mw_target.h"
@@ -52,12 +53,17 @@ uint64_t mw_native_tcb(struct mw_target *target,
 		       const struct mw_thread *thread);
 
 /**
- * Where @thread has the thread-local variables of @image, an executable. False
- * when it has none, when that is not known, and for shared objects: where
- * theirs are is private to the C library.
+ * Where @thread has the thread-local variables of @image, whose file is @file.
+ * When that is not known, 0, and *@ret_why has the reason: half a sentence.
+ *
+ * Errors: MW_E_NOMEM.
  */
-bool mw_native_tls(struct mw_target *target, const struct mw_image *image,
-		   const struct mw_thread *thread, uint64_t *ret);
+MW_MUST_USE struct mw_error *mw_native_tls(struct mw_target *target,
+					   const struct mw_image *image,
+					   struct mw_elf_file *file,
+					   const struct mw_thread *thread,
+					   uint64_t *ret,
+					   const char **ret_why);
 
 static inline void mw_native_freep(struct mw_native **native)
 {

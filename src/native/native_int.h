@@ -38,6 +38,11 @@ MW_MUST_USE struct mw_error *mw_native_claim_main_stack(struct mw_native *n);
 MW_MUST_USE struct mw_error *mw_native_claim_threads(struct mw_native *native);
 MW_MUST_USE struct mw_error *mw_native_claim_loader(struct mw_native *native);
 
+enum native_libc { NATIVE_LIBC_NONE, NATIVE_LIBC_GLIBC, NATIVE_LIBC_MUSL };
+
+/** Whose descriptor of a thread is at @tcb. */
+enum native_libc native_libc_of(struct mw_target *target, uint64_t tcb);
+
 static inline bool native_in(uint64_t va, uint64_t start, uint64_t end)
 {
 	return va >= start && va < end;

@@ -60,6 +60,13 @@ static bool has_musl_self(struct mw_target *target, uint64_t tcb)
 	       back == tcb;
 }
 
+enum native_libc native_libc_of(struct mw_target *target, uint64_t tcb)
+{
+	return has_glibc_self(target, tcb)  ? NATIVE_LIBC_GLIBC
+	       : has_musl_self(target, tcb) ? NATIVE_LIBC_MUSL
+					    : NATIVE_LIBC_NONE;
+}
+
 /** Look for a thread's descriptor above its stack pointer. */
 static uint64_t scan_for_tcb(struct mw_target *target, uint64_t sp)
 {

@@ -228,6 +228,97 @@ TEST(without_memory)
 	}
 }
 
+/* Those that the loader does */
+
+struct library {
+	Elf64_Ehdr ehdr;
+	Elf64_Phdr segments[2];
+	Elf64_Dyn dynamic[6];
+	Elf64_Rela rela[2], plt[1];
+};
+#define LIBRARY_VA 0x10000
+#define LIBRARY_AT(member) (LIBRARY_VA + offsetof(struct library, member))
+
+static void init_library(struct library *l)
+{
+	*l = (struct library){
+		.ehdr = {
+			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
+				     ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_DYN,
+			.e_machine = EM_X86_64,
+			.e_version = EV_CURRENT,
+			.e_phoff = offsetof(struct library, segments),
+			.e_ehsize = sizeof(Elf64_Ehdr),
+			.e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 2,
+		},
+		.segments = {
+			{ .p_type = PT_LOAD, .p_vaddr = LIBRARY_VA,
+			  .p_filesz = sizeof(*l), .p_memsz = sizeof(*l) },
+			{ .p_type = PT_DYNAMIC,
+			  .p_offset = offsetof(struct library, dynamic),
+			  .p_filesz = sizeof(l->dynamic),
+			  .p_memsz = sizeof(l->dynamic) },
+		},
+		.dynamic = {
+			{ DT_RELA, { LIBRARY_AT(rela) } },
+			{ DT_RELASZ, { sizeof(l->rela) } },
+			{ DT_JMPREL, { LIBRARY_AT(plt) } },
+			{ DT_PLTRELSZ, { sizeof(l->plt) } },
+			{ DT_PLTREL, { DT_RELA } },
+		},
+		.rela = {
+			{ 0x30, ELF64_R_INFO(0, R_X86_64_DTPMOD64), 0 },
+			{ 0x10, ELF64_R_INFO(7, R_X86_64_TPOFF64), 5 },
+		},
+		.plt = { { 0x20, ELF64_R_INFO(3, R_X86_64_TLSDESC), 0 } },
+	};
+}
+
+/** How many relocations there are, and problems. */
+static void count_dynamic(const struct library *library, size_t relocs,
+			  size_t problems)
+{
+	MW_CLEANUP(mw_elf_file_closep) struct mw_elf_file *file = NULL;
+	MW_CLEANUP(mw_elf_relocs_free) struct mw_elf_relocs list = { 0 };
+
+	ASSERT_OK(mw_elf_file_open_memory(library, sizeof(*library), &file));
+	ASSERT_OK(mw_elf_relocs_dynamic(file, &list));
+	ASSERT_EQ(relocs, list.list.n);
+	ASSERT_EQ(problems, file->problems.n);
+	for (size_t i = 1; i < list.list.n; i++)
+		assert_true(list.list.v[i - 1].offset <= list.list.v[i].offset);
+}
+
+TEST(the_loaders_relocations_are_found_by_the_dynamic_section)
+{
+	struct library l;
+
+	init_library(&l);
+	count_dynamic(&l, 3, 0);
+	l.dynamic[4].d_un.d_val = DT_REL; // in another form
+	count_dynamic(&l, 2, 0);
+	l.dynamic[0].d_tag = DT_NULL;
+	count_dynamic(&l, 0, 0);
+}
+
+TEST(the_loaders_relocations_outside_the_file_are_problems)
+{
+	struct library l;
+
+	init_library(&l);
+	l.dynamic[0].d_un.d_ptr = 1;
+	count_dynamic(&l, 1, 1);
+	l.dynamic[2].d_un.d_ptr = UINT64_MAX - 7;
+	count_dynamic(&l, 0, 2);
+	init_library(&l);
+	l.dynamic[1].d_un.d_val = UINT64_MAX;
+	count_dynamic(&l, 1, 1);
+	l.dynamic[1].d_un.d_val = sizeof(l.rela) - 1; // the last is cut short
+	count_dynamic(&l, 2, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +328,8 @@ int main(void)
 		CASE(a_symbol_that_there_is_not_is_none),
 		CASE(damage_is_a_problem_and_leaves_none),
 		CASE(without_memory),
+		CASE(the_loaders_relocations_are_found_by_the_dynamic_section),
+		CASE(the_loaders_relocations_outside_the_file_are_problems),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
