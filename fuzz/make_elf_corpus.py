@@ -143,6 +143,20 @@ def object_files(work):
             yield f"{name}-{compiler}", (work / "b.o").read_bytes()
 
 
+def library_files(work):
+    """Shared objects with all relocations of thread-local variables."""
+    source = work / "d.c"
+    source.write_text(
+        "_Thread_local long dynamic = 1; static _Thread_local long own = 2;\n"
+        "_Thread_local long first __attribute__((tls_model(\"initial-exec\")));"
+        "\nlong f(long x) { return dynamic += own += first += x; }\n")
+    for name, flag in (("library", "gnu"), ("descriptors", "gnu2")):
+        run("gcc", "-c", "-O1", "-fPIC", "-fno-asynchronous-unwind-tables",
+            f"-mtls-dialect={flag}", "-o", work / "d.o", source)
+        run("ld", *SMALL, "-shared", "-o", work / "d.so", work / "d.o")
+        yield name, (work / "d.so").read_bytes()
+
+
 def split_files(work):
     """Programs with the .dwo, or the .dwp, of their split DWARF in them."""
     source = work / "c.c"
@@ -182,6 +196,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         files = dict(elf_files(pathlib.Path(folder)))
         objects = dict(object_files(pathlib.Path(folder)))
+        libraries = dict(library_files(pathlib.Path(folder)))
         splits = dict(split_files(pathlib.Path(folder)))
     # One with the bytes of its numbers the other way round is damaged in
     # another way in each place.
@@ -195,7 +210,8 @@ def main():
     for name, data in splits.items():
         (corpus / "vars" / name).write_bytes(data)
     (corpus / "elf_relocs").mkdir(parents=True, exist_ok=True)
-    for name, data in {**objects, "object": files["object"],
+    for name, data in {**objects, **libraries,
+                       "object": files["object"],
                        "object-32": files["object-32"],
                        "big-endian": files["big-endian"]}.items():
         (corpus / "elf_relocs" / name).write_bytes(data)
