@@ -34,13 +34,15 @@ MW_MUST_USE struct mw_error *native_tls_record(struct mw_target *target,
 					       struct native_tls_record *ret);
 
 /**
- * The symbols for the loader of @image; none when its file cannot be had.
+ * The symbols of @image in @tables (enum mw_elf_symbol_table); none when its
+ * file cannot be had.
  *
  * Errors: MW_E_NOMEM.
  */
-MW_MUST_USE struct mw_error *native_dynamic_symbols(
-	struct mw_target *target, const struct mw_image *image,
-	struct mw_elf_symbols *ret);
+MW_MUST_USE struct mw_error *native_symbols(struct mw_target *target,
+					    const struct mw_image *image,
+					    unsigned tables,
+					    struct mw_elf_symbols *ret);
 
 /** The segment of its TLS that @image has, or NULL. */
 static inline const struct mw_elf_segment *

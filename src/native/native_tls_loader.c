@@ -61,6 +61,19 @@ static bool read_fields(struct mw_target *target, const struct mw_image *image,
 	return true;
 }
 
+/** The loader is an executable when it is told to run another. */
+static bool is_loader(const struct mw_image *image)
+{
+	return image->kind == MW_IMAGE_LOADER ||
+	       strcmp(image->name, "ld-linux-x86-64.so.2") == 0;
+}
+
+static bool has_places_of_fields(const char *name)
+{
+	return strcmp(name, "libc.so.6") == 0 ||
+	       strcmp(name, "libpthread.so.0") == 0;
+}
+
 static struct mw_error *find_places(struct mw_target *target,
 				    struct places *places, bool *ret)
 {
@@ -72,17 +85,18 @@ static struct mw_error *find_places(struct mw_target *target,
 	for (size_t i = 0; i < count && !error; i++) {
 		MW_CLEANUP(mw_elf_symbols_free) struct mw_elf_symbols symbols =
 			{ 0 };
-		const char *name = images[i].name;
 		const struct mw_elf_symbol *s;
 
-		if (images[i].kind != MW_IMAGE_LOADER &&
-		    (has_fields || (strcmp(name, "libc.so.6") != 0 &&
-				    strcmp(name, "libpthread.so.0") != 0)))
+		if (!is_loader(&images[i]) &&
+		    (has_fields || !has_places_of_fields(images[i].name)))
 			continue;
-		error = native_dynamic_symbols(target, &images[i], &symbols);
+		// Until 2.33 they are not among those for the loader.
+		error = native_symbols(target, &images[i],
+				       MW_ELF_DYNSYM | MW_ELF_SYMTAB,
+				       &symbols);
 		if (error)
 			break;
-		if (images[i].kind != MW_IMAGE_LOADER) {
+		if (!is_loader(&images[i])) {
 			has_fields = read_fields(target, &images[i], &symbols,
 						 places);
 			continue;

@@ -18,9 +18,9 @@ struct reader {
 	struct native_tls_words *words;
 };
 
-struct mw_error *native_dynamic_symbols(struct mw_target *target,
-					const struct mw_image *image,
-					struct mw_elf_symbols *ret)
+struct mw_error *native_symbols(struct mw_target *target,
+				const struct mw_image *image, unsigned tables,
+				struct mw_elf_symbols *ret)
 {
 	MW_CLEANUP(mw_closep) int fd = -1;
 	MW_CLEANUP(mw_elf_file_closep) struct mw_elf_file *file = NULL;
@@ -29,7 +29,7 @@ struct mw_error *native_dynamic_symbols(struct mw_target *target,
 	if (!error)
 		error = mw_elf_file_open(fd, &file);
 	if (!error)
-		error = mw_elf_symbols_load(file, MW_ELF_DYNSYM, ret);
+		error = mw_elf_symbols_load(file, tables, ret);
 	if (!error || error->code == MW_E_NOMEM)
 		return error;
 	mw_error_free(error);
@@ -77,8 +77,8 @@ static struct mw_error *is_elsewhere(struct reader *r, const char *name,
 
 		if (&images[i] == r->image || !native_tls_segment(&images[i]))
 			continue;
-		error = native_dynamic_symbols(r->target, &images[i],
-					       &symbols);
+		error = native_symbols(r->target, &images[i], MW_ELF_DYNSYM,
+				       &symbols);
 		if (!error)
 			*ret = symbols.list.n == 0 ||
 			       mw_elf_symbols_find(&symbols, name);

@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+import glibcs
+from allocators import release_file
 from conftest import PROGRAMS, need, run
 
 SOURCE = PROGRAMS / "threadlocal.c"
@@ -22,12 +24,16 @@ FLAGS = {
 }
 
 
-def build(folder, *names, compiler="gcc", host=()):
-    """The libraries @names, and the program that is linked with the first."""
+def libraries(folder, *names, compiler="gcc"):
     for name in names:
         subprocess.run([compiler, "-O1", "-g", "-shared", "-fPIC", "-o",
                         folder / f"{name}.so", f"-DLIBRARY={name}",
                         *FLAGS[name], SOURCE], check=True)
+
+
+def build(folder, *names, compiler="gcc", host=()):
+    """The libraries @names, and the program that is linked with the first."""
+    libraries(folder, *names, compiler=compiler)
     subprocess.run([compiler, "-O1", "-g", "-pthread", "-o", folder / "host",
                     f"-DLINKED={names[0]}", *host, SOURCE,
                     folder / f"{names[0]}.so"], check=True)
@@ -93,6 +99,20 @@ def test_glibc(start, tmp_path):
         check(target, name, of=core)
 
 
+@pytest.mark.parametrize("version", glibcs.RELEASES)
+def test_releases_of_glibc(start, tmp_path, version):
+    names = ["gd", "ie", "ld", "big", "desc"]
+    libraries(tmp_path, *names, "lazy")
+    target = start(*glibcs.loader(version), glibcs.old_program("threadlocal"),
+                   *opened(tmp_path, "-lazy", *("+" + n for n in names)))
+    for name in names:
+        check(target, name)
+    check_none(target, "lazy", "not allocated yet in this thread")
+    target = start(*glibcs.loader(version), glibcs.old_program("threadlocal"),
+                   *opened(tmp_path, "~gd", "-lazy"))
+    check_none(target, "lazy", "not allocated yet in this thread")
+
+
 def test_the_c_library(start, tmp_path):
     """What libc.so itself has there, as gdb finds it by libc's symbols."""
     need("gdb")
@@ -112,6 +132,18 @@ def test_musl(start, tmp_path):
     target = start(host, *opened(tmp_path, "+gd", "+ld"))
     for name in ("linked", "gd", "ld"):
         check(target, name, "--stop")
+
+
+@pytest.mark.parametrize("release,folder", [
+    ("bullseye", "lib"), ("trixie", "usr/lib"), ("sid", "usr/lib")])
+def test_releases_of_musl(start, tmp_path, release, folder):
+    need("musl-gcc")
+    library = release_file(release, "musl",
+                           f"{folder}/x86_64-linux-musl/libc.so")
+    host = build(tmp_path, "linked", "gd", compiler="musl-gcc")
+    target = start(library, host, *opened(tmp_path, "+gd"))
+    check(target, "linked", "--stop")
+    check(target, "gd", "--stop")
 
 
 def test_a_number_that_is_used_again(start, tmp_path):
