@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd_find.h"
 #include "cmd_names.h"
@@ -260,6 +261,17 @@ static struct mw_error *search_for(const struct cmd_call *call,
 	return error;
 }
 
+/** Whether there is what @call names as its target. */
+static bool has_target(const struct cmd_call *call)
+{
+	pid_t pid;
+	struct mw_error *error = cmd_find_target(call, &pid);
+	bool found = !error && (pid || access(call->target, F_OK) == 0);
+
+	mw_error_free(error);
+	return found;
+}
+
 static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(cmd_bytes_free) struct cmd_bytes bytes = { 0 };
@@ -274,7 +286,9 @@ static struct mw_error *run(const struct cmd_call *call)
 
 		turned.target = text;
 		other = search_for(&turned, call->target, &bytes);
-		if (!other || bytes.books.target) {
+		// When neither will do, the error is that of what was meant.
+		if (!other || bytes.books.target ||
+		    (has_target(&turned) && !has_target(call))) {
 			mw_error_free(error);
 			error = other;
 		} else {

@@ -64,6 +64,17 @@ def test_search_in_any_case_and_by_bytes(target):
         assert hits("--hex", text, target.pid, *where) == plain
 
 
+def test_search_tells_what_is_wrong_with_the_bytes(target):
+    """Not with the target, on whichever side of it they stand."""
+    for bad in ("zz", "0x"):
+        for where in ("/bin/true", target.pid):
+            for arguments in ((bad, where), (where, bad)):
+                done = run("search", "--hex", *arguments)
+                assert done.returncode == 2, done.stderr
+                assert done.stdout == "" and bad in done.stderr
+                assert str(where) not in done.stderr
+
+
 def test_search_for_pointers(target):
     start, sparse = at(target, "many"), at(target, "sparse")
     where = ("--range", f"{start:x}+{NEEDLES}", "--limit=0")
