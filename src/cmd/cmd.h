@@ -159,6 +159,11 @@ bool cmd_image_is_called(const struct mw_image *image, const char *name,
 MW_MUST_USE struct mw_error *cmd_no_image(const struct mw_target *target,
 					  const char *name);
 
+/** The error for a @name that none of the sections of the file @of has. */
+MW_MUST_USE struct mw_error *
+cmd_no_section(const char *of, const struct mw_elf_section *sections,
+	       size_t count, const char *name);
+
 /** Print the notes of a target to standard error. */
 void cmd_print_notes(const struct mw_target *target);
 

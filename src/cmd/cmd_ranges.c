@@ -219,30 +219,6 @@ static const struct mw_image *choose_image(const struct mw_target *target,
 	return executable ? executable : count > 0 ? &images[0] : NULL;
 }
 
-static struct mw_error *no_section(const struct mw_image *image,
-				   const char *name)
-{
-	MW_CLEANUP(mw_freep) char *names = mw_strdup("");
-
-	for (size_t i = 0; names && i < image->elf->sections.n; i++) {
-		const char *other = image->elf->sections.v[i].name;
-		char *longer;
-
-		if (strlen(names) > 400)
-			break;
-		longer = mw_format("%s%s%s", names, *names ? ", " : "", other);
-		mw_free(names);
-		names = longer;
-	}
-	if (!names)
-		return mw_error_nomem();
-	if (!*names)
-		return mw_error_new(MW_E_NOT_FOUND, "%s has no section table",
-				    image->name);
-	return mw_error_new(MW_E_NOT_FOUND, "%s has no section %s; it has %s",
-			    image->name, name, names);
-}
-
 static struct mw_error *choose_section(struct cmd_bytes *bytes,
 				       const char *name)
 {
@@ -256,7 +232,8 @@ static struct mw_error *choose_section(struct cmd_bytes *bytes,
 				    "file whose sections could be told");
 	section = mw_elf_find_section(image->elf, name);
 	if (!section)
-		return no_section(image, name);
+		return cmd_no_section(image->name, image->elf->sections.v,
+				      image->elf->sections.n, name);
 	if (mw_target_info(target)->kind == MW_TARGET_FILE &&
 	    section->type != SHT_NOBITS) {
 		bytes->file_section = section;

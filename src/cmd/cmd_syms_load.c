@@ -393,11 +393,42 @@ static struct mw_error *match(struct syms *syms, const char *text)
 	return NULL;
 }
 
+/* Sections */
+
+/** Whether symbols of @file may be told to be in a section called @name. */
+static bool has_section(const struct mw_elf_file *file, const char *name)
+{
+	return mw_elf_file_section(file, name) || strcmp(name, "UND") == 0 ||
+	       strcmp(name, "ABS") == 0 || strcmp(name, "COM") == 0;
+}
+
+/** An error when no image has a section called @name. */
+static struct mw_error *check_section(const struct syms *syms,
+				      const char *name)
+{
+	const struct syms_image *image = syms->images.v;
+
+	for (size_t i = 0; i < syms->images.n; i++)
+		if (has_section(syms->images.v[i].file, name))
+			return NULL;
+	if (syms->images.n == 0) // a note tells why
+		return NULL;
+	if (syms->images.n > 1)
+		return mw_error_new(MW_E_NOT_FOUND, "no image has a section %s",
+				    name);
+	return cmd_no_section(image->path, image->file->sections.v,
+			      image->file->sections.n, name);
+}
+
 struct mw_error *syms_load(struct syms *syms, const struct syms_filter *filter)
 {
 	struct loader l = { .syms = syms, .filter = filter };
-	struct mw_error *error;
+	struct mw_error *error = NULL;
 
+	if (filter->section)
+		error = check_section(syms, filter->section);
+	if (error)
+		return error;
 	for (size_t i = 0; i < syms->images.n; i++)
 		if (!add_symbols(&l, (uint32_t)i))
 			return mw_error_nomem();

@@ -47,6 +47,13 @@ static struct mw_error *load(struct syms_image *image)
 	return NULL;
 }
 
+static void close_image(struct syms_image *image)
+{
+	mw_elf_symbols_free(&image->symbols);
+	mw_elf_file_close(image->file);
+	mw_closep(&image->fd);
+}
+
 static struct mw_error *add_image(struct syms *syms,
 				  const struct mw_image *of, int fd)
 {
@@ -71,11 +78,14 @@ static struct mw_error *add_loaded(struct syms *syms,
 {
 	int fd = -1;
 	struct mw_error *error = mw_target_open_image(syms->target, image, &fd);
+	size_t before = syms->images.n;
 
 	if (!error)
 		error = add_image(syms, image, fd);
 	if (!error || error->code == MW_E_NOMEM)
 		return error;
+	if (syms->images.n > before)
+		close_image(&syms->images.v[--syms->images.n]);
 	mw_target_note(syms->target, "%s: %s; its symbols are not known",
 		       image->name, error->message);
 	mw_error_free(error);
@@ -121,10 +131,7 @@ static struct mw_error *open_file(struct syms *syms, const char *name)
 					   "processes and cores; %s is a file",
 					   path)
 			    : NULL;
-	mw_elf_symbols_free(&syms->images.v[0].symbols);
-	mw_elf_file_close(syms->images.v[0].file);
-	mw_closep(&syms->images.v[0].fd);
-	syms->images.n = 0;
+	close_image(&syms->images.v[--syms->images.n]);
 	error = mw_target_open_path(path, &options, &syms->target);
 	return error ? error : add_images(syms, name);
 }
@@ -162,13 +169,8 @@ struct mw_target *syms_memory(struct syms *syms)
 
 void syms_close(struct syms *syms)
 {
-	for (size_t i = 0; i < syms->images.n; i++) {
-		struct syms_image *image = &syms->images.v[i];
-
-		mw_elf_symbols_free(&image->symbols);
-		mw_elf_file_close(image->file);
-		mw_closep(&image->fd);
-	}
+	for (size_t i = 0; i < syms->images.n; i++)
+		close_image(&syms->images.v[i]);
 	mw_vec_free(&syms->images);
 	mw_vec_free(&syms->rows);
 	for (size_t i = 0; i < syms->packages.n; i++)

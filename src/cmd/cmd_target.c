@@ -147,6 +147,26 @@ struct mw_error *cmd_no_image(const struct mw_target *target, const char *name)
 	return error;
 }
 
+struct mw_error *cmd_no_section(const char *of,
+				const struct mw_elf_section *sections,
+				size_t count, const char *name)
+{
+	struct mw_text names = { .limit = 400 };
+	struct mw_error *error;
+
+	for (size_t i = 0; i < count; i++)
+		if (*sections[i].name) // the null section has none
+			mw_text_add(&names, "%s%s",
+				    names.v ? ", " : "; it has ",
+				    sections[i].name);
+	error = names.v ? mw_error_new(MW_E_NOT_FOUND, "%s has no section "
+				       "%s%s", of, name, names.v)
+			: mw_error_new(MW_E_NOT_FOUND, "%s has no section "
+				       "table", of);
+	mw_text_free(&names);
+	return error;
+}
+
 static void json_go(struct mw_json *json, const struct mw_go *go)
 {
 	static const char *const layouts[] = {

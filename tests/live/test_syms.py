@@ -174,6 +174,22 @@ def test_filters_and_orders():
     assert syms(path, "--values=no", "--match", "(") == [
         r for r in everything if "(" in r["name"]]
     assert syms(path, "--values=no", "--match", "no such (name") == []
+    assert syms(path, "--values=no", "--package", "no/such") == []
+
+
+def test_a_section_that_is_not_there(start):
+    path = c_program("churn", flags=["-pthread"])
+    done = run("syms", "--section=.nothing", path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert re.fullmatch(r"memwhy: .*churn.* has no section \.nothing; "
+                        r"it has .*\.text, .*\.data.*\n", done.stderr)
+    pid = start(path, "64").pid
+    done = run("syms", "--section=.nothing", "--image=all", pid)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "memwhy: no image has a section .nothing\n"
+    # One without symbols is there.
+    assert syms(path, "--section", ".comment") == []
+    assert {r["section"] for r in syms(path, "--section", "UND")} == {"UND"}
 
 
 def test_a_process(start):
