@@ -146,9 +146,6 @@ const char *cmd_torn_remedy(const struct mw_target *target);
 MW_MUST_USE struct mw_error *cmd_no_go(const struct cmd_call *call,
 				       const struct mw_target *target);
 
-/** Open the regular file at @path to read it; the caller closes it. */
-MW_MUST_USE struct mw_error *cmd_open_regular(const char *path, int *ret_fd);
-
 /**
  * Whether the @bytes at @name are its soname, its path, or the last part of
  * that, perhaps without its ".so" and what follows: "libc".

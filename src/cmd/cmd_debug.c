@@ -17,7 +17,7 @@ static int try(char *path, const struct mw_elf_debuglink *link)
 	int fd = -1;
 
 	if (path)
-		mw_error_free(cmd_open_regular(path, &fd));
+		mw_error_free(mw_target_open_regular(path, &fd, NULL));
 	mw_free(path);
 	if (fd >= 0 && !mw_elf_debuglink_is(link, fd))
 		mw_closep(&fd);

@@ -235,7 +235,7 @@ static struct mw_error *open_file(const char *image, struct cmd_elf *elf)
 	struct mw_error *error;
 
 	if (!image) {
-		error = cmd_open_regular(path, &elf->fd);
+		error = mw_target_open_regular(path, &elf->fd, NULL);
 		if (error)
 			return error; // which names the file
 		elf->path = path;

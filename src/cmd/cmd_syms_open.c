@@ -120,7 +120,7 @@ static struct mw_error *open_file(struct syms *syms, const char *name)
 	struct mw_error *error;
 	int fd = -1;
 
-	error = cmd_open_regular(path, &fd);
+	error = mw_target_open_regular(path, &fd, NULL);
 	if (error)
 		return error;
 	error = add_image(syms, NULL, fd);

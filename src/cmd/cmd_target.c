@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
-
 #include "mw_gort.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
@@ -91,23 +87,6 @@ const char *cmd_torn_remedy(const struct mw_target *target)
 		       ? "--stop gives all"
 		       : "it was stopped in the midst of a change, or is "
 			 "damaged";
-}
-
-struct mw_error *cmd_open_regular(const char *path, int *ret_fd)
-{
-	// A FIFO without a writer would block.
-	MW_CLEANUP(mw_closep) int fd =
-		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return mw_error_errno(errno, "%s", path);
-	if (!S_ISREG(st.st_mode))
-		return mw_error_new(MW_E_FORMAT, "%s: not a regular file",
-				    path);
-	*ret_fd = fd;
-	fd = -1;
-	return NULL;
 }
 
 /** libc is short for libc.so.6, and for the libc-2.31.so of older systems. */

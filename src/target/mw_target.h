@@ -222,6 +222,15 @@ struct mw_image {
 const struct mw_image *mw_target_images(const struct mw_target *target,
 					size_t *ret_count);
 
+struct stat;
+/**
+ * Open the regular file at @path to read it, without waiting for anybody;
+ * caller closes it. @ret_st may be NULL.
+ */
+MW_MUST_USE struct mw_error *mw_target_open_regular(const char *path,
+						    int *ret_fd,
+						    struct stat *ret_st);
+
 /**
  * Open the file of @image, the one that is really mapped; caller closes it.
  * Errors: MW_E_NOT_FOUND when it cannot be had.

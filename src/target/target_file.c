@@ -152,12 +152,15 @@ struct mw_error *mw_target_open_regular(const char *path, int *ret_fd,
 	// A FIFO without a writer would block.
 	MW_CLEANUP(mw_closep) int fd =
 		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
 
-	if (fd < 0 || fstat(fd, ret_st) != 0)
+	if (fd < 0 || fstat(fd, &st) != 0)
 		return mw_error_errno(errno, "%s", path);
-	if (!S_ISREG(ret_st->st_mode))
+	if (!S_ISREG(st.st_mode))
 		return mw_error_new(MW_E_FORMAT, "%s: not a regular file",
 				    path);
+	if (ret_st)
+		*ret_st = st;
 	*ret_fd = fd;
 	fd = -1;
 	return NULL;

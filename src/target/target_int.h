@@ -138,10 +138,6 @@ void mw_kept_free(struct mw_kept *kept);
 void mw_kept_note_read(const struct mw_target *target, uint64_t va,
 		       size_t bytes);
 
-/** Open a regular file for reading, without waiting for anybody. */
-MW_MUST_USE struct mw_error *mw_target_open_regular(const char *path,
-						    int *ret_fd,
-						    struct stat *ret_st);
 /** Fill @to with the page at @va of @mapping, from the file open as @fd. */
 bool mw_target_read_file_page(int fd, const struct mw_mapping *mapping,
 			      uint64_t va, uint8_t *to);
