@@ -211,6 +211,29 @@ static void tell_zstd(struct mw_elf_file *file)
 	}
 }
 
+/** From the file of @image or its debug file; *@ret is NULL without types. */
+static struct mw_error *find_types(const struct syms_image *image, int *debug,
+				   struct mw_vars **ret)
+{
+	struct mw_error *error;
+
+	if (!image->file->is_64) {
+		mw_elf_file_problem(
+			image->file,
+			mw_error_new(MW_E_UNSUPPORTED, "a 32-bit file: what "
+				     "its variables hold is told as bytes, "
+				     "without their types"));
+		return NULL;
+	}
+	error = open_vars(image, debug, ret);
+	if (error && error->code == MW_E_NOMEM)
+		return error;
+	if (error)
+		tell_zstd(image->file);
+	mw_error_free(error); // without it, by looks
+	return NULL;
+}
+
 static struct mw_error *read_image(struct reader *r, uint32_t index)
 {
 	const struct syms *syms = r->syms;
@@ -242,15 +265,12 @@ static struct mw_error *read_image(struct reader *r, uint32_t index)
 	}
 	if (count == 0)
 		return NULL;
-	error = open_vars(image, &debug, &vars);
-	if (error && error->code == MW_E_NOMEM)
+	error = find_types(image, &debug, &vars);
+	if (error)
 		return error;
-	mw_error_free(error); // without it, by looks
 	if (vars) {
 		mw_vars_use_files(vars, &files);
 		mw_vars_find(vars, list, count);
-	} else {
-		tell_zstd(image->file);
 	}
 	if (vars && mw_vars_lacks_split(vars))
 		mw_elf_file_problem(

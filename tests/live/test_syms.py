@@ -512,6 +512,21 @@ def test_types_compressed_with_zstd(tmp_path):
         "compressed with zstd" in done.stderr
 
 
+def test_no_types_of_32_bit_files(start, tmp_path):
+    source, path = tmp_path / "values.c", tmp_path / "values"
+    source.write_text("int pause(void); int count = 7;\n"
+                      "int main(void) { return pause(); }\n")
+    subprocess.run(["gcc", "-m32", "-g", "-o", path, source], check=True)
+    for target in (path, start(path, reports=False).pid):
+        done = run("syms", "--match=count", target)
+        assert done.returncode == 0 and "0x7" in done.stdout
+        assert "32-bit file: what its variables hold is told as bytes" in \
+            done.stderr
+    # Nothing of the kind is said where no value is.
+    assert run("syms", "--match=main", path).stderr == ""
+    assert run("syms", "--values=no", path).stderr == ""
+
+
 def test_debug_file_by_build_id(tmp_path):
     whole, program, debug = separate(tmp_path)
     subprocess.run(["objcopy", "--remove-section=.gnu_debuglink", program],
