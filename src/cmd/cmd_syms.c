@@ -124,11 +124,12 @@ static void fill_row(const struct syms *syms, size_t *hint,
 	static const char letters[][2] = {
 #define LETTER(i) [i] = { i, '\0' }
 		LETTER('?'), LETTER('A'), LETTER('B'), LETTER('C'),
-		LETTER('D'), LETTER('N'), LETTER('R'), LETTER('T'),
-		LETTER('U'), LETTER('V'), LETTER('W'), LETTER('a'),
-		LETTER('b'), LETTER('d'), LETTER('i'), LETTER('n'),
-		LETTER('r'), LETTER('t'), LETTER('u'), LETTER('v'),
-		LETTER('w'),
+		LETTER('D'), LETTER('E'), LETTER('I'), LETTER('N'),
+		LETTER('P'), LETTER('R'), LETTER('T'), LETTER('U'),
+		LETTER('V'), LETTER('W'), LETTER('a'), LETTER('b'),
+		LETTER('d'), LETTER('e'), LETTER('i'), LETTER('n'),
+		LETTER('p'), LETTER('r'), LETTER('t'), LETTER('u'),
+		LETTER('v'), LETTER('w'),
 #undef LETTER
 	};
 	const struct mw_image *image = syms->images.v[row->image].image;

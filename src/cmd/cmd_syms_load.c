@@ -89,6 +89,31 @@ static bool set_package(struct loader *l, const struct syms_image *image,
 
 /* Symbols */
 
+/** Those of PE files, which nm knows by name: coff_section_type() there. */
+static char pe_letter(const char *name)
+{
+	static const struct {
+		const char *name;
+		char letter;
+	} sections[] = {
+		{ ".drectve", 'i' },
+		{ ".edata", 'e' },
+		{ ".idata", 'i' },
+		{ ".pdata", 'p' },
+	};
+
+	for (size_t i = 0; i < MW_COUNT(sections); i++) {
+		size_t length = strlen(sections[i].name);
+
+		// ".idata$5" and ".idata.5" are meant, ".idatas" is not; the
+		// NUL at the end is one of those that strchr() finds.
+		if (strncmp(name, sections[i].name, length) == 0 &&
+		    strchr(".$0123456789", name[length]))
+			return sections[i].letter;
+	}
+	return '\0';
+}
+
 /** As BFD knows them (_bfd_elf_make_section_from_shdr() of binutils): by name. */
 static bool is_debugging(const char *name)
 {
@@ -128,6 +153,8 @@ static char letter(const struct mw_elf_file *file,
 		c = 'a';
 	else if (!section)
 		return '?';
+	else if (pe_letter(section->name))
+		c = pe_letter(section->name);
 	else if (section->flags & SHF_EXECINSTR)
 		c = 't';
 	else if (section->type == SHT_NOBITS)

@@ -92,6 +92,21 @@ def test_sections_that_are_not_loaded_as_nm(tmp_path):
     assert len(compare_with_nm(path)) == 2 * len(names) + 1
 
 
+@pytest.mark.parametrize("flags", ["a", "aw", "ax", ""])
+def test_sections_of_pe_files_as_nm(tmp_path, flags):
+    """nm tells them by their names, in ELF files, too: i, e and p."""
+    source, path = tmp_path / "pe.s", tmp_path / "pe.o"
+    names = [name + tail for name in (".drectve", ".edata", ".idata", ".pdata")
+             for tail in ("", "$5", ".x", "9", "0x", "x", "_")]
+    source.write_text("".join(
+        f'.section "{name}","{flags}",@progbits\nlocal{i}: .long 1\n'
+        f".globl global{i}\nglobal{i}: .long 1\n"
+        for i, name in enumerate(names)))
+    subprocess.run(["as", "-o", path, source], check=True)
+    letters = {row[1] for row in compare_with_nm(path)}
+    assert set("iepIEP") < letters
+
+
 def test_dynamic_symbols_of_a_stripped_file():
     compare_with_nm("/bin/ls", "-D")
     compare_with_nm("/usr/bin/gdb", "-D")
