@@ -165,11 +165,15 @@ static bool add_local(struct collector *c, Dwarf_Die *die,
 	Dwarf_Die type;
 	Dwarf_Op *ops = NULL;
 	size_t count = 0;
+	uint64_t number;
 	bool has_place, is_moved_away;
 
 	// The compiler's own begin with a dot.
 	if (!name || !*name || name[0] == '.' || !vars_type_of(die, &type) ||
 	    c->count == MOST_LOCALS)
+		return true;
+	is_moved_away = is_moved(name, &type);
+	if (!vars_type_number(&type, 0, &number))
 		return true;
 	known = mw_vec_push(&c->locals->known);
 	if (!known)
@@ -177,12 +181,11 @@ static bool add_local(struct collector *c, Dwarf_Die *die,
 	has_place = get_expression(die, DW_AT_location, &attr);
 	if (has_place)
 		dwarf_getlocation_addr(&attr, c->pc, &ops, &count, 1);
-	is_moved_away = is_moved(name, &type);
 	*known = (struct known){
 		.local = {
 			.name = name + is_moved_away,
 			.kind = kind_of(die),
-			.type = dwarf_dieoffset(&type),
+			.type = number,
 			.function = scope->function,
 			.depth = scope->depth,
 			.line = line_of(die),

@@ -373,6 +373,6 @@ void mw_locals_value(struct mw_vars *vars, const struct mw_local *local,
 		 local->pieces[0].kind == MW_PIECE_MEMORY)
 		mw_vars_value(vars, local->type, memory,
 			      local->pieces[0].value, to);
-	else if (dwarf_offdie(vars->dw, local->type, &type))
+	else if (vars_type(vars, local->type, &type))
 		vars_add_value(&p, &type, VARS_PIECES_VA, 0);
 }

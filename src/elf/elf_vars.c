@@ -52,12 +52,31 @@ void mw_vars_use_files(struct mw_vars *vars, const struct mw_vars_files *files)
 bool vars_type(struct mw_vars *vars, uint64_t type, Dwarf_Die *ret)
 {
 	uint64_t split = type >> VARS_SPLIT_SHIFT;
+	Dwarf_Off place = type & (VARS_IN_TYPES - 1);
+	Dwarf *dw;
 
 	if (split > vars->splits.n)
 		return false;
-	return dwarf_offdie(split ? vars->splits.v[split - 1].dw : vars->dw,
-			    type & ((UINT64_C(1) << VARS_SPLIT_SHIFT) - 1),
-			    ret) != NULL;
+	dw = split ? vars->splits.v[split - 1].dw : vars->dw;
+	return type & VARS_IN_TYPES ? dwarf_offdie_types(dw, place, ret) != NULL
+				    : dwarf_offdie(dw, place, ret) != NULL;
+}
+
+bool vars_type_number(Dwarf_Die *die, size_t split, uint64_t *ret)
+{
+	uint64_t place = dwarf_dieoffset(die);
+	Dwarf_Half version;
+	uint8_t kind;
+
+	// In DWARF 5, units of types are in .debug_info as all others.
+	if (place >= VARS_IN_TYPES ||
+	    dwarf_cu_info(die->cu, &version, &kind, NULL, NULL, NULL, NULL,
+			  NULL) != 0)
+		return false;
+	if (kind == DW_UT_type && version < 5)
+		place |= VARS_IN_TYPES;
+	*ret = place | (uint64_t)split << VARS_SPLIT_SHIFT;
+	return true;
 }
 
 bool vars_type_of(Dwarf_Die *die, Dwarf_Die *ret)
@@ -168,13 +187,11 @@ static void take(struct search *s, Dwarf_Die *die)
 	for (; var && var < s->list + s->count && compare(var, &key) == 0;
 	     var++) {
 		if (var->is_found || !vars_type_of(die, &type) ||
-		    dwarf_dieoffset(&type) >> VARS_SPLIT_SHIFT != 0)
+		    !vars_type_number(&type,
+				      s->skeleton ? s->vars->splits.n : 0,
+				      &var->type))
 			continue;
 		var->is_found = true;
-		var->type = dwarf_dieoffset(&type);
-		if (s->skeleton)
-			var->type |= (uint64_t)s->vars->splits.n
-				     << VARS_SPLIT_SHIFT;
 		s->left--;
 	}
 }

@@ -31,11 +31,17 @@ struct mw_vars {
 	Elf_Data *addresses; /* .debug_addr, when it was asked for */
 };
 
-/* The number of a type: a place in the file, or in one of the splits. */
+/*
+ * The number of a type: a place in .debug_info, or, with VARS_IN_TYPES, in
+ * .debug_types of DWARF 4; of the file, or of one of the splits.
+ */
 #define VARS_SPLIT_SHIFT 40
+#define VARS_IN_TYPES (UINT64_C(1) << (VARS_SPLIT_SHIFT - 1))
 
 /** The DIE of @type. */
 bool vars_type(struct mw_vars *vars, uint64_t type, Dwarf_Die *ret);
+/** The number of the type @die, of split @split; 0: the file itself. */
+bool vars_type_number(Dwarf_Die *die, size_t split, uint64_t *ret);
 
 void vars_locals_free(struct vars_locals *locals);
 

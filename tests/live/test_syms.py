@@ -392,7 +392,8 @@ def test_values_of_seldom_types(start, compiler, dwarf):
 
 
 @pytest.mark.parametrize("flags", [
-    ["-g"], ["-gdwarf-5", "-fdebug-types-section"]], ids=" ".join)
+    ["-g"], ["-gdwarf-5", "-fdebug-types-section"],
+    ["-gdwarf-4", "-fdebug-types-section"]], ids=" ".join)
 def test_values_of_objects(start, flags):
     """What is in the bases, too; those without members are left out."""
     target = start(cc_program("typed", flags))
