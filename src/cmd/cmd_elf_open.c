@@ -102,7 +102,7 @@ static struct mw_error *open_memory(struct cmd_elf *elf)
 		read_segment(elf, bytes, &tables->segments.v[i]);
 	for (size_t i = 0; tables && i < tables->segments.n; i++)
 		unmove_dynamic(elf, bytes, &tables->segments.v[i]);
-	return mw_elf_file_open_memory(elf->memory, bytes, &elf->file);
+	return mw_elf_file_open_segments(elf->memory, bytes, &elf->file);
 }
 
 /** Which pages of the image others map; a target that cannot tell is fine. */

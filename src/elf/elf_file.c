@@ -344,9 +344,10 @@ static struct mw_error *open_file(struct mw_elf_file from,
 	error = read_header(file);
 	if (error)
 		return error;
-	take_extended_counts(file);
+	if (!file->is_loaded)
+		take_extended_counts(file);
 	error = tolerate(file, read_segments(file));
-	if (!error)
+	if (!error && !file->is_loaded)
 		error = tolerate(file, read_sections(file));
 	if (error)
 		return error;
@@ -374,6 +375,16 @@ struct mw_error *mw_elf_file_open_memory(const void *image, uint64_t bytes,
 	return open_file((struct mw_elf_file){ .fd = -1,
 					       .image = image,
 					       .bytes = bytes },
+			 ret);
+}
+
+struct mw_error *mw_elf_file_open_segments(const void *image, uint64_t bytes,
+					   struct mw_elf_file **ret)
+{
+	return open_file((struct mw_elf_file){ .fd = -1,
+					       .image = image,
+					       .bytes = bytes,
+					       .is_loaded = true },
 			 ret);
 }
 

@@ -30,6 +30,7 @@ struct mw_elf_file {
 	const uint8_t *image; /* borrowed; NULL: read from the file */
 	uint64_t bytes;
 	bool is_64, is_big_endian;
+	bool is_loaded; /* only what segments load: no sections */
 	struct mw_elf_header header;
 	MW_VEC(struct mw_elf_segment) segments;
 	/*
@@ -57,6 +58,13 @@ MW_MUST_USE struct mw_error *mw_elf_file_open(int fd,
 MW_MUST_USE struct mw_error *mw_elf_file_open_memory(const void *image,
 						     uint64_t bytes,
 						     struct mw_elf_file **ret);
+/**
+ * The same for bytes that are only what the segments load: section headers lie
+ * behind them, and what is there instead is not read as such.
+ */
+MW_MUST_USE struct mw_error *
+mw_elf_file_open_segments(const void *image, uint64_t bytes,
+			  struct mw_elf_file **ret);
 void mw_elf_file_close(struct mw_elf_file *file);
 
 static inline void mw_elf_file_closep(struct mw_elf_file **file)

@@ -255,6 +255,14 @@ def test_packed_c_program(start):
     assert result.audit["balanced"] is True
     assert result.audit["overlaps"] == 0
     assert result.bytes("binary/segment-rx") > 0
+    # Its segments are all that there is, without an error.
+    done = run("elf", "--segments", "--format=csv", target.pid)
+    assert done.returncode == 0, done.stderr
+    assert "truncated" not in done.stderr
+    loads = subprocess.run(["readelf", "-lW", program], text=True,
+                           capture_output=True, check=True).stdout
+    assert done.stdout.count("LOAD") == loads.count("LOAD ")
+    assert run("elf", target.pid).returncode == 0
 
 
 # Releases that are not known
