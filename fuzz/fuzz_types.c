@@ -26,6 +26,16 @@ bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
 	return mw_target_read(target, va, ret, sizeof(*ret));
 }
 
+static bool check_field(const struct mw_go_field *field, void *ctx)
+{
+	const struct mw_go_type *of = ctx;
+
+	CHECK(strlen(field->name) <= 4096);
+	CHECK(field->type.bytes <= of->bytes &&
+	      field->offset <= of->bytes - field->type.bytes);
+	return true;
+}
+
 static void check_type(struct mw_go_types *types, uint64_t va)
 {
 	struct mw_go_type type, again;
@@ -40,6 +50,7 @@ static void check_type(struct mw_go_types *types, uint64_t va)
 		CHECK((uint8_t)*c >= 0x20 && *c != 0x7f);
 	CHECK(mw_go_type_at(types, va, &again) && again.name == type.name);
 	mw_go_type_is_direct(types, &type);
+	mw_go_type_fields(types, &type, check_field, &type);
 }
 
 static bool check_piece(uint64_t va, uint64_t bytes, void *ctx)

@@ -23,6 +23,7 @@ struct mw_vars_memory cmd_values_memory(struct cmd_values *values);
 
 /** Two of its functions: @ctx is the struct cmd_values. */
 bool cmd_values_name(void *ctx, uint64_t va, struct mw_text *to);
+/** cmd_values_go.c: the type and the value of an interface with @data. */
 bool cmd_values_dynamic(void *ctx, uint64_t type, uint64_t data,
 			struct mw_text *to);
 

@@ -77,6 +77,22 @@ bool mw_go_type_is_direct(struct mw_go_types *types,
 /** Whether @va lies where descriptors are, without looking for one there. */
 bool mw_go_types_has(const struct mw_go_types *types, uint64_t va);
 
+struct mw_go_field {
+	const char *name; /* only while it is visited */
+	struct mw_go_type type;
+	uint64_t offset; /* all of it lies in the struct */
+};
+
+/**
+ * Call @visit with each field of the struct @type. False when @visit has said
+ * so, or when what is left cannot be read.
+ */
+bool mw_go_type_fields(struct mw_go_types *types,
+		       const struct mw_go_type *type,
+		       bool (*visit)(const struct mw_go_field *field,
+				     void *ctx),
+		       void *ctx);
+
 /* What types take, gort_type_walk.c and gort_type_pieces.c */
 
 /**

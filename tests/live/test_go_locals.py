@@ -48,7 +48,7 @@ HELD = {
     ("main.pointers", "n"): "0x[0-9a-f]+ -> " + FIRST,
     ("main.pointers", "none"): "nil",
     ("main.pointers", "p"): "{x: -5, y: 6}",
-    ("main.pointers", "s"): r"main\.point\(at 0x[0-9a-f]+\)",
+    ("main.pointers", "s"): r"main\.point\({x: 7, y: 8}\)",
     ("main.pointers", "e"): "nil",
     ("main.pointers", "any"): r'string\("dynamic"\)',
     ("main.pointers", "m"): "0x[0-9a-f]+ len 2",

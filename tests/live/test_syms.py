@@ -241,6 +241,14 @@ def values(target, *arguments):
 
 LONG = "0123456789" * 100
 
+STRUCT = (r'main\.record\({flag: true, point: {x: 3, y: -4}, '
+          r'name: "rbarbarbar", next: 0x[0-9a-f]+, '
+          r'list: len 2 cap 4 \[1, -2\], raw: len 3 cap [0-9]+ "raw", '
+          r'any: main\.celsius\(-40\.25\), '
+          r'err: \*errors\.errorString\(0x[0-9a-f]+\), big: \[1, 65535\], '
+          r'ratio: \(1-2i\), table: 0x[0-9a-f]+ len 2, none: nil, '
+          r'hi: {lo: 0\.5}}\)')
+
 GO_VALUES = {
     "fooVar": ("string", '"foo-barbarbar"'),
     "barVar": ("string", '"barbarbar"'),
@@ -263,6 +271,9 @@ GO_VALUES = {
     "emptyVar": ("interface {}", "nil"),
     "textIface": ("interface {}", 'string("barbarbar!")'),
     "errorVar": ("error", r"\*errors.errorString\(0x[0-9a-f]+\)"),
+    "structIface": ("interface {}", STRUCT),
+    "holderIface": ("interface {}", r"main\.holder\({p: 0x[0-9a-f]+}\)"),
+    "arrayIface": ("interface {}", '[3]string(["a", "barbarbar", ""])'),
     "longVar": ("string", f'"{LONG[:256]}"…'),
     "runesVar": ("string", r'"grüße\n\"☃\"b"'),
     "complexVar": ("complex128", "(1-2i)"),
@@ -295,6 +306,7 @@ def test_values_without_dwarf(start, version):
     assert told["barVar"] == ("string?", '"barbarbar"')
     assert told["textIface"] == ("interface?", 'string("barbarbar!")')
     assert told["errorVar"][1].startswith("*errors.errorString(0x")
+    assert re.fullmatch(STRUCT, told["structIface"][1])
     assert told["sliceVar"][0] == "slice?"
     assert told["sliceVar"][1].startswith("len 3 cap 8 at 0x")
     assert told["negativeVar"] == ("", "f9")

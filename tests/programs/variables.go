@@ -44,10 +44,33 @@ var (
 	numberIface interface{}
 	textIface   interface{}
 	errorVar    error
+	structIface interface{}
+	holderIface interface{}
+	arrayIface  interface{}
 	longVar     string
 	runesVar    string
 	complexVar  complex128
 )
+
+// What an interface holds that is no single value.
+type record struct {
+	flag bool
+	point
+	name  string
+	next  *point
+	list  []int8
+	raw   []byte
+	any   interface{}
+	err   error
+	big   [2]uint16
+	ratio complex64
+	table map[string]int
+	none  interface{}
+	hi    struct{ lo float32 }
+}
+
+// One pointer: the interface holds it itself.
+type holder struct{ p *point }
 
 func greet() { fmt.Fprintln(os.Stderr, "hello") }
 
@@ -74,6 +97,12 @@ func main() {
 	numberIface = numberVar
 	textIface = barVar + "!"
 	errorVar = errors.New(barVar)
+	structIface = record{true, point{3, -4}, "r" + barVar, &point{5, 6},
+		append(make([]int8, 0, 4), 1, -2), []byte("raw"), degreesVar,
+		errorVar, [2]uint16{1, 65535}, complex(1, -2), mapVar, nil,
+		struct{ lo float32 }{0.5}}
+	holderIface = holder{&point{7, 8}}
+	arrayIface = [3]string{"a", barVar, ""}
 	longVar = strings.Repeat("0123456789", 100)
 	runesVar = "grüße\n\"☃\"" + barVar[:1]
 	complexVar = complex(1, -2)
@@ -87,5 +116,5 @@ func main() {
 		degreesVar, namedVar, structVar, arrayVar, bytesVar, sliceVar,
 		stringsVar, nilVar, pointerVar, mapVar, chanVar, funcVar != nil,
 		emptyVar, numberIface, textIface, errorVar, longVar, runesVar,
-		complexVar)
+		complexVar, structIface, holderIface, arrayIface)
 }

@@ -74,6 +74,76 @@ TEST(names_of_old_releases)
 	check_names(true);
 }
 
+/* Fields of structs, by every form of names and offsets */
+
+struct seen {
+	char names[64];
+	uint64_t offsets[4];
+	size_t count;
+};
+
+static bool see(const struct mw_go_field *field, void *ctx)
+{
+	struct seen *seen = ctx;
+
+	strcat(seen->names, field->name);
+	seen->offsets[seen->count++] = field->offset;
+	return seen->count < 4;
+}
+
+static void check_fields(bool old_names, bool old_offsets)
+{
+	MW_CLEANUP(end) struct program p;
+	struct seen seen = { .count = 0 };
+	struct mw_go_type type;
+	uint64_t word, at;
+
+	begin(&p, old_names);
+	p.image.old_offsets = old_offsets;
+	word = go_types_word(&p.image, "int", 8);
+	at = go_types_struct(&p.image, "main.three", 24,
+			     (struct go_types_field[]){ { "a", word, 0 },
+							{ "bc", word, 8 },
+							{ "d", word, 16 } },
+			     3);
+	open_types(&p);
+	assert_true(mw_go_type_at(p.types, at, &type));
+	assert_true(mw_go_type_fields(p.types, &type, see, &seen));
+	ASSERT_TEXT("abcd", seen.names);
+	ASSERT_EQ(3, seen.count);
+	for (size_t i = 0; i < 3; i++)
+		ASSERT_EQ(8 * i, seen.offsets[i]);
+}
+
+TEST(fields)
+{
+	check_fields(false, false);
+	check_fields(false, true);
+	check_fields(true, true);
+}
+
+TEST(fields_that_leave_the_struct)
+{
+	MW_CLEANUP(end) struct program p;
+	struct seen seen = { .count = 0 };
+	struct mw_go_type type;
+	uint64_t word, at;
+
+	begin(&p, false);
+	word = go_types_word(&p.image, "int", 8);
+	at = go_types_struct(&p.image, "main.damaged", 16,
+			     (struct go_types_field[]){ { "a", word, 0 },
+							{ "b", word, 4096 },
+							{ "c", word, 8 } },
+			     3);
+	open_types(&p);
+	assert_true(mw_go_type_at(p.types, at, &type));
+	assert_false(mw_go_type_fields(p.types, &type, see, &seen));
+	ASSERT_EQ(1, seen.count);
+	assert_true(mw_go_type_at(p.types, word, &type));
+	assert_false(mw_go_type_fields(p.types, &type, see, &seen));
+}
+
 TEST(what_is_no_type)
 {
 	MW_CLEANUP(end) struct program p;
@@ -269,6 +339,8 @@ TEST(without_memory)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(fields),
+		CASE(fields_that_leave_the_struct),
 		CASE(names_and_sizes),
 		CASE(names_of_old_releases),
 		CASE(what_is_no_type),
