@@ -181,7 +181,7 @@ struct go_accounts {
 	mw_account_id allspans, page_alloc, gc_bits, profile_buckets;
 	mw_account_id root_masks, getrandom;
 	mw_account_id mspan, mcache, specials, span_sets, itabs, arena_hints;
-	mw_account_id poll_descs, finalizers, persistent, persistent_free;
+	mw_account_id poll_descs, persistent, persistent_free;
 };
 
 #define GO_MAX_CLASSES 128
