@@ -57,11 +57,16 @@ static struct mw_error *read_memstats(const struct cmd_call *call,
 	return error;
 }
 
-/** Tell what of the Go heap moved while it was read. */
+/** Tell what of the Go heap is elsewhere, or moved while it was read. */
 static void note_drift(struct cmd_books *books)
 {
 	const struct mw_go_drift *drift = mw_go_drift(books->go);
 
+	if (mw_go_info(books->go)->is_sbrk)
+		mw_target_note(books->target, "GODEBUG=sbrk=1: Go's objects lie "
+			       "outside its heap and are never freed; small "
+			       "ones are in go/runtime/persistent, those from "
+			       "64 KiB on in anonymous/private");
 	if (drift->torn_spans || drift->torn_bytes)
 		mw_target_note(books->target, "the Go heap changed while it "
 			       "was read: %zu spans and %zu bytes of pages "

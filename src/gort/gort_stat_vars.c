@@ -102,8 +102,11 @@ static void test_controller(struct search *s, uint64_t va, const uint8_t *at,
 	uint64_t in_use = word(s, at, left, GO_gcController_heapInUse);
 
 	if (percent < -1 || minimum != least * (uint64_t)percent / 100 ||
-	    live == 0 || live > UINT64_C(1) << 47 ||
+	    live > UINT64_C(1) << 47 ||
 	    left < go_size(s->go, GO_gcController))
+		return;
+	// A heap without an object has less to be told by.
+	if (s->go->info.is_sbrk ? minimum == 0 : live == 0)
 		return;
 	if (!go_has(s->go, GO_gcController_heapInUse)) {
 		// Up to 1.18 the heap's size is kept elsewhere.
@@ -111,7 +114,8 @@ static void test_controller(struct search *s, uint64_t va, const uint8_t *at,
 			*(minimum ? &s->controller : &s->near_controller) = va;
 		return;
 	}
-	if (in_use == 0 || !mw_is_aligned(in_use, GO_PAGE_BYTES) ||
+	if ((in_use == 0 && !s->go->info.is_sbrk) ||
+	    !mw_is_aligned(in_use, GO_PAGE_BYTES) ||
 	    word(s, at, left, GO_gcController_totalAlloc) <
 		    word(s, at, left, GO_gcController_totalFree))
 		return;

@@ -23,20 +23,26 @@ bool go_is_variable(const struct mw_go *go, uint64_t va)
 	return false;
 }
 
-bool go_is_own_memory(const struct mw_go *go, uint64_t va)
+static bool is_mapped_by_runtime(const struct mw_go *go, uint64_t va)
 {
 	const struct mw_mapping *m;
 
-	if (!go_could_be_pointer(va) || !mw_is_aligned(va, MW_PAGE_BYTES) ||
-	    go_in_heap(go, va))
+	if (go_in_heap(go, va))
 		return false;
 	m = mw_mappings_find(mw_target_mappings(go->target), va);
 	return m && mw_mapping_is_anonymous(m) && (m->perms & MW_PERM_W);
 }
 
+bool go_is_own_memory(const struct mw_go *go, uint64_t va)
+{
+	return go_could_be_pointer(va) && mw_is_aligned(va, MW_PAGE_BYTES) &&
+	       is_mapped_by_runtime(go, va);
+}
+
 /**
  * Whether an object of @bytes may begin at @va: a variable, or a slot of the
- * heap that is not much larger. Needs no look at the target.
+ * heap that is not much larger; or, with GODEBUG=sbrk=1, anything outside the
+ * heap. Needs no look at the target.
  */
 static bool is_object(const struct mw_go *go, uint64_t va, uint64_t bytes)
 {
@@ -45,7 +51,8 @@ static bool is_object(const struct mw_go *go, uint64_t va, uint64_t bytes)
 
 	if (!go_could_be_pointer(va))
 		return false;
-	if (go_is_variable(go, va))
+	if (go_is_variable(go, va) ||
+	    (go->info.is_sbrk && is_mapped_by_runtime(go, va)))
 		return true;
 	span = go_span_of(go, va, &start);
 	elem_bytes = span ? go_elem_bytes(span) : 0;
@@ -411,7 +418,7 @@ static bool is_sched(const struct mw_go *go, const uint8_t *bytes,
 	       (int64_t)go_get(go, bytes, GO_schedt_goidgen) > 0;
 }
 
-void go_find_variables(struct mw_go *go)
+static void find_gs_ps_ms(struct mw_go *go)
 {
 	struct longest longest = { 0 };
 
@@ -419,6 +426,18 @@ void go_find_variables(struct mw_go *go)
 	find_ps(go);
 	go_find_word(go, 0, is_longest_allm, &longest);
 	go->allm = longest.va;
+}
+
+void go_find_variables(struct mw_go *go)
+{
+	go->info.is_sbrk = false;
+	find_gs_ps_ms(go);
+	// All three are made on the heap, if objects are made there at all.
+	if (!go->allgs && !go->allp && !go->is_new) {
+		go->info.is_sbrk = true;
+		find_gs_ps_ms(go);
+		go->info.is_sbrk = go->allgs && go->allp;
+	}
 	if (go_size(go, GO_schedt_maxmcount) == 4 &&
 	    go_has(go, GO_schedt_nmidle) &&
 	    (go_has(go, GO_schedt_mnext) || go_has(go, GO_schedt_mcount)) &&

@@ -34,6 +34,7 @@ struct mw_go_info {
 	uint64_t goroutines; /* as runtime.NumGoroutine counts them */
 	uint64_t dead_goroutines; /* whose descriptors are kept */
 	bool has_goroutines; /* false when that could not be told */
+	bool is_sbrk; /* GODEBUG=sbrk=1: objects lie outside the heap */
 };
 
 /**

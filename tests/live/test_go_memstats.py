@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from conftest import debian_file, go_program, wait_for
+from conftest import debian_file, go_program, is_idle, ledger, wait_for
 from go_figures import command, memstats, read_idle
 
 RELEASES = ["1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13",
@@ -257,3 +257,29 @@ def test_real_programs(start, tmp_path, package, inside, arguments):
     assert 0 in left
     # One or another may move each time that the program answers.
     assert len(equal) >= 6
+
+
+@pytest.mark.parametrize("release", ["1.9.7", "1.13.15", "1.18.10", "1.23.12",
+                                     "1.27.4"])
+def test_objects_outside_the_heap(start, release):
+    """With GODEBUG=sbrk=1 even the runtime's own goroutines, processors and
+    threads lie outside the heap, which has no page that is not accounted
+    for."""
+    target = start(go_program("immortal", release),
+                   env=dict(os.environ, GODEBUG="sbrk=1"))
+    wait_for(lambda: is_idle(target.pid), "the program to come to rest")
+    answer = memstats(target)
+    assert answer["consistent"] is True
+    assert "allocated all the while" not in answer["stderr"]
+    got = {f: answer["memstats"][f]
+           for f in ("HeapAlloc", "HeapSys", "HeapIdle", "StackInuse", "GCSys",
+                     "OtherSys")}
+    assert got == {f: target.figures[f] for f in got}
+    books = ledger(target)
+    assert "GODEBUG=sbrk=1" in books.stderr
+    assert books.bytes("unknown/go-torn", domain="vsz") == 0
+    assert books.go["goroutines"] == target.figures["NumGoroutine"]
+    objects = 500 * 1000
+    if int(release.split(".")[1]) >= 12:  # before, chunks are in no list
+        assert books.bytes("go/runtime/persistent") > objects
+    assert books.bytes("anonymous/private") >= 1 << 20
