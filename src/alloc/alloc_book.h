@@ -41,6 +41,7 @@ struct alloc_piece {
 
 struct alloc_book_arena {
 	struct mw_alloc_arena *figures;
+	bool no_trimming; /* of this one */
 	bool has_account[ALLOC_KINDS];
 	mw_account_id accounts[ALLOC_KINDS];
 	char what[64];

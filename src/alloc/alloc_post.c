@@ -101,8 +101,8 @@ static struct mw_error *add_figures(struct alloc_book *book,
 	f->reserved_bytes += bytes[ALLOC_RETAINED] + bytes[ALLOC_RESERVED];
 	f->torn_bytes += bytes[ALLOC_TORN];
 	f->resident_bytes += tally.rss_bytes;
-	if (!book->no_trimming && (piece->kind == ALLOC_DIRTY ||
-				   piece->kind == ALLOC_MUZZY))
+	if (!book->no_trimming && !arena->no_trimming &&
+	    (piece->kind == ALLOC_DIRTY || piece->kind == ALLOC_MUZZY))
 		f->trimmable_bytes += tally.rss_bytes;
 	return error;
 }

@@ -20,10 +20,11 @@ static void free_state(void *ctx)
 	mw_vec_free(&je->doubtful);
 	mw_vec_free(&je->units);
 	mw_vec_free(&je->pointers);
+	mw_vec_free(&je->hpa_pieces);
 	mw_free(je);
 }
 
-static uint32_t name_arena(struct jemalloc *je, const char *name)
+uint32_t jemalloc_name_arena(struct jemalloc *je, const char *name)
 {
 	char full[32], copy[16] = "";
 
@@ -40,7 +41,7 @@ static uint32_t arena_of(struct jemalloc *je, unsigned number)
 
 	if (*index == 0) {
 		snprintf(name, sizeof(name), "arena-%u", number);
-		*index = 1 + name_arena(je, name);
+		*index = 1 + jemalloc_name_arena(je, name);
 	}
 	return *index - 1;
 }
@@ -112,7 +113,14 @@ static void add_extent(struct jemalloc *je, const struct jemalloc_extent *x)
 	uint32_t arena = arena_of(je, x->arena);
 
 	jemalloc_note_unit(je, x);
-	if (x->is_slab) {
+	if (x->is_hpa)
+		(void)jemalloc_hpa_arena(je);
+	if (x->state == JEMALLOC_ACTIVE && x->szind == JEMALLOC_CLASSES) {
+		// Free, but kept for its size in front of the pages' owner.
+		alloc_book_add(&je->book,
+			       x->is_hpa ? jemalloc_hpa_arena(je) : arena,
+			       ALLOC_DIRTY, x->start, x->bytes);
+	} else if (x->is_slab) {
 		add_slab(je, x);
 	} else if (x->state == JEMALLOC_ACTIVE) {
 		add_large(je, x);
@@ -243,7 +251,7 @@ static bool is_base(struct jemalloc *je, uint64_t va, uint64_t *ret_bytes)
 static void walk_base(struct jemalloc *je)
 {
 	const struct mw_mappings *maps = mw_target_mappings(je->target);
-	uint32_t arena = name_arena(je, "base");
+	uint32_t arena = jemalloc_name_arena(je, "base");
 
 	for (size_t i = 0; i < maps->list.n; i++) {
 		const struct mw_mapping *m = &maps->list.v[i];
@@ -252,11 +260,13 @@ static void walk_base(struct jemalloc *je)
 		if (!mw_mapping_is_anonymous(m) || !(m->perms & MW_PERM_W))
 			continue;
 		for (; va < m->end; va += bytes) {
-			if (is_base(je, va, &bytes))
-				alloc_book_add(&je->book, arena,
-					       ALLOC_METADATA, va, bytes);
-			else
+			if (!is_base(je, va, &bytes)) {
 				bytes = BASE_UNIT;
+				continue;
+			}
+			alloc_book_add(&je->book, arena, ALLOC_METADATA, va,
+				       bytes);
+			jemalloc_walk_hpa(je, va, bytes);
 		}
 	}
 }
@@ -288,8 +298,10 @@ static struct mw_error *walk_copy(struct jemalloc *je)
 		  jemalloc_root_shift(je->layout), 0);
 	settle_large(je);
 	walk_base(je);
+	error = jemalloc_find_eden(je);
 	alloc_book_sort(&je->book);
-	error = jemalloc_mark_caches(je);
+	if (!error)
+		error = jemalloc_mark_caches(je);
 	if (!error)
 		error = jemalloc_count_threads(je);
 	return error ? error : alloc_book_claim(&je->book);

@@ -112,7 +112,9 @@ bool jemalloc_read_extent(struct jemalloc *je, uint64_t va,
 		.nfree = w[0] >> l->nfree_shift & 0x3ff,
 	};
 	// What was a slab and is free now still has the flag.
-	ret->is_slab = ret->state == JEMALLOC_ACTIVE && (w[0] >> 12 & 1);
+	ret->is_slab = ret->state == JEMALLOC_ACTIVE &&
+		       ret->szind < JEMALLOC_CLASSES && (w[0] >> 12 & 1);
+	ret->is_hpa = l->hpa_shift && (w[0] >> l->hpa_shift & 1);
 	memcpy(ret->bitmap, w + 8, sizeof(ret->bitmap));
 	if (ret->szind > JEMALLOC_CLASSES ||
 	    !alloc_book_fits(&je->book, ret->start, ret->bytes))

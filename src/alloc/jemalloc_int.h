@@ -43,6 +43,7 @@ struct jemalloc_layout {
 	unsigned root_bits, node_bits, leaf_bits, entry_bytes;
 	uint64_t leaf_mask;
 	unsigned state_shift, state_bits, szind_shift, nfree_shift;
+	unsigned hpa_shift; /* 0: there is no such flag */
 	enum jemalloc_cache cache;
 };
 
@@ -61,6 +62,7 @@ struct jemalloc_extent {
 	uint64_t offset; /* of a large block in its first page */
 	unsigned arena, state, szind, nfree;
 	bool is_slab;
+	bool is_hpa; /* its pages are those of a piece of 2 MiB */
 	uint64_t bitmap[JEMALLOC_MAX_REGIONS / 64];
 };
 
@@ -122,6 +124,9 @@ struct jemalloc {
 	MW_VEC(struct jemalloc_unit) units;
 	MW_VEC(struct jemalloc_pointer) pointers; /* by thread */
 	unsigned threads; /* that have a cache */
+	uint32_t hpa;	  /* 1 + index in the book; 0: no extent is_hpa */
+	bool has_eden;
+	MW_VEC(uint64_t) hpa_pieces;
 };
 
 /** Find the classes: visit(ctx, va, bins) for each array of bin_info_s. */
@@ -137,6 +142,18 @@ MW_MUST_USE struct mw_error *jemalloc_find_root(struct jemalloc *je);
 /** Read and check a descriptor; false when there is none. */
 bool jemalloc_read_extent(struct jemalloc *je, uint64_t va,
 			  struct jemalloc_extent *ret);
+
+/** A new row, which tells copies apart. */
+uint32_t jemalloc_name_arena(struct jemalloc *je, const char *name);
+
+/** The row of what the HPA has, see jemalloc_hpa.c. */
+uint32_t jemalloc_hpa_arena(struct jemalloc *je);
+
+/** Add free pages of the HPA that a block of jemalloc's own memory tells of. */
+void jemalloc_walk_hpa(struct jemalloc *je, uint64_t base, uint64_t bytes);
+
+/** Add what the HPA has not cut into pieces yet; all its pieces are known. */
+MW_MUST_USE struct mw_error *jemalloc_find_eden(struct jemalloc *je);
 
 /** How many bits of an address a leaf's entries tell apart, and a root's. */
 static inline unsigned jemalloc_leaf_shift(const struct jemalloc_layout *l)

@@ -28,11 +28,12 @@ RELEASES = {
 }
 
 
-def blocks(start, allocator, *arguments, release=None):
+def blocks(start, allocator, *arguments, release=None, **environ):
     """tests/programs/blocks.c with a malloc, once it rests."""
     package, inside = PRELOADED[allocator]
     if release is None:
-        return with_library(start, debian_file(package, inside), *arguments)
+        return with_library(start, debian_file(package, inside), *arguments,
+                            **environ)
     version, names = RELEASES[release]
     package = names.get(allocator, package)
     before = []
@@ -40,13 +41,14 @@ def blocks(start, allocator, *arguments, release=None):
         before = glibcs.loader(version)
         before[-1] = f"{before[-1]}:/{LIBRARIES}"
     return with_library(start, release_file(release, package, inside),
-                        *arguments, before=before)
+                        *arguments, before=before, **environ)
 
 
-def with_library(start, library, *arguments, before=()):
+def with_library(start, library, *arguments, before=(), **environ):
     """The same with a library's file; @before: what the program runs under."""
     target = start(*before, c_program("blocks", flags=["-pthread"]),
-                   *arguments, env=dict(os.environ, LD_PRELOAD=str(library)))
+                   *arguments,
+                   env=dict(os.environ, LD_PRELOAD=str(library), **environ))
     if "churn" not in arguments:
         wait_for(lambda: is_idle(target.pid), "the threads to sleep")
     return target

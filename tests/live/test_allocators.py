@@ -14,6 +14,8 @@ from conftest import (PAGE, c_program, debian_file, is_idle, ledger, need,
                       run, wait_for)
 from mallocs import LIBRARIES, PRELOADED
 
+MIB = 1 << 20
+
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("allocator", PRELOADED)
@@ -104,6 +106,34 @@ def test_jemalloc_says_the_same(start, release):
     assert abs(got - said["je_allocated"]) <= PAGE
     assert account(result, "jemalloc", "in-use", "cache", "free", "metadata",
                    "dirty", "muzzy") == said["je_mapped"]
+
+
+@pytest.mark.parametrize("release", [None, "trixie", "sid"])
+def test_jemalloc_says_the_same_of_its_hpa(start, release, tmp_path):
+    """Extents from pieces of 2 MiB, whose free pages have no descriptor."""
+    target = blocks(start, "jemalloc", release=release, MALLOC_CONF="hpa:true")
+    result = ledger(target, "--stop")
+    said = target.figures
+    table = rows(target, "jemalloc", "--stop")
+    sound(result)
+    check_held(target, table)
+    assert said["je_hpa_dirty"] > 0
+    pages = {kind: result.bytes(f"malloc/jemalloc/hpa/{kind}", domain="vsz")
+             for kind in ("dirty", "retained", "reserved")}
+    # What is kept in front of it is active to it.
+    assert pages["dirty"] == said["je_hpa_dirty"] + said["je_hpa_sec"]
+    assert pages["retained"] == said["je_hpa_pieces"] * MIB * 2 - \
+        said["je_hpa_active"] - said["je_hpa_dirty"]
+    # Pieces are cut from 256 MiB.
+    assert (pages["reserved"] + said["je_hpa_pieces"] * MIB * 2) % \
+        (256 * MIB) == 0
+    assert account(result, "jemalloc", "in-use", "cache", "free", "metadata",
+                   without=["base"]) == said["je_active"]
+    assert table["hpa"]["trimmable_bytes"] == 0
+    done = run("snapshot", "--no-contents", target.pid, "--output",
+               tmp_path / "core")
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "core", "jemalloc") == table
 
 
 @pytest.mark.parametrize("release", [None, *RELEASES])

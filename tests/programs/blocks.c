@@ -7,6 +7,8 @@
  *	blocks, usable		blocks held, and malloc_usable_size() of them
  *	je_allocated ...	jemalloc: mallctl("stats.…")
  *	je_threads_N		jemalloc: threads of arena N
+ *	je_hpa_dirty, _active	jemalloc: bytes of its HPA, of all arenas
+ *	je_hpa_sec, _pieces	what is kept in front of it; pieces of 2 MiB
  *	tc_in_use ...		TCMalloc: MallocExtension_GetNumericProperty()
  *
  * Each line on standard input asks once more: "trim" gives back what can be.
@@ -132,6 +134,57 @@ static void ask_jemalloc_threads(void)
 	}
 }
 
+static size_t ask_hpa(unsigned arena, const char *name)
+{
+	char text[96];
+	size_t value = 0, bytes = sizeof(value);
+
+	snprintf(text, sizeof(text), "stats.arenas.%u.hpa_%s", arena, name);
+	return mallctl(text, &value, &bytes, NULL, 0) == 0 ? value : 0;
+}
+
+/** In all slabs, huge or not. */
+static size_t ask_hpa_slabs(unsigned arena, const char *name)
+{
+	size_t sum = 0;
+	char text[64];
+
+	for (int huge = 0; huge < 2; huge++) {
+		const char *end = huge ? "huge" : "nonhuge";
+
+		snprintf(text, sizeof(text), "shard.full_slabs.%s_%s", name,
+			 end);
+		sum += ask_hpa(arena, text);
+		snprintf(text, sizeof(text), "shard.empty_slabs.%s_%s", name,
+			 end);
+		sum += ask_hpa(arena, text);
+		for (int i = 0; i < 64; i++) {
+			snprintf(text, sizeof(text),
+				 "shard.nonfull_slabs.%d.%s_%s", i, name, end);
+			sum += ask_hpa(arena, text);
+		}
+	}
+	return sum;
+}
+
+static void ask_jemalloc_hpa(void)
+{
+	unsigned arenas = 0;
+	size_t bytes = sizeof(arenas), active = 0, dirty = 0, sec = 0;
+	size_t pieces = 0;
+
+	mallctl("arenas.narenas", &arenas, &bytes, NULL, 0);
+	for (unsigned i = 0; i < arenas; i++) {
+		active += 4096 * ask_hpa_slabs(i, "nactive");
+		dirty += 4096 * ask_hpa_slabs(i, "ndirty");
+		pieces += ask_hpa_slabs(i, "npageslabs");
+		sec += ask_hpa(i, "sec_bytes");
+	}
+	fprintf(stderr, "je_hpa_active %zu\nje_hpa_dirty %zu\n"
+			"je_hpa_sec %zu\nje_hpa_pieces %zu\n",
+		active, dirty, sec, pieces);
+}
+
 static void ask_tcmalloc(const char *name, const char *property)
 {
 	size_t value;
@@ -156,6 +209,7 @@ static void report(unsigned threads)
 		ask_jemalloc("mapped");
 		ask_jemalloc("retained");
 		ask_jemalloc_threads();
+		ask_jemalloc_hpa();
 	}
 	if (MallocExtension_GetNumericProperty) {
 		ask_tcmalloc("in_use", "generic.current_allocated_bytes");

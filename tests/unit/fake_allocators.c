@@ -103,11 +103,13 @@ static struct mw_target *make_mimalloc_v3(void)
 	return t;
 }
 
-/* jemalloc 5.3: a slab and a dirty extent */
+/* jemalloc 5.3: a slab and a dirty extent, and a piece of its HPA */
 
 #define JE_ROOT (DATA + MW_PAGE_BYTES)
 #define JE_TREE_BYTES MW_MIB(2)
 #define JE_SZIND 4 /* of 64 bytes */
+#define JE_PIECE (HEAP + MW_MIB(4))
+#define JE_BASE (OWN + MW_MIB(16))
 
 static void make_jemalloc_bins(struct mw_target *t)
 {
@@ -140,13 +142,38 @@ static void make_extent(struct mw_target *t, uint64_t va, uint64_t start,
 				  va | (bits >> 20 & 0xff) << 48);
 }
 
+/** A piece with an active page and a dirty one; behind it lies eden. */
+static void make_hpa(struct mw_target *t)
+{
+	uint64_t hpdata = JE_BASE + 0x40, extent = JE_BASE + 0x200;
+	uint64_t eden = DATA + 0x800;
+
+	fake_memory_write(t, JE_BASE, MW_MIB(2));
+	fake_memory_write(t, JE_BASE + 24, JE_BASE + 0x400);
+	fake_memory_write(t, JE_BASE + 32, MW_MIB(2) - 0x400);
+	fake_memory_write(t, hpdata, JE_PIECE);
+	fake_memory_write(t, hpdata + 96, 510);
+	fake_memory_write(t, hpdata + 104, 1);
+	fake_memory_write(t, hpdata + 112, 1);
+	fake_memory_write(t, hpdata + 176, 2);
+	fake_memory_write(t, hpdata + 184, 3);
+	fake_memory_write(t, eden, JE_PIECE + MW_MIB(2));
+	fake_memory_write(t, eden + 8, MW_MIB(2));
+	make_extent(t, extent, JE_PIECE, MW_PAGE_BYTES,
+		    1u << 14 | UINT64_C(232) << 20);
+	fake_memory_make_present(t, JE_PIECE, 2 * MW_PAGE_BYTES);
+	fake_memory_make_present(t, JE_BASE, MW_PAGE_BYTES);
+}
+
 static struct mw_target *make_jemalloc(void)
 {
 	struct mw_target *t = fake_memory_new();
 	uint64_t base = OWN + JE_TREE_BYTES, free = 64 - FAKE_BLOCKS;
 
 	fake_memory_map(t, HEAP, MW_MIB(1), "");
+	fake_memory_map(t, JE_PIECE, MW_MIB(4), "");
 	fake_memory_map(t, OWN, JE_TREE_BYTES + MW_PAGE_BYTES, "");
+	fake_memory_map(t, JE_BASE, MW_MIB(2), "");
 	fake_memory_map_data(t, DATA, MW_PAGE_BYTES + JE_TREE_BYTES);
 	make_jemalloc_bins(t);
 	fake_memory_write(t, JE_ROOT + 8 * (HEAP >> 30), OWN);
@@ -159,6 +186,7 @@ static struct mw_target *make_jemalloc(void)
 	make_extent(t, base + 128, HEAP + MW_PAGE_BYTES, 4 * MW_PAGE_BYTES,
 		    UINT64_C(1) << 17 | UINT64_C(232) << 20);
 	fake_memory_make_present(t, HEAP, 5 * MW_PAGE_BYTES);
+	make_hpa(t);
 	return t;
 }
 

@@ -61,6 +61,36 @@ TEST(heaps_are_told_to_the_block)
 	}
 }
 
+/** What jemalloc's HPA has, beside the blocks that it gave out. */
+TEST(pages_of_the_hpa_are_told)
+{
+	struct mw_target *target = NULL;
+	struct mw_alloc *alloc = NULL;
+	struct fake_sink sink;
+
+	for (size_t i = 0; i < fake_allocator_count; i++)
+		if (strcmp(fake_allocators[i].name, "jemalloc") == 0)
+			target = fake_allocators[i].make();
+	fake_memory_finish(target);
+	fake_sink_init(&sink);
+	sink.by_range = true;
+	ASSERT_OK(mw_alloc_claim(target, &sink.sink, &alloc));
+	ASSERT_OK(fake_sink_settle(&sink));
+	assert_false(sink.broken);
+	// One page is dirty, one kept for its size.
+	assert_int_equal(fake_sink_bytes(&sink, "malloc/jemalloc/hpa/dirty"),
+			 2 * MW_PAGE_BYTES);
+	assert_int_equal(fake_sink_bytes(&sink,
+					 "malloc/jemalloc/hpa/retained"),
+			 510 * MW_PAGE_BYTES);
+	assert_int_equal(fake_sink_bytes(&sink,
+					 "malloc/jemalloc/hpa/reserved"),
+			 MW_MIB(2));
+	mw_alloc_free(alloc);
+	fake_sink_deinit(&sink);
+	fake_memory_free(target);
+}
+
 /** Detectors that do not find their allocator leave nothing behind. */
 TEST(only_what_is_there_is_kept)
 {
@@ -110,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(heaps_are_told_to_the_block),
+		CASE(pages_of_the_hpa_are_told),
 		CASE(only_what_is_there_is_kept),
 		CASE(without_memory),
 	};
