@@ -94,6 +94,24 @@ static void add_blocks(struct tcmalloc *tc, uint64_t va,
 	tc->book.arenas.v[tc->arena]->figures->unsettled++;
 }
 
+/**
+ * What malloc() may use of a block that has a span of its own. A sample is taken
+ * of small ones, too: their span is larger than their class. The first word of
+ * struct StackTrace (src/common.h) is what was asked for.
+ */
+static uint64_t usable_bytes(struct tcmalloc *tc, const struct tcmalloc_span *s)
+{
+	uint64_t asked;
+
+	if (!s->is_sampled || !alloc_book_fits(&tc->book, s->objects, 8) ||
+	    !mw_target_read_u64(tc->target, s->objects, &asked))
+		return s->bytes;
+	for (unsigned i = 1; i < tc->classes; i++)
+		if (tc->sizes[i] >= asked)
+			return mw_min(tc->sizes[i], s->bytes);
+	return s->bytes;
+}
+
 static void add_span(struct tcmalloc *tc, uint64_t va,
 		     const struct tcmalloc_span *s)
 {
@@ -106,6 +124,10 @@ static void add_span(struct tcmalloc *tc, uint64_t va,
 	tcmalloc_note_own(tc, va);
 	if (s->location == TCMALLOC_IN_USE && s->class > 0)
 		add_blocks(tc, va, *s);
+	else if (s->location == TCMALLOC_IN_USE)
+		(void)alloc_book_slots(&tc->book, tc->arena, ALLOC_METADATA,
+				       s->start, s->bytes, s->start,
+				       usable_bytes(tc, s), 1);
 	else
 		alloc_book_add(&tc->book, tc->arena, kinds[s->location],
 			       s->start, s->bytes);

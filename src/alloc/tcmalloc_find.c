@@ -127,6 +127,7 @@ bool tcmalloc_read_span(struct tcmalloc *tc, uint64_t va,
 		.refcount = w[5] & 0xffff,
 		.class = w[5] >> 16 & 0xff,
 		.location = w[5] >> 24 & 3,
+		.is_sampled = w[5] >> 26 & 1,
 	};
 	return ret->class < tc->classes &&
 	       ret->location <= TCMALLOC_RETURNED &&

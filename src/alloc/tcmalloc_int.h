@@ -29,13 +29,15 @@ struct tcmalloc {
  * struct Span (src/span.h):
  *	0	u64 start, 8 u64 length: pages
  *	16	*next, 24 *prev
- *	32	*objects: free ones, each with a pointer to the next
+ *	32	*objects: free ones, each with a pointer to the next; of a
+ *		block of which a sample was taken, a struct StackTrace
  *	40	u32 refcount:16, sizeclass:8, location:2, sample:1
  */
 struct tcmalloc_span {
 	uint64_t start, bytes;
 	uint64_t objects;
 	unsigned refcount, class, location;
+	bool is_sampled;
 };
 
 enum tcmalloc_location { TCMALLOC_IN_USE, TCMALLOC_NORMAL, TCMALLOC_RETURNED };

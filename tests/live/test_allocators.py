@@ -9,7 +9,7 @@ import pytest
 
 from allocators import (MODES, OTHERS_BLOCKS, RELEASES, RUST, account, blocks,
                         check_held, release_file, rows, rust_program, sound,
-                        total)
+                        total, with_library)
 from conftest import (PAGE, c_program, debian_file, is_idle, ledger, need,
                       run, wait_for)
 from mallocs import LIBRARIES, PRELOADED
@@ -158,6 +158,26 @@ def test_tcmalloc_in_a_stripped_static_program(start):
     result = ledger(target, "--stop")
     sound(result)
     assert account(result, "tcmalloc", "in-use") == target.figures["tc_in_use"]
+
+
+def test_tcmalloc_that_takes_samples(start):
+    """A block of which it takes one has a span to itself: what is in use does
+    not grow by that."""
+    folder = debian_file("libgoogle-perftools4", LIBRARIES)
+    unwind = debian_file("libunwind8", LIBRARIES)
+    target = with_library(start, folder / "libtcmalloc.so.4",
+                          LD_LIBRARY_PATH=f"{folder}:{unwind}",
+                          TCMALLOC_SAMPLE_PARAMETER="32768")
+    result = ledger(target, "--stop")
+    sound(result)
+    check_held(target, rows(target, "tcmalloc", "--stop"))
+    in_use = account(result, "tcmalloc", "in-use")
+    # It counts whole spans itself.
+    assert in_use < target.figures["tc_in_use"] * 99 // 100
+    heap = result.bytes(*(f"malloc/tcmalloc/heap/{kind}" for kind in
+                          ("in-use", "metadata", "free", "cache", "dirty",
+                           "retained")), domain="vsz")
+    assert heap == target.figures["tc_heap"]
 
 
 @pytest.mark.parametrize("release", [None, *RELEASES])
