@@ -111,8 +111,35 @@ static bool find_aligned(const struct search *s, uint64_t page, uint64_t from,
 	return false;
 }
 
+/**
+ * The block that begins with @block's page, when memalign has put its chunk on a
+ * later page of what its head of then had.
+ */
+static void find_moved(struct search *s, struct glibc_block *block)
+{
+	uint64_t start = block->start, end = start + block->bytes;
+
+	for (uint64_t page = start; page < end && s->pages > 0;
+	     page += MW_PAGE_BYTES, s->pages--) {
+		uint64_t va = page + MW_PAGE_BYTES - CHUNK_HEAD_BYTES;
+		uint64_t head[2];
+		struct glibc_block moved;
+
+		// Where memalign put one it has written to.
+		if (!(mw_pages_state(mw_target_pages(s->glibc->target), page) &
+		      MW_PAGE_PRESENT) ||
+		    !mw_target_copy(s->glibc->target, va, head,
+				    sizeof(head)) ||
+		    !is_block(s, va, head, start, &moved) ||
+		    moved.start != start)
+			continue;
+		*block = moved;
+		return;
+	}
+}
+
 /** The block that has its chunk on the page at @page. */
-static bool find_on_page(const struct search *s, uint64_t page, uint64_t from,
+static bool find_on_page(struct search *s, uint64_t page, uint64_t from,
 			 struct glibc_block *ret)
 {
 	uint64_t head[2];
@@ -123,6 +150,8 @@ static bool find_on_page(const struct search *s, uint64_t page, uint64_t from,
 	// Its own head may be out of date.
 	if (found || s->pass == AT_ALIGNED)
 		found |= find_aligned(s, page, from, found, ret);
+	if (found && s->pass == AT_ALIGNED && ret->chunk == ret->start)
+		find_moved(s, ret);
 	if (found)
 		mw_target_keep(s->glibc->target, ret->chunk, sizeof(head));
 	return found;

@@ -79,7 +79,11 @@ static unsigned rate(const struct look *l)
 		 u64_at(l, p->tcache_max_bytes) <= 1041;
 	score += u64_at(l, p->mmap_threshold) >= MW_KIB(128) &&
 		 u64_at(l, p->mmap_threshold) <= MW_MIB(32) + MW_PAGE_BYTES;
-	score += n > 0 && mem / n >= MW_PAGE_BYTES;
+	// Four words that agree: enough where M_MMAP_MAX and others were set and
+	// nothing is in the break.
+	if (n > 0 && mem / n >= MW_PAGE_BYTES &&
+	    is_sum_of_blocks(l->glibc->layout, most, most_mem))
+		score += 2;
 	return score;
 }
 

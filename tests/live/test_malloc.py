@@ -418,3 +418,23 @@ def test_every_malloc_account_is_explained(start):
     for account in ledger(target).accounts:
         if account.startswith(("malloc/", "unknown/malloc")):
             assert f"\n  {account}\n" in text, account
+
+
+@pytest.mark.parametrize("library", ["system", "2.43"])
+@pytest.mark.parametrize("least", [2048, 100])
+def test_small_blocks_from_mmap(start, library, least):
+    """Thousands that the kernel joins: aligned ones, and those that realloc()
+    had it grow. With 100 there is no main heap at all."""
+    command = [c_program("mmapped")] if library == "system" else \
+        [*glibcs.loader(library), glibcs.old_program("mmapped")]
+    target = start(*command, least, 20000)
+    result = ledger(target, "--stop")
+    sound(result)
+    row = malloc(target, "--stop")["mmapped"]
+    said = target.figures
+    assert row["in_use_blocks"] == said["hblks"] > 15000
+    # See check_mallinfo().
+    twice = said["hblkhd"] - row["in_use_bytes"]
+    assert twice == 0 if library == "system" else \
+        0 < twice <= 16 * said["hblks"]
+    assert sums(result)["mmapped"] == row["in_use_bytes"]
