@@ -199,9 +199,14 @@ static struct mw_error *read_pages(struct mw_target *target,
 					 ret_used);
 		if (!error)
 			error = read_status(target, &target->status);
-		if (error || !target->of.stop || *ret_used == MW_PAGES_SMAPS)
+		if (error || *ret_used == MW_PAGES_SMAPS)
 			return error;
 		mw_pages_tally(&target->pages, &hint, 0, UINT64_MAX, &sum);
+		if (!target->of.stop) {
+			// It moves by itself.
+			sum.rss_bytes = 0;
+			before = target->status;
+		}
 		if (!has_moved(&before, &target->status) &&
 		    sum.swap_bytes <= target->status.swap_bytes)
 			return NULL;
