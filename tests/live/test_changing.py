@@ -41,6 +41,26 @@ def test_go_program_that_allocates_at_full_speed(start, version, mode):
     assert is_alive(target)
 
 
+@pytest.mark.parametrize("version", ["1.15.15", "1.26.8"])
+def test_go_program_stopped_between_two_states(tmp_path, version):
+    """allocNeedsZero() is called when pages were taken and are no span yet."""
+    core = tmp_path / "core"
+    done = subprocess.run(
+        ["gdb", "-nx", "-batch", "-ex", "set startup-with-shell off",
+         "-ex", "set debuginfod enabled off",
+         "-ex", "handle SIGURG nostop noprint pass",
+         "-ex", "break 'runtime.(*mheap).allocNeedsZero'",
+         "-ex", "ignore 1 300", "-ex", "run",
+         "-ex", f"generate-core-file {core}", "-ex", "kill",
+         go_program("allocate", version, "symtab")],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert core.exists(), done.stdout + done.stderr
+    result = ledger(core)
+    assert result.bytes("go/heap/objects") > 0
+    assert result.bytes("unknown/go-torn", domain="vsz") == 0
+    assert not any("changed while" in note for note in result.json["notes"])
+
+
 @pytest.mark.parametrize("what", ["threads", "fork", "map"])
 @pytest.mark.parametrize("mode", ["--live", "--stop"])
 def test_changing_c_program(start, what, mode):
