@@ -170,6 +170,60 @@ def test_a_variable_that_the_program_has_instead(start, tmp_path, compiler):
         check_none(target, "linked", "no relocation of its own", "--stop")
 
 
+class Memory:
+    """The words of a process that sleeps."""
+
+    def __init__(self, pid):
+        self.file = open(f"/proc/{pid}/mem", "r+b", buffering=0)
+
+    def read(self, va):
+        self.file.seek(va)
+        return int.from_bytes(self.file.read(8), "little")
+
+    def write(self, va, word):
+        self.file.seek(va)
+        self.file.write((word % (1 << 64)).to_bytes(8, "little"))
+
+
+@pytest.mark.parametrize("compiler,entry", [("gcc", 16), ("musl-gcc", 8)])
+def test_damaged_vectors(start, tmp_path, compiler, entry):
+    """A block that cannot be is none."""
+    need(compiler)
+    target = start(build(tmp_path, "linked", "gd", compiler=compiler),
+                   *opened(tmp_path, "+gd"))
+    memory = Memory(target.pid)
+    pointer, block = target.figures["pointer"], target.figures["gd"]
+    vector = memory.read(pointer + 8)
+    place = next(vector + i * entry for i in range(1, 64)
+                 if memory.read(vector + i * entry) == block)
+    with open(f"/proc/{target.pid}/maps", encoding="utf-8") as maps:
+        code = int(next(line for line in maps if "r-xp" in line)
+                   .split("-")[0], 16)
+    check(target, "gd", "--stop")
+
+    def damage(va, word, why):
+        good = memory.read(va)
+        memory.write(va, word)
+        try:
+            check_none(target, "gd", why, "--stop")
+        finally:
+            memory.write(va, good)
+
+    no_sense, not_yet = "what the loader has written makes no sense", \
+        "not allocated yet in this thread"
+    for word in (0, 1, 8, 4096, -8, 1 << 47, 1 << 63, vector + 1):
+        damage(pointer + 8, word, no_sense)
+    for word in (1, 8, -8, -16, code, 1 << 47, block + 1, block + 8):
+        damage(place, word, no_sense)
+    length = vector - 16 if compiler == "gcc" else vector
+    damage(length, -1, no_sense)
+    damage(length, 1, not_yet)
+    damage(place, -1 if compiler == "gcc" else 0, not_yet)
+    if compiler == "gcc":
+        damage(vector, 0, not_yet)
+    check(target, "gd", "--stop")
+
+
 def section(path, name):
     """(offset, size) of a section in the file."""
     done = subprocess.run(["readelf", "-SW", path], capture_output=True,

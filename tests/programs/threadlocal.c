@@ -78,6 +78,7 @@ static void *beside(void *unused)
 int main(int argc, char **argv)
 {
 	pthread_t thread;
+	void *pointer;
 
 	pthread_barrier_init(&barrier, NULL, 2);
 	pthread_create(&thread, NULL, beside, NULL);
@@ -110,7 +111,8 @@ int main(int argc, char **argv)
 		(void *)PASTE(threadlocal_, LINKED)(2));
 #endif
 	pthread_barrier_wait(&barrier);
-	fprintf(stderr, "end 0\n");
+	__asm__("mov %%fs:0, %0" : "=r"(pointer));
+	fprintf(stderr, "pointer %p\nend 0\n", pointer);
 	getchar();
 	return 0;
 }
