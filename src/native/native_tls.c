@@ -27,6 +27,7 @@
 #define MAX_ID 1000000
 
 static const char not_allocated[] = "not allocated yet in this thread";
+static const char not_readable[] = "what the loader has written cannot be read";
 static const char no_sense[] = "what the loader has written makes no sense";
 
 /** What is known of one object in one thread. */
@@ -80,13 +81,14 @@ static const char *by_glibc(const struct module *m, uint64_t dtv, uint64_t id,
 		return "it is not in the loader's list, without which a "
 		       "thread's vector may be out of date";
 	if (!mw_target_read_u64(m->target, dtv - GLIBC_ENTRY, &length) ||
-	    !mw_target_read_u64(m->target, dtv, &generation) ||
-	    length > MAX_ID)
+	    !mw_target_read_u64(m->target, dtv, &generation))
+		return not_readable;
+	if (length > MAX_ID)
 		return no_sense;
 	if (id > length || generation < m->record.generation)
 		return not_allocated;
 	if (!mw_target_read_u64(m->target, dtv + id * GLIBC_ENTRY, &block))
-		return no_sense;
+		return not_readable;
 	if (block == UINT64_MAX)
 		return not_allocated;
 	*ret = block;
@@ -98,12 +100,14 @@ static const char *by_musl(const struct module *m, uint64_t dtv, uint64_t id,
 {
 	uint64_t length, block;
 
-	if (!mw_target_read_u64(m->target, dtv, &length) || length > MAX_ID)
+	if (!mw_target_read_u64(m->target, dtv, &length))
+		return not_readable;
+	if (length > MAX_ID)
 		return no_sense;
 	if (id > length)
 		return not_allocated;
 	if (!mw_target_read_u64(m->target, dtv + id * MUSL_ENTRY, &block))
-		return no_sense;
+		return not_readable;
 	if (block == 0)
 		return not_allocated;
 	*ret = block;
@@ -146,7 +150,8 @@ static const char *of_module(const struct module *m,
 			    end > m->pointer)))
 		return no_sense;
 	if (!has_id && !has_offset)
-		return w->has_descriptors
+		return w->has_unread ? not_readable
+		       : w->has_descriptors
 			       ? "its code asks for them by descriptors "
 				 "(R_X86_64_TLSDESC)"
 			       : "no relocation of its own is for them";

@@ -11,6 +11,7 @@
 struct native_tls_words {
 	bool has_id, has_offset;
 	bool has_descriptors; /* R_X86_64_TLSDESC, which are not read */
+	bool has_unread;      /* words that cannot be read */
 	bool differ;	      /* the same is not told everywhere */
 	uint64_t id;	      /* index in each thread's vector */
 	uint64_t offset;      /* of the block from the thread pointer */

@@ -93,10 +93,13 @@ static void take(struct reader *r, const struct mw_elf_reloc *reloc,
 	struct native_tls_words *w = r->words;
 	uint64_t word;
 
-	if (!is_in_data(r->image, reloc->offset) ||
-	    !mw_target_read_u64(r->target, r->image->bias + reloc->offset,
-				&word))
+	if (!is_in_data(r->image, reloc->offset))
 		return;
+	if (!mw_target_read_u64(r->target, r->image->bias + reloc->offset,
+				&word)) {
+		w->has_unread = true;
+		return;
+	}
 	if (reloc->type == R_X86_64_DTPMOD64) {
 		w->differ |= w->has_id && w->id != word;
 		w->has_id = true;

@@ -97,6 +97,19 @@ def test_glibc(start, tmp_path):
     assert "not yet allocated" in done.stdout + done.stderr
     for name in names:
         check(target, name, of=core)
+    snapshot = tmp_path / "snapshot"
+    done = run("snapshot", "--output", snapshot, target.pid)
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        check(target, name, of=snapshot)
+    # Without contents, which read as zeros, no place that is wrong.
+    done = run("snapshot", "--no-contents", "--force", "--output", snapshot,
+               target.pid)
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        row, told = syms(snapshot, f"{name}.so", f"var_{name}")
+        assert row["tid"] == "" and "without values" in told or \
+            int(row["address"], 16) == target.figures[name], (row, told)
 
 
 @pytest.mark.parametrize("version", glibcs.RELEASES)
@@ -211,7 +224,9 @@ def test_damaged_vectors(start, tmp_path, compiler, entry):
 
     no_sense, not_yet = "what the loader has written makes no sense", \
         "not allocated yet in this thread"
-    for word in (0, 1, 8, 4096, -8, 1 << 47, 1 << 63, vector + 1):
+    for word in (0, 8, 4096, -8, 1 << 47, 1 << 63):
+        damage(pointer + 8, word, "what the loader has written cannot be")
+    for word in (1, vector + 1, pointer + 16):
         damage(pointer + 8, word, no_sense)
     for word in (1, 8, -8, -16, code, 1 << 47, block + 1, block + 8):
         damage(place, word, no_sense)
