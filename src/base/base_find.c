@@ -212,12 +212,12 @@ static size_t find_plainly(const struct mw_needle *n, const uint8_t *data,
 typedef uint8_t bytes32 __attribute__((vector_size(32), aligned(1)));
 typedef char chars32 __attribute__((vector_size(32)));
 
-/** Sets *@from to the first place not looked at when there is no match. */
+/** Puts places into @ret, and the first not looked at into *@from. */
 __attribute__((target("avx2"))) static size_t
 find_by_anchors(const struct mw_needle *n, const uint8_t *data, size_t last,
-		size_t *from)
+		size_t *from, size_t *ret, size_t room)
 {
-	size_t a = n->anchors[0], b = n->anchors[1], at = *from;
+	size_t a = n->anchors[0], b = n->anchors[1], at = *from, count = 0;
 	bytes32 zero = { 0 };
 	bytes32 a_value = zero + n->values[a], a_mask = zero + n->masks[a];
 	bytes32 b_value = zero + n->values[b], b_mask = zero + n->masks[b];
@@ -232,12 +232,18 @@ find_by_anchors(const struct mw_needle *n, const uint8_t *data, size_t last,
 		for (; bits; bits &= bits - 1) {
 			size_t place = at + (size_t)__builtin_ctz(bits);
 
-			if (fits(n, data + place))
-				return place;
+			// Of two bytes, or one, the anchors are all.
+			if (n->bytes > 2 && !fits(n, data + place))
+				continue;
+			ret[count++] = place;
+			if (count == room) {
+				*from = place + 1;
+				return count;
+			}
 		}
 	}
 	*from = at;
-	return SIZE_MAX;
+	return count;
 }
 
 /* Words */
@@ -282,23 +288,37 @@ static size_t find_words(const struct mw_needle *n, const uint8_t *data,
 	return SIZE_MAX;
 }
 
+size_t mw_needle_find_some(const struct mw_needle *n, const uint8_t *data,
+			   size_t bytes, uint64_t va, size_t *from,
+			   size_t *ret, size_t room)
+{
+	size_t last, count;
+
+	if (bytes < n->bytes || *from > bytes - n->bytes)
+		return 0;
+	last = bytes - n->bytes;
+	if (n->is_words) {
+		*ret = find_words(n, data, bytes, va, *from);
+	} else {
+		count = n->has_avx2 ? find_by_anchors(n, data, last, from, ret,
+						      room)
+				    : 0;
+		if (count > 0 || *from > last)
+			return count;
+		*ret = find_plainly(n, data, last, *from);
+	}
+	if (*ret == SIZE_MAX)
+		return 0;
+	*from = *ret + 1;
+	return 1;
+}
+
 size_t mw_needle_find(const struct mw_needle *n, const uint8_t *data,
 		      size_t bytes, uint64_t va, size_t from)
 {
-	size_t last;
+	size_t place;
 
-	if (bytes < n->bytes || from > bytes - n->bytes)
-		return SIZE_MAX;
-	if (n->is_words)
-		return find_words(n, data, bytes, va, from);
-	last = bytes - n->bytes;
-	if (n->has_avx2) {
-		size_t found = find_by_anchors(n, data, last, &from);
-
-		if (found != SIZE_MAX)
-			return found;
-		if (from > last)
-			return SIZE_MAX;
-	}
-	return find_plainly(n, data, last, from);
+	return mw_needle_find_some(n, data, bytes, va, &from, &place, 1) > 0
+		       ? place
+		       : SIZE_MAX;
 }

@@ -61,4 +61,13 @@ size_t mw_needle_bytes(const struct mw_needle *needle);
 size_t mw_needle_find(const struct mw_needle *needle, const uint8_t *data,
 		      size_t bytes, uint64_t va, size_t from);
 
+/**
+ * The same for up to @room matches at once, which is quicker where there are
+ * many. Their offsets are put into @ret in order, and *@from is moved to where
+ * to go on. 0 when there are none left, and only then.
+ */
+size_t mw_needle_find_some(const struct mw_needle *needle, const uint8_t *data,
+			   size_t bytes, uint64_t va, size_t *from,
+			   size_t *ret, size_t room);
+
 #endif

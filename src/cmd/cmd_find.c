@@ -24,12 +24,29 @@ struct cmd_find_job {
 	const struct cmd_find *search;
 };
 
+/** Count the hit at @va, and keep it if it may be told. */
+static bool take_hit(struct cmd_find_job *job, uint64_t va)
+{
+	uint64_t *hit;
+
+	job->hit_count++;
+	if (job->hits.n >= job->search->most)
+		return true;
+	hit = mw_vec_push(&job->hits);
+	if (hit)
+		*hit = va;
+	else
+		job->error = mw_error_nomem();
+	return hit != NULL;
+}
+
 static bool look(void *ctx, const struct mw_piece *piece)
 {
 	struct cmd_find_job *job = ctx;
 	const struct cmd_find *s = job->search;
 	uint64_t va = piece->va - piece->before;
-	size_t bytes = piece->bytes + piece->before, at = 0;
+	size_t bytes = piece->bytes + piece->before, at = 0, count;
+	size_t places[256];
 	const uint8_t *data;
 
 	if (!piece->data) {
@@ -38,23 +55,14 @@ static bool look(void *ctx, const struct mw_piece *piece)
 		return true;
 	}
 	data = piece->data - piece->before;
-	while ((at = mw_needle_find(s->needle, data, bytes, va, at)) !=
-	       SIZE_MAX) {
-		uint64_t *hit;
-
-		if (va + at >= job->end)
-			break;
-		job->hit_count++;
-		if (job->hits.n < s->most) {
-			hit = mw_vec_push(&job->hits);
-			if (!hit) {
-				job->error = mw_error_nomem();
+	while ((count = mw_needle_find_some(s->needle, data, bytes, va, &at,
+					    places, MW_COUNT(places))) > 0)
+		for (size_t i = 0; i < count; i++) {
+			if (va + places[i] >= job->end)
+				return true;
+			if (!take_hit(job, va + places[i]))
 				return false;
-			}
-			*hit = va + at;
 		}
-		at++;
-	}
 	return true;
 }
 

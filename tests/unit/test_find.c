@@ -25,6 +25,22 @@ static size_t find_plainly(const struct plain *p, const uint8_t *data,
 	return SIZE_MAX;
 }
 
+/** Those found @room at a time are those found one by one. */
+static void check_some(const struct mw_needle *needle, const uint8_t *data,
+		       size_t bytes, size_t room)
+{
+	size_t from = 0, at = 0, places[64], count;
+
+	while ((count = mw_needle_find_some(needle, data, bytes, 0, &from,
+					    places, room)) > 0)
+		for (size_t i = 0; i < count; i++) {
+			at = mw_needle_find(needle, data, bytes, 0, at);
+			ASSERT_EQ(at, places[i]);
+			at++;
+		}
+	ASSERT_EQ(SIZE_MAX, mw_needle_find(needle, data, bytes, 0, at));
+}
+
 static void check_all(const struct mw_needle *needle, const struct plain *p,
 		      const uint8_t *data, size_t bytes)
 {
@@ -35,9 +51,11 @@ static void check_all(const struct mw_needle *needle, const struct plain *p,
 
 		ASSERT_EQ(want, mw_needle_find(needle, data, bytes, 0, at));
 		if (want == SIZE_MAX)
-			return;
+			break;
 		at = want + 1;
 	}
+	check_some(needle, data, bytes, 2);
+	check_some(needle, data, bytes, 64);
 }
 
 /** Text of few letters, so that there are many matches and near misses. */
