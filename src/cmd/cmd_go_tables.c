@@ -11,7 +11,7 @@
 
 enum column {
 	ID, STATE, WAIT_REASON, WAITED, STACK, USED, FUNCTION, TOP, CREATOR,
-	CREATED_AT, PARENT, LARGEST, LARGEST_BYTES, THREAD, LOCKED, SYSTEM,
+	CREATED_AT, PARENT, LARGEST, LARGEST_BYTES, THREAD, LOCKED, BUBBLE, SYSTEM,
 	TRACE, LABELS, BACKTRACE, COLUMNS,
 };
 
@@ -46,6 +46,8 @@ static const struct mw_column columns[] = {
 		     "number of the thread that has it" },
 	[LOCKED] = { "locked", NULL, MW_UNIT_TEXT,
 		     "yes when it is bound to a thread" },
+	[BUBBLE] = { "synctest_bubble", NULL, MW_UNIT_COUNT,
+		     "of testing/synctest that it is in (since Go 1.25)" },
 	[SYSTEM] = { "system", NULL, MW_UNIT_TEXT,
 		     "yes when it is the runtime's own" },
 	[TRACE] = { "stack_id", NULL, MW_UNIT_COUNT,
@@ -129,6 +131,8 @@ static bool fill_row(struct goroutines *g, const struct mw_go_goroutine *one,
 	mw_cell_borrow(&cells[CREATED_AT], place);
 	if (one->is_locked)
 		mw_cell_borrow(&cells[LOCKED], "yes");
+	if (one->bubble)
+		mw_cell_value(&cells[BUBBLE], one->bubble);
 	if (one->is_system)
 		mw_cell_borrow(&cells[SYSTEM], "yes");
 	return fill_labels(&g->all, one, &cells[LABELS]) &&

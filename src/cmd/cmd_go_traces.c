@@ -333,6 +333,8 @@ static void print_state(const struct goroutines *g,
 		       waited / UINT64_C(60000000000));
 	if (one->is_locked)
 		fputs(", locked to thread", stdout);
+	if (one->bubble)
+		printf(", synctest bubble %" PRIu64, one->bubble);
 }
 
 static struct mw_error *dump_each(struct goroutines *g, bool whole)

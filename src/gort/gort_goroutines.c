@@ -201,7 +201,7 @@ static bool read_g(struct reading *r, uint64_t va, struct mw_go_goroutine *ret)
 {
 	struct mw_go *go = r->go;
 	size_t size = go_size(go, GO_g);
-	uint64_t m, procid;
+	uint64_t m, bubble, procid;
 	struct mw_go_goroutine g = {
 		.address = va,
 		.trace = MW_GO_NO_TRACE,
@@ -222,6 +222,9 @@ static bool read_g(struct reading *r, uint64_t va, struct mw_go_goroutine *ret)
 	g.go_pc = get(r, GO_g_gopc);
 	g.start_pc = get(r, GO_g_startpc);
 	g.is_locked = get(r, GO_g_lockedm) != 0;
+	bubble = get(r, GO_g_bubble);
+	if (bubble)
+		go_read(go, bubble, GO_synctestBubble_id, &g.bubble);
 	g.stack_lo = get(r, GO_g_stack_lo);
 	g.stack_hi = get(r, GO_g_stack_hi);
 	if (g.status == GO_G_WAITING || g.status == GO_G_SYSCALL)
@@ -235,6 +238,36 @@ static bool read_g(struct reading *r, uint64_t va, struct mw_go_goroutine *ret)
 		return false;
 	*ret = g;
 	return true;
+}
+
+/**
+ * Reasons that nothing outside a bubble of testing/synctest can end
+ * (runtime2.go: isIdleInSynctest), and which the runtime prints otherwise there
+ * (goroutineheader); such as wait inside only are named so already.
+ */
+static const struct {
+	const char *reason, *in_bubble;
+} durable[] = {
+	{ "chan receive (nil chan)", "chan receive (nil chan) (durable)" },
+	{ "chan send (nil chan)", "chan send (nil chan) (durable)" },
+	{ "select (no cases)", "select (no cases) (durable)" },
+	{ "sleep", "sleep (durable)" },
+	{ "sync.Cond.Wait", "sync.Cond.Wait (durable)" },
+	{ "coroutine", "coroutine (durable)" },
+	{ "synctest.Run", "synctest.Run (durable)" },
+	{ "synctest.Wait", "synctest.Wait (durable)" },
+};
+
+static void name_durable(struct mw_go_goroutine *g)
+{
+	enum { DURABLE = 0x80 }; // above the number of any reason
+
+	for (size_t i = 0; i < MW_COUNT(durable); i++)
+		if (strcmp(g->wait_reason, durable[i].reason) == 0) {
+			g->wait_reason = durable[i].in_bubble;
+			g->wait |= DURABLE;
+			return;
+		}
 }
 
 /** What it runs, who made it and what it waits for. */
@@ -252,6 +285,8 @@ static void name_g(struct mw_go *go, struct mw_go_goroutine *g)
 		g->wait_reason = go_wait_reason(go, g->address);
 		if (go_read(go, g->address, GO_g_waitreason, &number))
 			g->wait = (uint8_t)number;
+		if (g->bubble && g->status == GO_G_WAITING)
+			name_durable(g);
 	}
 }
 

@@ -15,7 +15,7 @@ struct mw_go_goroutine {
 	uint64_t address; /* of its g */
 	uint64_t id, parent_id; /* parent_id 0: not known (before Go 1.21) */
 	uint8_t status; /* as the runtime numbers them, without the scan bit */
-	uint8_t wait; /* number of the reason, see wait_reason */
+	uint8_t wait; /* tells reasons apart, see wait_reason */
 	bool is_dead; /* or not begun: its stack is kept for another */
 	bool is_system; /* the runtime's own, not in its profile */
 	bool is_locked; /* to a thread */
@@ -25,6 +25,7 @@ struct mw_go_goroutine {
 	 * none has since.
 	 */
 	uint64_t waiting_since_ns;
+	uint64_t bubble; /* of testing/synctest that it is in; 0: none */
 	uint64_t go_pc;	  /* of the go statement; 0 for the first */
 	uint64_t start_pc; /* where it began */
 	const char *creator;  /* function of go_pc; "" if there is none */

@@ -3,6 +3,7 @@
 them (runtime.Stack)."""
 
 import json
+import os
 import random
 import re
 import struct
@@ -91,6 +92,35 @@ def test_backtraces(start, tmp_path, version):
     functions = {f for _, frames, *_ in ours.values() for f, _ in frames}
     assert {"main.dereference", "panic", "main.(*worker).receive",
             "main.worker.wait", "main.recurse", "main.inner"} <= functions
+
+
+@pytest.mark.parametrize("version", ["1.25.0", "1.26.8", "1.27.4"])
+def test_bubbles(start, tmp_path, version):
+    path = tmp_path / "stacks"
+    # Without a module the release's own defaults do not hold.
+    target = start(go_program("bubbles", version), path,
+                   env=dict(os.environ, GODEBUG="asynctimerchan=0"))
+    wait_for(lambda: is_idle(target.pid), "the goroutines to rest")
+    ours = compare(target, path)
+    states = [state for state, *_ in ours.values()]
+    numbers = {int(n) for state in states
+               for n in re.findall(r", synctest bubble (\d+)$", state)}
+    assert len(numbers) == 2
+    for number in numbers:
+        assert {f"{state}, synctest bubble {number}" for state in (
+            "chan receive", "chan receive (durable)",
+            "chan send (nil chan) (durable)", "select (no cases) (durable)",
+            "sleep (durable)", "sync.WaitGroup.Wait (durable)",
+            "sync.Cond.Wait (durable)", "sync.Mutex.Lock",
+            "select (no cases) (durable), locked to thread")} <= set(states)
+    assert "sleep" in states  # outside
+    listed = rows(target)["rows"]
+    assert {r["synctest_bubble"] for r in listed} == {*numbers, None}
+    reasons = [r["wait_reason"] for r in listed]
+    groups = rows(target, "--by=state")["rows"]
+    assert {g["wait_reason"]: g["goroutines"] for g in groups
+            if g["wait_reason"]} == \
+        {reason: reasons.count(reason) for reason in reasons if reason}
 
 
 @pytest.mark.parametrize("variant", ["dwarf", "pie"])
