@@ -57,10 +57,14 @@ void boot_plan_free(struct boot_plan *plan);
 struct boot_init *boot_plan_init(const struct boot_plan *plan, uint64_t va);
 
 /**
- * Whether a stage of this or of any program is called @name: as it is told, by
- * its function, or for a package of this one by its path.
+ * Whether @name can be reached: a stage of this program is called so, as it is
+ * told, by its function, or for a package by its path; or, as long as it may
+ * become another program, of any.
+ *
+ * Errors: MW_E_USAGE, with the stages that there are if others have @name.
  */
-bool boot_plan_has(const struct boot_plan *plan, const char *name);
+MW_MUST_USE struct mw_error *boot_plan_check(const struct boot_plan *plan,
+					     const char *name);
 bool boot_is_called(const char *stage, const char *function, const char *name);
 
 /* What goes on */

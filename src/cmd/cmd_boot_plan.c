@@ -5,6 +5,7 @@
 #include "cmd_boot.h"
 #include "mw_guard.h"
 #include "mw_insn.h"
+#include "mw_text.h"
 
 /*
  * The stages of Go's bootstrap, in the order in which they come since Go 1.9
@@ -311,7 +312,7 @@ bool boot_is_called(const char *stage, const char *function, const char *name)
 	       (strncmp(stage, "init ", 5) == 0 && strcmp(stage + 5, name) == 0);
 }
 
-bool boot_plan_has(const struct boot_plan *plan, const char *name)
+static bool has_itself(const struct boot_plan *plan, const char *name)
 {
 	for (size_t i = 0; i < plan->stages.n; i++)
 		if (boot_is_called(plan->stages.v[i].name,
@@ -321,11 +322,37 @@ bool boot_plan_has(const struct boot_plan *plan, const char *name)
 		if (boot_is_called(plan->inits.v[i].stage,
 				   plan->inits.v[i].function, name))
 			return true;
+	return strcmp(name, BOOT_ENTRY) == 0;
+}
+
+static bool any_has(const char *name)
+{
 	// A shell may be there now, which becomes the program in question.
 	for (size_t i = 0; i < MW_COUNT(go_stages); i++)
 		if (boot_is_called(go_stages[i].name, go_stages[i].function,
 				   name))
 			return true;
-	return strcmp(name, BOOT_ENTRY) == 0 || strcmp(name, "loader") == 0 ||
-	       strcmp(name, c_main.name) == 0 || strncmp(name, "init ", 5) == 0;
+	return strcmp(name, "loader") == 0 || strcmp(name, c_main.name) == 0 ||
+	       strncmp(name, "init ", 5) == 0;
+}
+
+struct mw_error *boot_plan_check(const struct boot_plan *plan,
+				 const char *name)
+{
+	MW_CLEANUP(mw_text_free) struct mw_text names = {
+		.limit = 1024 };
+
+	if (has_itself(plan, name))
+		return NULL;
+	if (!any_has(name))
+		return mw_error_new(MW_E_USAGE, "%s: no stage is called so; "
+				    "boot --help lists them", name);
+	// What another becomes is not known; a Go program stays what it is.
+	if (!plan->funcs || strncmp(name, "init ", 5) == 0)
+		return NULL;
+	for (size_t i = 0; i < plan->stages.n; i++)
+		mw_text_add(&names, ", %s", plan->stages.v[i].name);
+	return mw_error_new(MW_E_USAGE, "%s: this program has no such "
+			    "stage, but " BOOT_ENTRY "%s", name,
+			    names.v ? names.v : "");
 }

@@ -350,9 +350,8 @@ static struct mw_error *begin_program(struct boot *boot,
 	error = boot_take(boot, event);
 	if (!error)
 		error = boot_plan_make(boot->books.target, &boot->plan);
-	if (!error && boot->until && !boot_plan_has(&boot->plan, boot->until))
-		error = mw_error_new(MW_E_USAGE, "%s: no stage is called so; "
-				     "boot --help lists them", boot->until);
+	if (!error && boot->until)
+		error = boot_plan_check(&boot->plan, boot->until);
 	if (error)
 		return error;
 	entry.is_last = boot->plan.stages.n == 0;

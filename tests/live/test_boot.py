@@ -186,6 +186,14 @@ def test_cgo(tmp_path, version, variant):
     assert is_in_order(boot.stages, order)
     assert "loader" in boot.stages
     assert boot.done.stdout == ""
+    absent = ({"_rt0_amd64_linux", "main"} - set(boot.stages)).pop()
+    done = run("boot", f"--until={absent}", "--", program)
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"{absent}: this program has no such stage, but " in done.stderr
+    named = re.search("but (.*)", done.stderr)[1].split(", ")
+    assert {s for s in boot.stages
+            if not s.startswith(("init ", "before "))} <= set(named)
+    assert "HeapAlloc" not in done.stderr  # nothing ran
 
 
 @pytest.mark.parametrize("version", ["1.9.7", "1.13.15", "1.18.10", "1.26.8"])
