@@ -4,23 +4,25 @@
 #include "findings_int.h"
 
 /*
- * Pages of threads' stacks that were touched once stay resident as long as the
- * thread, or its stack in the C library's cache, lives (CASES 26; golang/go 71150,
- * 14592).
+ * Pages of threads' stacks, the first one's too, that were touched once stay
+ * resident as long as the thread, or its stack in the C library's cache, lives
+ * (CASES 26; golang/go 71150, 14592).
  */
 bool find_thread_stacks(const struct mw_situation *s, struct mw_finding *ret)
 {
 	struct mw_tally unused = find_below(s, "stack/threads/unused");
 	uint64_t used = find_below(s, "stack/threads/used").rss_bytes;
+	uint64_t first = find_below(s, "stack/main/unused").rss_bytes;
 
-	if (!find_is_much(s, unused.rss_bytes))
+	ret->bytes = unused.rss_bytes + first;
+	if (!find_is_much(s, ret->bytes))
 		return false;
-	ret->bytes = unused.rss_bytes;
 	find_say(&ret->summary, "%s of threads' stacks were used once and stay "
-		 "resident below the live frames.", BYTES(unused.rss_bytes));
+		 "resident below the live frames.", BYTES(ret->bytes));
 	find_say(&ret->evidence, "stack/threads: %s unused, %s live, %" PRIu64
-		 " threads, %s of address space", BYTES(unused.rss_bytes),
-		 BYTES(used), s->threads, BYTES(unused.vsz_bytes));
+		 " threads, %s of address space; stack/main: %s unused",
+		 BYTES(unused.rss_bytes), BYTES(used), s->threads,
+		 BYTES(unused.vsz_bytes), BYTES(first));
 	find_say(&ret->advice, "Use fewer threads, let them end when idle, or "
 		 "keep large buffers off the stack. Smaller stacks "
 		 "(pthread_attr_setstacksize, ulimit -s) bound it; "

@@ -226,6 +226,7 @@ C_CASES = {
     "locked": ("memory-locked", 4, 4, "VmLck"),
     "sparse": ("page-tables", 4, 6, "VmPTE"),
     "stacks": ("thread-stacks-resident", 16, 18, "17 threads"),
+    "stack": ("thread-stacks-resident", 6, 7, "stack/main: 6."),
     "arenas": ("malloc-arenas-many", 4, 12, "thread-N"),
     "threads": ("threads-idle", 3, 10, "state S"),
 }

@@ -208,6 +208,16 @@ static void stacks(bool shallow)
 	run_threads(16, waiting_thread, shallow);
 }
 
+/** The same of the first thread. */
+static void stack(bool shallow)
+{
+	char room[6 * MIB];
+
+	if (!shallow)
+		memset(room, 1, sizeof(room));
+	__asm__ volatile("" : : "r"(room) : "memory");
+}
+
 static void arenas(bool few)
 {
 	mallopt(M_ARENA_MAX, 64);
@@ -262,7 +272,8 @@ int main(int argc, char **argv)
 		{ "shared", shared },	{ "locked", locked },
 		{ "copied", copied },	{ "locked_thinly", locked_thinly },
 		{ "sparse", sparse },	{ "lazy", lazy },
-		{ "stacks", stacks },	{ "arenas", arenas },
+		{ "stacks", stacks },	{ "stack", stack },
+		{ "arenas", arenas },
 		{ "threads", threads }, { "pipes", pipes },
 		{ "paged_out", paged_out }, { "none", none },
 	};

@@ -112,6 +112,8 @@ TEST(stacks_of_threads)
 	SILENT(&book, "thread-stacks-resident");
 	book_put(&book, "stack/threads/unused", 60);
 	SPEAKS(&book, "thread-stacks-resident", 60, "100 MiB live");
+	book_put(&book, "stack/main/unused", 30);
+	SPEAKS(&book, "thread-stacks-resident", 90, "stack/main: 30.0 MiB");
 }
 
 TEST(idle_threads)
