@@ -176,6 +176,10 @@ static const struct {
 	{ "malloc/jemalloc", "jemalloc",
 	  "Extents of pages, by arena: slabs of small blocks of one size, and "
 	  "large blocks; free extents are given back after a while." },
+	{ "malloc/jemalloc/hpa", "what no block has of pieces of 2 MiB",
+	  "With MALLOC_CONF=hpa:true small extents come from such pieces, so "
+	  "that the kernel may give huge pages. A quarter as many free pages "
+	  "as are in use are kept; arena.<i>.purge leaves these." },
 	{ "malloc/mimalloc", "mimalloc",
 	  "Pages with blocks of one size, by the thread that owns them, in "
 	  "segments of 32 MiB or, in mimalloc 3, arenas of a gigabyte; free "

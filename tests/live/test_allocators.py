@@ -130,6 +130,8 @@ def test_jemalloc_says_the_same_of_its_hpa(start, release, tmp_path):
     assert account(result, "jemalloc", "in-use", "cache", "free", "metadata",
                    without=["base"]) == said["je_active"]
     assert table["hpa"]["trimmable_bytes"] == 0
+    text = run("ledger", "--explain", "--domain=vsz", target.pid).stdout
+    assert "\n  malloc/jemalloc/hpa\n" in text
     done = run("snapshot", "--no-contents", target.pid, "--output",
                tmp_path / "core")
     assert done.returncode == 0, done.stderr
