@@ -43,9 +43,10 @@ static size_t read_at(int fd, const struct mw_elf *elf, uint64_t va, void *to,
 	return 0;
 }
 
-/** Where DT_RELA lies. */
+/** Where DT_RELA lies, and DT_SYMTAB. */
 struct table {
 	uint64_t va, bytes;
+	uint64_t symbols;
 };
 
 static void find_table(int fd, const struct mw_elf *elf, struct table *ret)
@@ -68,10 +69,38 @@ static void find_table(int fd, const struct mw_elf *elf, struct table *ret)
 				ret->va = pair[1];
 			else if (pair[0] == DT_RELASZ)
 				ret->bytes = pair[1];
+			else if (pair[0] == DT_SYMTAB)
+				ret->symbols = pair[1];
 			else if (pair[0] == DT_NULL)
 				return;
 		}
 	}
+}
+
+/** What @rela makes of its word; false when that depends on other files. */
+static bool value_of(int fd, const struct mw_elf *elf,
+		     const struct table *table, const Elf64_Rela *rela,
+		     uint64_t *ret)
+{
+	uint64_t type = ELF64_R_TYPE(rela->r_info), va;
+	Elf64_Sym symbol;
+
+	*ret = (uint64_t)rela->r_addend;
+	if (type == R_X86_64_RELATIVE)
+		return true;
+	if ((type != R_X86_64_64 && type != R_X86_64_GLOB_DAT) ||
+	    !table->symbols ||
+	    !mw_end(table->symbols,
+		    ELF64_R_SYM(rela->r_info) * sizeof(symbol), &va) ||
+	    read_at(fd, elf, va, &symbol, sizeof(symbol)) != sizeof(symbol) ||
+	    symbol.st_shndx == SHN_UNDEF ||
+	    symbol.st_shndx >= SHN_LORESERVE ||
+	    ELF64_ST_TYPE(symbol.st_info) == STT_TLS ||
+	    ELF64_ST_TYPE(symbol.st_info) == STT_GNU_IFUNC)
+		return false;
+	*ret = symbol.st_value +
+	       (type == R_X86_64_64 ? (uint64_t)rela->r_addend : 0);
+	return true;
 }
 
 static bool load_rela(struct target_relocs *relocs, int fd,
@@ -87,14 +116,14 @@ static bool load_rela(struct target_relocs *relocs, int fd,
 
 		for (size_t i = 0; i < count; i++) {
 			struct reloc *reloc;
+			uint64_t value;
 
-			if (ELF64_R_TYPE(batch[i].r_info) != R_X86_64_RELATIVE)
+			if (!value_of(fd, elf, table, &batch[i], &value))
 				continue;
 			reloc = mw_vec_push(&relocs->list);
 			if (!reloc)
 				return false;
-			*reloc = (struct reloc){ batch[i].r_offset,
-						 (uint64_t)batch[i].r_addend };
+			*reloc = (struct reloc){ batch[i].r_offset, value };
 		}
 		if (count == 0)
 			break;

@@ -5,8 +5,8 @@
 #include "mw_elf.h"
 
 /*
- * Relative relocations of a file that is loaded at its own addresses: words
- * that get the address they stand for. A position-independent Go program has
+ * Relocations of a file that is loaded at its own addresses: words that get the
+ * address they stand for, of a symbol only where the same file defines it. A position-independent Go program has
  * its pointers there, and zeros in the file. (Those of DT_RELR have the right
  * address in the file already.)
  */

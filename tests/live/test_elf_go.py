@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import (VARIANTS, cached, debian_file, go_program, npm_file,
-                      toolchain)
+                      run, toolchain)
 from test_elf import elf
 
 
@@ -291,3 +291,29 @@ def test_a_running_program(start):
     file = elf(go_program("objects", "1.26.8", "stripped"), "--go")
     assert live["go"] == file["go"]
     assert live["go_packages"] == file["go_packages"]
+
+
+@pytest.mark.skipif(not shutil.which("readelf"), reason="no readelf")
+def test_plugin_file(tmp_path):
+    """Its pointers are relocations against symbols that it defines itself."""
+    plugin = go_program("plugged", "1.26.8", "symtab", cgo=True,
+                        flags=("-buildmode=plugin",))
+    relocs = [line.split() for line in subprocess.run(
+        ["readelf", "-rW", plugin], check=True, capture_output=True,
+        text=True, errors="replace").stdout.splitlines()]
+    for kind in ("R_X86_64_64", "R_X86_64_GLOB_DAT"):
+        own = [f for f in relocs if len(f) == 7 and f[2] == kind and
+               int(f[3], 16)]
+        assert len(own) > 100
+        for at, _, _, value, _, sign, addend in own[:5]:
+            done = run("dump", f"--range=0x{at}+8", "-o", tmp_path / "bytes",
+                       "--force", plugin)
+            assert done.returncode == 0, done.stderr
+            want = int(value, 16) + int(sign + addend, 16)
+            assert (tmp_path / "bytes").read_bytes() == \
+                want.to_bytes(8, "little")
+    done = run("allocs", plugin)
+    calls, known = (int(n) for n in (
+        done.stdout.split()[0], done.stdout.split("type known of ")[1].
+        split(",")[0]))
+    assert known > calls / 2, done.stdout.splitlines()[0]
