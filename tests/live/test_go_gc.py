@@ -215,7 +215,7 @@ def test_mark_phase_is_seen(start):
     phases = set()
 
     def seen():
-        answer = gc(target)
+        answer = gc(target, "--stop")
         phases.add(answer["phase"])
         assert answer["write_barrier"] == (answer["phase"] == "mark")
         assert answer["cycle"] - answer["cycles_completed"] == \

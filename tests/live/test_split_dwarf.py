@@ -56,7 +56,11 @@ def gdb(path, *expressions):
                           capture_output=True).stdout
 
 
-@pytest.fixture(params=FORMS, ids=lambda f: f"{f[0]}-{f[1]}")
+def form_name(form):
+    return f"{form[0]}-{form[1]}"
+
+
+@pytest.fixture(params=FORMS, ids=form_name)
 def programs(request, tmp_path):
     """The program with its types, and the same with .dwo files."""
     whole = build(tmp_path / "whole", *request.param)
@@ -107,6 +111,9 @@ def packages(split, dwarf):
             yield package
 
 
+# Of gcc with DWARF 5, binutils 2.40 and LLVM 14 make none.
+@pytest.mark.parametrize("programs", [f for f in FORMS if f != ("gcc", 5)],
+                         ids=form_name, indirect=True)
 def test_a_package(programs, tmp_path, request):
     whole, split = programs
     dwarf = request.node.callspec.params["programs"][1]
@@ -121,8 +128,7 @@ def test_a_package(programs, tmp_path, request):
         for file in kept.glob("*.dwo"):
             shutil.move(file, split.parent / file.name)
         package.unlink()
-    if count == 0:
-        pytest.skip("no packager here knows this form")
+    assert count > 0
 
 
 def test_lines(programs):
