@@ -58,7 +58,7 @@ CHANGES = {
     (25, None): """mheap_heapArenas mheap_userArenaArenas p_gcw_ptrBuf
         heapArena_pageUseSpanInlineMarkBits
         mheap_specialCheckFinalizerAlloc mheap_specialTinyBlockAlloc
-        mheap_specialBubbleAlloc""",
+        mheap_specialBubbleAlloc g_bubble synctestBubble_id""",
     # Queues of spans in the collector.
     (26, None): """mheap_spanSPMCAlloc mheap_specialSecretAlloc
         p_gcw_spanq_head p_gcw_spanq_tail spanSPMC spanSPMC_allnode_next
