@@ -31,23 +31,46 @@ def pagemap(pid, start, end):
     return pages
 
 
-def check_pages(target, answer):
-    """Every section and segment against the kernel's own page map."""
-    checked = 0
+def kernel_pages(pid, answer):
+    """What the kernel's page map has of each section and segment: pages, and
+    how many are resident, dirty, shared."""
+    found = []
     for row in (*answer["sections"]["rows"], *answer["segments"]["rows"]):
-        if row["pages"] is None:
-            continue
-        size = row.get("size_bytes", row.get("memory_bytes"))
-        start = int(row["mapped_at"], 16)
-        end = (start + size + 4095) & ~4095
-        start &= ~4095
-        pages = pagemap(target.pid, start, end)
-        assert row["pages"] == len(pages)
-        assert row["resident_pages"] == sum(p[0] for p in pages)
-        assert row["dirty_pages"] == sum(p[0] and not p[1] for p in pages)
-        assert row["shared_pages"] == sum(p[0] and not p[2] for p in pages)
-        checked += 1
-    assert checked > 10
+        if row["pages"] is not None:
+            size = row.get("size_bytes", row.get("memory_bytes"))
+            start = int(row["mapped_at"], 16)
+            end = (start + size + 4095) & ~4095
+            pages = pagemap(pid, start & ~4095, end)
+            found.append([len(pages), sum(p[0] for p in pages),
+                          sum(p[0] and not p[1] for p in pages),
+                          sum(p[0] and not p[2] for p in pages)])
+    return found
+
+
+def undisturbed(target, *arguments):
+    """What memwhy says, the page map and smaps, of one moment: which pages are
+    shared is up to other processes, too."""
+    def look():
+        with Frozen(target.pid):
+            answer = elf(target, *arguments)
+            pages = kernel_pages(target.pid, answer)
+            rows = smaps_rows(target.pid)
+            again = elf(target, *arguments)
+        return all(again[part] == answer[part]
+                   for part in ("sections", "segments")) and \
+            (answer, pages, rows)
+
+    return wait_for(look, "other processes to rest")
+
+
+def check_pages(target, answer, pages):
+    """Every section and segment against the kernel's own page map."""
+    rows = [row for row in (*answer["sections"]["rows"],
+                            *answer["segments"]["rows"])
+            if row["pages"] is not None]
+    assert [[row["pages"], row["resident_pages"], row["dirty_pages"],
+             row["shared_pages"]] for row in rows] == pages
+    assert len(rows) > 10
     mapped = {}
     with open(f"/proc/{target.pid}/maps") as file:
         for line in file:
@@ -101,27 +124,17 @@ def test_a_process(kinds, image):
     for part in ("sections", "segments"):
         for row, want in zip(answer[part]["rows"], file[part]["rows"]):
             assert {k: row[k] for k in want} == want
-    with Frozen(target.pid):
-        answer = elf(target, *([f"--image={image}"] if image else []))
-        check_pages(target, answer)
-
-    def undisturbed():
-        """Which pages are shared is up to other processes, too."""
-        with Frozen(target.pid):
-            before = smaps_rows(target.pid)
-            answer = elf(target, *([f"--image={image}"] if image else []))
-            return smaps_rows(target.pid) == before and (before, answer)
-
+    answer, pages, rows = undisturbed(
+        target, *([f"--image={image}"] if image else []))
+    check_pages(target, answer, pages)
     # Others have the C library in their memory, too.
-    assert check_smaps(*wait_for(undisturbed, "other processes to rest")) > 0 \
-        or not image
+    assert check_smaps(rows, answer) > 0 or not image
 
 
 @needs_root
 def test_a_go_process(start):
     target = start(go_program("objects", "1.26.8", "pie"))
-    with Frozen(target.pid):
-        check_pages(target, elf(target))
+    check_pages(target, *undisturbed(target)[:2])
 
 
 def test_the_file_that_is_mapped_is_shown(start, tmp_path):
