@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from conftest import (Frozen, asm_program, c_program, go_program, ledger, maps,
-                      run, thread_states, wait_for)
+from conftest import (Frozen, asm_program, c_program, go_program, is_idle, ledger,
+                      maps, run, thread_states, wait_for)
 
 MIB = 1 << 20
 HEAP = 64 * MIB  # what glibc reserves for each heap of a thread's arena
@@ -34,6 +34,8 @@ def server(start, version):
               for name, at in target.figures.items()
               if name.startswith("block-of-")}
     assert len(blocks) == 4
+    # Old releases of Go still do something after their last line.
+    wait_for(lambda: is_idle(target.pid), "the server to rest")
     return target, blocks
 
 
