@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from conftest import (Frozen, asm_program, c_program, go_program, is_idle, ledger,
-                      maps, run, thread_states, wait_for)
+from conftest import (Frozen, asm_program, c_program, go_program, is_idle,
+                      ledger, maps, run, thread_states, wait_for)
 
 MIB = 1 << 20
 HEAP = 64 * MIB  # what glibc reserves for each heap of a thread's arena
