@@ -160,23 +160,14 @@ static bool put_core_notes(struct mw_snapshot *s,
 static struct mw_error *write_out(struct mw_snapshot *s,
 				  const struct mw_core_bytes *out)
 {
-	size_t done = 0;
+	int errnum;
 
 	if (out->failed)
 		return mw_error_nomem();
-	while (done < out->data.n) {
-		ssize_t n = pwrite(s->fd, out->data.v + done,
-				   out->data.n - done,
-				   (off_t)(s->offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return mw_error_errno(n < 0 ? errno : EIO,
-					      "writing the snapshot");
-		done += (size_t)n;
-	}
-	s->offset += done;
+	errnum = mw_stream_write(s->fd, out->data.v, out->data.n, s->offset);
+	if (errnum)
+		return mw_error_errno(errnum, "writing the snapshot");
+	s->offset += out->data.n;
 	return NULL;
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <unistd.h>
@@ -147,19 +146,16 @@ bool mw_snapshot_place(const struct mw_snapshot *s, size_t *hint,
 static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
 {
 	static const uint8_t zeros[MW_KIB(64)];
+	int errnum = 0;
 
-	while (bytes > 0) {
-		ssize_t n = pwrite(fd, zeros, mw_min(bytes, sizeof(zeros)),
-				   (off_t)offset);
+	while (bytes > 0 && !errnum) {
+		uint64_t take = mw_min(bytes, sizeof(zeros));
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EIO;
-		offset += (uint64_t)n;
-		bytes -= (uint64_t)n;
+		errnum = mw_stream_write(fd, zeros, take, offset);
+		offset += take;
+		bytes -= take;
 	}
-	return 0;
+	return errnum;
 }
 
 struct mw_error *mw_snapshot_drop_gone(struct mw_snapshot *s)

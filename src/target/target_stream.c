@@ -31,13 +31,13 @@ struct target_stream {
 	pthread_t thread;
 };
 
-static int write_bytes(int fd, const uint8_t *bytes, size_t count,
-		       uint64_t offset)
+int mw_stream_write(int fd, const void *bytes, size_t count, uint64_t offset)
 {
 	size_t done = 0;
 
 	while (done < count) {
-		ssize_t n = pwrite(fd, bytes + done, count - done,
+		ssize_t n = pwrite(fd, (const uint8_t *)bytes + done,
+				   count - done,
 				   (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
@@ -58,11 +58,11 @@ static int write_piece(int fd, const struct stream_piece *piece)
 	for (size_t i = 0; i < piece->count && !errnum; i++) {
 		const struct stream_part *part = &piece->parts[i];
 
-		errnum = write_bytes(fd, zeros, part->zeros,
-				     part->offset - part->zeros);
+		errnum = mw_stream_write(fd, zeros, part->zeros,
+					 part->offset - part->zeros);
 		if (!errnum)
-			errnum = write_bytes(fd, from, part->bytes,
-					     part->offset);
+			errnum = mw_stream_write(fd, from, part->bytes,
+						 part->offset);
 		from += part->bytes;
 	}
 	return errnum;

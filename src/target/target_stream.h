@@ -62,6 +62,9 @@ void mw_stream_give(struct target_stream *stream, struct stream_piece *piece);
 /** Wait until all that was handed on is written. False when that has failed. */
 bool mw_stream_settle(struct target_stream *stream);
 
+/** Write at once, without a stream: 0, or the errno of what went wrong. */
+int mw_stream_write(int fd, const void *bytes, size_t count, uint64_t offset);
+
 /** Wait until all is written, and free @stream. */
 MW_MUST_USE struct mw_error *mw_stream_end(struct target_stream *stream);
 /** Free it, and what was not written. NULL is allowed. */
