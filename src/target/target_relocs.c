@@ -18,6 +18,7 @@
 struct reloc {
 	uint64_t va;
 	uint64_t value;
+	uint64_t symbol; /* index of what is to be added to it; 0: nothing */
 };
 
 struct target_relocs {
@@ -77,30 +78,20 @@ static void find_table(int fd, const struct mw_elf *elf, struct table *ret)
 	}
 }
 
-/** What @rela makes of its word; false when that depends on other files. */
-static bool value_of(int fd, const struct mw_elf *elf,
-		     const struct table *table, const Elf64_Rela *rela,
-		     uint64_t *ret)
+/** What @rela makes of its word; false when that cannot be told. */
+static bool take(const Elf64_Rela *rela, struct reloc *ret)
 {
-	uint64_t type = ELF64_R_TYPE(rela->r_info), va;
-	Elf64_Sym symbol;
+	uint64_t type = ELF64_R_TYPE(rela->r_info);
 
-	*ret = (uint64_t)rela->r_addend;
+	*ret = (struct reloc){ .va = rela->r_offset };
+	if (type != R_X86_64_GLOB_DAT)
+		ret->value = (uint64_t)rela->r_addend;
 	if (type == R_X86_64_RELATIVE)
 		return true;
-	if ((type != R_X86_64_64 && type != R_X86_64_GLOB_DAT) ||
-	    !table->symbols ||
-	    !mw_end(table->symbols,
-		    ELF64_R_SYM(rela->r_info) * sizeof(symbol), &va) ||
-	    read_at(fd, elf, va, &symbol, sizeof(symbol)) != sizeof(symbol) ||
-	    symbol.st_shndx == SHN_UNDEF ||
-	    symbol.st_shndx >= SHN_LORESERVE ||
-	    ELF64_ST_TYPE(symbol.st_info) == STT_TLS ||
-	    ELF64_ST_TYPE(symbol.st_info) == STT_GNU_IFUNC)
-		return false;
-	*ret = symbol.st_value +
-	       (type == R_X86_64_64 ? (uint64_t)rela->r_addend : 0);
-	return true;
+	// The first symbol is none.
+	ret->symbol = ELF64_R_SYM(rela->r_info);
+	return (type == R_X86_64_64 || type == R_X86_64_GLOB_DAT) &&
+	       ret->symbol;
 }
 
 static bool load_rela(struct target_relocs *relocs, int fd,
@@ -115,21 +106,62 @@ static bool load_rela(struct target_relocs *relocs, int fd,
 		size_t count = got / sizeof(batch[0]);
 
 		for (size_t i = 0; i < count; i++) {
-			struct reloc *reloc;
-			uint64_t value;
+			struct reloc reloc, *place;
 
-			if (!value_of(fd, elf, table, &batch[i], &value))
+			if (!take(&batch[i], &reloc))
 				continue;
-			reloc = mw_vec_push(&relocs->list);
-			if (!reloc)
+			place = mw_vec_push(&relocs->list);
+			if (!place)
 				return false;
-			*reloc = (struct reloc){ batch[i].r_offset, value };
+			*place = reloc;
 		}
 		if (count == 0)
 			break;
 		va += count * sizeof(batch[0]);
 		left -= count * sizeof(batch[0]);
 	}
+	return true;
+}
+
+/** Whether it is the file that says where @symbol is. */
+static bool is_defined(const Elf64_Sym *symbol)
+{
+	return symbol->st_shndx != SHN_UNDEF &&
+	       symbol->st_shndx < SHN_LORESERVE &&
+	       ELF64_ST_TYPE(symbol->st_info) != STT_TLS &&
+	       ELF64_ST_TYPE(symbol->st_info) != STT_GNU_IFUNC;
+}
+
+/** Add what symbols stand for, and leave out what depends on other files. */
+static bool add_symbols(struct target_relocs *relocs, int fd,
+			const struct mw_elf *elf, uint64_t table)
+{
+	MW_CLEANUP(mw_freep) Elf64_Sym *symbols = NULL;
+	uint64_t last = 0, bytes, count = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < relocs->list.n; i++)
+		last = mw_max(last, relocs->list.v[i].symbol);
+	if (last && table) {
+		bytes = mw_min((last + 1) * sizeof(*symbols), elf->file_bytes);
+		symbols = mw_alloc(bytes);
+		if (!symbols)
+			return false;
+		count = read_at(fd, elf, table, symbols, bytes) /
+			sizeof(*symbols);
+	}
+	for (size_t i = 0; i < relocs->list.n; i++) {
+		struct reloc r = relocs->list.v[i];
+
+		if (r.symbol) {
+			if (r.symbol >= count ||
+			    !is_defined(&symbols[r.symbol]))
+				continue;
+			r.value += symbols[r.symbol].st_value;
+		}
+		relocs->list.v[kept++] = r;
+	}
+	relocs->list.n = kept;
 	return true;
 }
 
@@ -152,7 +184,8 @@ struct mw_error *mw_relocs_load(int fd, const struct mw_elf *elf,
 		find_table(fd, elf, &table);
 	// No table is longer than the file that holds it.
 	table.bytes = mw_min(table.bytes, elf->file_bytes);
-	if (!load_rela(relocs, fd, elf, &table)) {
+	if (!load_rela(relocs, fd, elf, &table) ||
+	    !add_symbols(relocs, fd, elf, table.symbols)) {
 		mw_relocs_free(relocs);
 		return mw_error_nomem();
 	}
