@@ -76,17 +76,14 @@ static void apply(const struct mw_elf_reloc *reloc,
 {
 	const struct mw_elf_symbol *s = mw_elf_reloc_symbol(symbols, reloc);
 	uint64_t value = (s ? s->value : 0) + (uint64_t)reloc->addend;
-	size_t bytes;
+	size_t bytes = mw_elf_reloc_kind(reloc->type).bytes;
 
 	switch (reloc->type) {
 	case R_X86_64_64:
-	case R_X86_64_DTPOFF64:
-		bytes = 8;
-		break;
 	case R_X86_64_32:
 	case R_X86_64_32S:
+	case R_X86_64_DTPOFF64:
 	case R_X86_64_DTPOFF32:
-		bytes = 4;
 		break;
 	default:
 		return;

@@ -104,16 +104,21 @@ void split_close(struct vars_split *split)
 	*split = (struct vars_split){ 0 };
 }
 
-/** The unit with @id in split->dw. */
-static bool find_unit(struct vars_split *split, uint64_t id)
+/** Have libdw read split->bytes, and find the unit with @id. */
+static bool begin(struct vars_split *split, uint64_t id)
 {
 	Dwarf_CU *unit = NULL;
 	uint64_t found;
 	uint8_t type;
 
-	while (dwarf_get_units(split->dw, unit, &unit, NULL, &type,
-			       &split->unit, NULL) == 0)
-		if (type == DW_UT_split_compile && split->unit.cu &&
+	split->elf = elf_memory((char *)split->bytes, split->count);
+	split->dw = split->elf ? dwarf_begin_elf(split->elf, DWARF_C_READ, NULL)
+			       : NULL;
+	if (!split->dw)
+		return false;
+	dwarf_setalt(split->dw, split->dw);
+	while (vars_next_unit(split->dw, &unit, &type, &split->unit))
+		if (type == DW_UT_split_compile &&
 		    dwarf_cu_info(unit, NULL, &type, NULL, NULL, &found, NULL,
 				  NULL) == 0 &&
 		    found == id)
@@ -133,14 +138,7 @@ static bool open_file(int fd, uint64_t id, struct vars_split *ret)
 					 &ret->bytes);
 	}
 	mw_error_free(error); // without it, there are no types
-	if (!ret->bytes)
-		return false;
-	ret->elf = elf_memory((char *)ret->bytes, ret->count);
-	ret->dw = ret->elf ? dwarf_begin_elf(ret->elf, DWARF_C_READ, NULL)
-			   : NULL;
-	if (ret->dw)
-		dwarf_setalt(ret->dw, ret->dw);
-	return ret->dw && find_unit(ret, id);
+	return ret->bytes && begin(ret, id);
 }
 
 static bool open_in_package(struct mw_vars *vars, uint64_t id,
@@ -155,11 +153,9 @@ static bool open_in_package(struct mw_vars *vars, uint64_t id,
 			vars->package = split_package_open(fd);
 		mw_closep(&fd);
 	}
-	if (!vars->package ||
-	    !split_package_unit(vars->package, id, MOST_FILE, ret))
-		return false;
-	dwarf_setalt(ret->dw, ret->dw);
-	return find_unit(ret, id);
+	return vars->package &&
+	       split_package_unit(vars->package, id, MOST_FILE, ret) &&
+	       begin(ret, id);
 }
 
 bool split_open(struct mw_vars *vars, Dwarf_Die *skeleton,

@@ -10,8 +10,8 @@
 struct split_package *split_package_open(int fd);
 
 /**
- * What it has of the unit with @id, at most @most bytes. False, and @ret to be
- * closed all the same, when it does not have it.
+ * Make what it has of the unit with @id the bytes of a file, at most @most.
+ * False, and @ret to be closed all the same, when it does not have it.
  */
 bool split_package_unit(struct split_package *package, uint64_t id,
 			uint64_t most, struct vars_split *ret);
