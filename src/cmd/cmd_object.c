@@ -439,16 +439,12 @@ char *cmd_object_relocations(const struct cmd_object *object,
 		const struct mw_elf_reloc *r = &object->relocs.list.v[k];
 		const struct mw_elf_symbol *s =
 			mw_elf_reloc_symbol(&object->symbols, r);
-		uint64_t addend = (uint64_t)r->addend;
+		char addend[24] = "";
 
-		mw_text_add(&text, "%s%s %s", text.n ? ", " : "",
+		add_offset((uint64_t)r->addend, addend, sizeof(addend));
+		mw_text_add(&text, "%s%s %s%s", text.n ? ", " : "",
 			    mw_elf_relocation_name(r->type, name),
-			    s ? symbol_name(object, s) : "*ABS*");
-		if (addend)
-			mw_text_add(&text,
-				    r->addend < 0 ? "-0x%" PRIx64
-						  : "+0x%" PRIx64,
-				    r->addend < 0 ? -addend : addend);
+			    s ? symbol_name(object, s) : "*ABS*", addend);
 	}
 	return text.v; // handed over
 }

@@ -65,18 +65,16 @@ static uint64_t package_of(struct mw_go_types *types, uint64_t va,
 {
 	struct mw_go_type type;
 	struct go_type_shape s;
+	const uint64_t *known = mw_map64_find(&types->packages, va);
 	uint64_t *place, package = 0;
 
 	if (depth > DEEPEST || !mw_go_type_at(types, va, &type))
 		return 0;
-	place = mw_map64_find(&types->packages, va)
-			? NULL
-			: mw_map64_at(&types->packages, va);
-	if (!place) {
-		const uint64_t *known = mw_map64_find(&types->packages, va);
-
-		return known ? *known : 0;
-	}
+	if (known)
+		return *known;
+	place = mw_map64_at(&types->packages, va);
+	if (!place)
+		return 0;
 	*place = 0; // also for those that lead back to it
 	if (!go_type_read_shape(types, &type, &s))
 		return 0;

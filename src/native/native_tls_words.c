@@ -15,6 +15,8 @@ struct reader {
 	struct mw_target *target;
 	const struct mw_image *image;
 	struct mw_elf_symbols symbols; /* those for the loader */
+	MW_VEC(struct mw_elf_symbols) others; /* of images that have TLS */
+	bool has_others; /* they have been read */
 	struct native_tls_words *words;
 };
 
@@ -63,26 +65,37 @@ static bool is_own(const struct mw_elf_symbol *s)
 	       ELF64_ST_VISIBILITY(s->other) != STV_DEFAULT;
 }
 
-/** Whether another image defines @name, too, which may be the one meant. */
-static struct mw_error *is_elsewhere(struct reader *r, const char *name,
-				     bool *ret)
+static struct mw_error *load_others(struct reader *r)
 {
 	size_t count;
 	const struct mw_image *images = mw_target_images(r->target, &count);
 	struct mw_error *error = NULL;
 
-	for (size_t i = 0; i < count && !error && !*ret; i++) {
-		MW_CLEANUP(mw_elf_symbols_free) struct mw_elf_symbols symbols =
-			{ 0 };
+	for (size_t i = 0; i < count && !error; i++) {
+		struct mw_elf_symbols *symbols;
 
 		if (&images[i] == r->image || !native_tls_segment(&images[i]))
 			continue;
+		symbols = mw_vec_push(&r->others);
+		if (!symbols)
+			return mw_error_nomem();
+		*symbols = (struct mw_elf_symbols){ 0 };
 		error = native_symbols(r->target, &images[i], MW_ELF_DYNSYM,
-				       &symbols);
-		if (!error)
-			*ret = symbols.list.n == 0 ||
-			       mw_elf_symbols_find(&symbols, name);
+				       symbols);
 	}
+	return error;
+}
+
+/** Whether another image defines @name, too, which may be the one meant. */
+static struct mw_error *is_elsewhere(struct reader *r, const char *name,
+				     bool *ret)
+{
+	struct mw_error *error = r->has_others ? NULL : load_others(r);
+
+	r->has_others = true;
+	for (size_t i = 0; i < r->others.n && !error && !*ret; i++)
+		*ret = r->others.v[i].list.n == 0 ||
+		       mw_elf_symbols_find(&r->others.v[i], name);
 	return error;
 }
 
@@ -140,7 +153,7 @@ static struct mw_error *take_all(struct reader *r,
 		if (!elsewhere)
 			take(r, reloc, s->value);
 		if (!own && r->words->has_id && r->words->has_offset)
-			break; // it takes long, and they would be the same
+			break; // the others would be the same
 	}
 	return NULL;
 }
@@ -163,6 +176,9 @@ struct mw_error *native_tls_words(struct mw_target *target,
 	if (!error && !words.has_id && !words.has_offset)
 		error = take_all(&r, &relocs, false);
 	mw_elf_symbols_free(&r.symbols);
+	for (size_t i = 0; i < r.others.n; i++)
+		mw_elf_symbols_free(&r.others.v[i]);
+	mw_vec_free(&r.others);
 	if (!error)
 		*ret = words;
 	return error;
