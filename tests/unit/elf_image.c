@@ -63,15 +63,10 @@ void elf_image_init(struct elf_image *image)
 {
 	*image = (struct elf_image){
 		.ehdr = {
-			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
-				     ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			.e_type = ET_DYN,
-			.e_machine = EM_X86_64,
-			.e_version = EV_CURRENT,
+			ELF_IMAGE_HEADER(ET_DYN),
 			.e_entry = ELF_IMAGE_VA + ELF_IMAGE_OFF(text),
 			.e_phoff = ELF_IMAGE_OFF(segments),
 			.e_shoff = ELF_IMAGE_OFF(sections),
-			.e_ehsize = sizeof(Elf64_Ehdr),
 			.e_phentsize = sizeof(Elf64_Phdr),
 			.e_phnum = IMAGE_SEGMENTS,
 			.e_shentsize = sizeof(Elf64_Shdr),

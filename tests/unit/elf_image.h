@@ -17,6 +17,15 @@
 /* Place of a member in the file. */
 #define ELF_IMAGE_OFF(member) offsetof(struct elf_image, member)
 
+/* What every header for x86-64 begins with. */
+#define ELF_IMAGE_HEADER(kind) \
+	.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, \
+		     ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, \
+	.e_type = (kind), \
+	.e_machine = EM_X86_64, \
+	.e_version = EV_CURRENT, \
+	.e_ehsize = sizeof(Elf64_Ehdr)
+
 enum { IMAGE_LOAD, IMAGE_DYNAMIC, IMAGE_NOTE, IMAGE_SEGMENTS };
 
 enum {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "elf_image.h"
 #include "mw_elf_names.h"
 #include "mw_elf_relocs.h"
 #include "mw_guard.h"
@@ -23,13 +24,8 @@ static void init(struct image *image)
 {
 	*image = (struct image){
 		.ehdr = {
-			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
-				     ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			.e_type = ET_REL,
-			.e_machine = EM_X86_64,
-			.e_version = EV_CURRENT,
+			ELF_IMAGE_HEADER(ET_REL),
 			.e_shoff = offsetof(struct image, sections),
-			.e_ehsize = sizeof(Elf64_Ehdr),
 			.e_shentsize = sizeof(Elf64_Shdr),
 			.e_shnum = SECTIONS,
 		},
@@ -243,13 +239,8 @@ static void init_library(struct library *l)
 {
 	*l = (struct library){
 		.ehdr = {
-			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
-				     ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			.e_type = ET_DYN,
-			.e_machine = EM_X86_64,
-			.e_version = EV_CURRENT,
+			ELF_IMAGE_HEADER(ET_DYN),
 			.e_phoff = offsetof(struct library, segments),
-			.e_ehsize = sizeof(Elf64_Ehdr),
 			.e_phentsize = sizeof(Elf64_Phdr),
 			.e_phnum = 2,
 		},

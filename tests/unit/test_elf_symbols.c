@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "elf_image.h"
 #include "mw_elf_dynamic.h"
 #include "mw_elf_notes.h"
 #include "mw_elf_symbols.h"
@@ -39,13 +40,8 @@ static void init(struct image *image)
 
 	*image = (struct image){
 		.ehdr = {
-			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3,
-				     ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			.e_type = ET_EXEC,
-			.e_machine = EM_X86_64,
-			.e_version = EV_CURRENT,
+			ELF_IMAGE_HEADER(ET_EXEC),
 			.e_shoff = offsetof(struct image, sections),
-			.e_ehsize = sizeof(Elf64_Ehdr),
 			.e_shentsize = sizeof(Elf64_Shdr),
 			.e_shnum = SECTIONS,
 		},
