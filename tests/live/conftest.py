@@ -175,6 +175,24 @@ def delve():
 
 # The machine
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    if (yield).get_result().failed:
+        item.stash[FAILED] = True
+
+
+@pytest.fixture
+def tmp_path(request, tmp_path):
+    """A folder of the test's own, which stays when the test fails. Cores and
+    snapshots of all tests together take more than 20 GB."""
+    yield tmp_path
+    if FAILED not in request.node.stash:
+        shutil.rmtree(tmp_path, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def held(path):
     """Hold what a file of /proc stands for, which all tests share: others that
