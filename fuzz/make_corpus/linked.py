@@ -1,16 +1,13 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make small ELF files of many kinds for the targets of the ELF library.
-
-    fuzz/make_elf_corpus.py [FOLDER]        (default: fuzz/corpus)
-"""
+"""Small ELF files of many kinds, as assembler, compilers and linker write them."""
 
 import lzma
 import pathlib
 import struct
 import subprocess
-import sys
 import tempfile
+
+from corpus import save
 
 SOURCE = """
  .globl _start
@@ -54,8 +51,8 @@ MODULES = (b"path\texample.com/main\nmod\texample.com/main\t(devel)\t\n"
            b"build\t-compiler=gc\nbuild\t\"a b\"=\"c d\"\n")
 
 
-def run(*command):
-    subprocess.run([str(c) for c in command], check=True)
+def run(*command, **more):
+    subprocess.run([str(c) for c in command], check=True, **more)
 
 
 def go_elf(data, name=b".go.buildinfo"):
@@ -138,8 +135,8 @@ def object_files(work):
                         ("sections", ["-ffunction-sections", "-O2"])):
         for compiler in ("gcc", "clang"):
             run(compiler, "-c", "-fno-asynchronous-unwind-tables", *flags,
-                f"-fdebug-prefix-map={work}=/",
-                "-o", work / "b.o", source)
+                f"-fdebug-prefix-map={work}=/", "-o", work / "b.o", source,
+                cwd="/")  # which the assembler tells as it is
             yield f"{name}-{compiler}", (work / "b.o").read_bytes()
 
 
@@ -170,19 +167,17 @@ def split_files(work):
     # (LLVM 14's llvm-dwp does not come to an end with what gcc writes for 5.)
     for compiler, forms in (("gcc", "4"), ("clang", "45")):
         for dwarf in forms:
-            subprocess.run([compiler, "-c", "-gsplit-dwarf", f"-gdwarf-{dwarf}",
-                            f"-fdebug-prefix-map={work}=/",
-                            "-fno-asynchronous-unwind-tables", "c.c"],
-                           cwd=work, check=True)
+            run(compiler, "-c", "-gsplit-dwarf", f"-gdwarf-{dwarf}",
+                f"-fdebug-prefix-map={work}=/",
+                "-fno-asynchronous-unwind-tables", "c.c", cwd=work)
             run("ld", *SMALL, "-o", work / "c", work / "c.o")
             run("timeout", "20", "llvm-dwp", work / "c.dwo", "-o", work / "c.dwp")
             for kind in ("dwo", "dwp"):
                 more = []
                 for name in sections:
-                    subprocess.run(
-                        ["objcopy", "-O", "binary", "--set-section-flags",
-                         f"{name}=alloc", "-j", name, work / f"c.{kind}",
-                         work / name[1:]], check=True)
+                    run("objcopy", "-O", "binary", "--set-section-flags",
+                        f"{name}=alloc", "-j", name, work / f"c.{kind}",
+                        work / name[1:])
                     if (work / name[1:]).stat().st_size:
                         more += ["--add-section", f"{name}={work}/{name[1:]}"]
                 run("objcopy", *more, work / "c", work / "whole")
@@ -190,9 +185,7 @@ def split_files(work):
                        (work / "whole").read_bytes())
 
 
-def main():
-    corpus = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
-                          pathlib.Path(__file__).parent / "corpus")
+def make():
     with tempfile.TemporaryDirectory() as folder:
         files = dict(elf_files(pathlib.Path(folder)))
         objects = dict(object_files(pathlib.Path(folder)))
@@ -204,22 +197,14 @@ def main():
     swapped[5] = 2
     files["big-endian"] = bytes(swapped)
     for target in ("elf_notes", "elf_dynamic", "elf_symbols", "elf_sections"):
-        (corpus / target).mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            (corpus / target / name).write_bytes(data)
+            save(target, name, data)
     for name, data in splits.items():
-        (corpus / "vars" / name).write_bytes(data)
-    (corpus / "elf_relocs").mkdir(parents=True, exist_ok=True)
+        save("vars", name, data)
     for name, data in {**objects, **libraries,
                        "object": files["object"],
                        "object-32": files["object-32"],
                        "big-endian": files["big-endian"]}.items():
-        (corpus / "elf_relocs" / name).write_bytes(data)
-    (corpus / "go_buildinfo").mkdir(parents=True, exist_ok=True)
+        save("elf_relocs", name, data)
     for name, data in go_files():
-        (corpus / "go_buildinfo" / name).write_bytes(data)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        save("go_buildinfo", name, data)

@@ -1,18 +1,14 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make the cores that fuzz_core starts from: fuzz/corpus/core/NAME.
+"""Cores, packed field by field as the kernel, gcore, Delve and memwhy write them
+(layouts: src/elf/elf_core_notes.c, src/target/target_note.h).
 
-    fuzz/make_core_corpus.py
-
-The same files each time, a few KiB each, packed field by field as the kernel,
-gcore, Delve and memwhy write them (layouts: src/elf/elf_core_notes.c,
-src/target/target_note.h). Addresses and names are invented.
+Addresses and names are invented.
 """
 
-import pathlib
 import struct
 
-FOLDER = pathlib.Path(__file__).resolve().parent / "corpus" / "core"
+from corpus import save
+
 PAGE = 4096
 EXE, HEAP, STACK, VDSO = 0x400000, 0x1000000, 0x7ffc00000000, 0x7ffc10000000
 R, W, X = 4, 2, 1
@@ -128,8 +124,7 @@ def snapshot(packed=False):
                  (STACK, R | W, stack(), PAGE)], more=[memwhy])
 
 
-def main():
-    FOLDER.mkdir(parents=True, exist_ok=True)
+def make():
     usual = note("CORE", 1, prstatus(42)) + note("CORE", 3, prpsinfo(42)) + \
         note("CORE", 0x53494749, bytes(128)) + note("CORE", 6, AUXV) + \
         note("CORE", 0x46494c45,
@@ -163,8 +158,4 @@ def main():
             "snapshot-cut": snapshot()[:3000],
             "snapshot-packed": snapshot(packed=True),
     }.items():
-        (FOLDER / name).write_bytes(data)
-
-
-if __name__ == "__main__":
-    main()
+        save("core", name, data)
