@@ -27,8 +27,6 @@ enum alloc_kind {
 	ALLOC_KINDS,
 };
 
-#define ALLOC_NO_SLOTS UINT64_MAX
-
 struct alloc_piece {
 	uint64_t start, bytes;
 	uint64_t slots;	     /* address of the first slot */

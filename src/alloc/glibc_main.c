@@ -12,7 +12,6 @@
  * for when malloc_state.system_mem says that there is more.
  */
 #define MAX_PAGES (1 << 20) /* tried for a first chunk */
-#define FENCE_PAIR (2 * CHUNK_HEAD_BYTES)
 
 struct search {
 	struct glibc *glibc;

@@ -8,12 +8,6 @@ static const struct jemalloc_layout layouts[] = {
 #include "layouts/jemalloc.def"
 };
 
-const struct jemalloc_layout *jemalloc_layouts(size_t *ret_count)
-{
-	*ret_count = MW_COUNT(layouts);
-	return layouts;
-}
-
 /*
  * bin_infos[], an array of struct bin_info_s: reg_size u64 0, slab_size u64 8,
  * nregs u32 16, …; 40 bytes each. Size classes are four per doubling, so that

@@ -47,8 +47,6 @@ struct jemalloc_layout {
 	enum jemalloc_cache cache;
 };
 
-const struct jemalloc_layout *jemalloc_layouts(size_t *ret_count);
-
 /** struct bin_info_s, of which there is an array; what follows varies. */
 struct jemalloc_bin {
 	uint64_t reg_bytes, slab_bytes;

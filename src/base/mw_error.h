@@ -27,7 +27,6 @@ enum mw_error_code {
 	MW_E_AMBIGUOUS,	  /* a name that fits several */
 	MW_E_FORMAT,	  /* bytes that are not what they should be */
 	MW_E_RANGE,	  /* an address or size outside its bounds */
-	MW_E_OVERLAP,	  /* two owners for one byte */
 	MW_E_ABSENT,	  /* memory that cannot be read without disturbing */
 	MW_E_UNSUPPORTED, /* a version or kernel this build does not know */
 	MW_E_LIMIT,	  /* a bound was reached */

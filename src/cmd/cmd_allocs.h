@@ -73,9 +73,6 @@ void allocs_step(struct allocs_state *state, struct mw_target *target,
 		 const struct mw_insn *insn);
 /** Let a call of a write barrier take effect. */
 void allocs_pass_barrier(struct allocs_state *state);
-/** The word that is argument @arg of a call made by this state. */
-bool allocs_arg(const struct allocs_state *state, int arg, bool on_stack,
-		uint64_t *ret);
 
 /**
  * Find what @alloc, called by the instruction @i of @code in @state, makes;

@@ -121,8 +121,9 @@ void allocs_pass_barrier(struct allocs_state *state)
 	set_reg(state, R11, false, 0);
 }
 
-bool allocs_arg(const struct allocs_state *state, int arg, bool on_stack,
-		uint64_t *ret)
+/** The word that is argument @arg of a call made by this state. */
+static bool read_arg(const struct allocs_state *state, int arg, bool on_stack,
+		     uint64_t *ret)
 {
 	if (arg < 0)
 		return false;
@@ -148,7 +149,7 @@ static bool type_of(struct allocs *allocs, const struct allocs_state *state,
 		for (size_t i = 0; i < MW_COUNT(args); i++) {
 			uint64_t va;
 
-			if (!allocs_arg(state, args[i], on_stack, &va) ||
+			if (!read_arg(state, args[i], on_stack, &va) ||
 			    (alloc->is_itab &&
 			     !mw_target_read_u64(allocs->target, va + 8,
 						 &va)) ||
@@ -270,10 +271,10 @@ void allocs_resolve(struct allocs *allocs, const struct cmd_code *code,
 					       : type.name;
 	if (has_type && alloc->has_type_size)
 		set_bytes(allocs, call, type.bytes, type.pointer_bytes);
-	else if (has_type && allocs_arg(state, alloc->count_arg, on_stack,
+	else if (has_type && read_arg(state, alloc->count_arg, on_stack,
 					&count) &&
 		 !__builtin_mul_overflow(count, type.bytes, &bytes))
 		set_bytes(allocs, call, bytes, type.pointer_bytes);
-	else if (allocs_arg(state, alloc->bytes_arg, on_stack, &bytes))
+	else if (read_arg(state, alloc->bytes_arg, on_stack, &bytes))
 		set_bytes(allocs, call, bytes, type.pointer_bytes);
 }

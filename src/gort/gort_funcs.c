@@ -49,11 +49,6 @@ uint64_t mw_go_funcs_count(const struct mw_go_funcs *funcs)
 	return funcs->count;
 }
 
-const char *mw_go_funcs_format(const struct mw_go_funcs *funcs)
-{
-	return funcs->modules.n ? funcs->modules.v[0].format->name : "";
-}
-
 bool mw_go_func_at(struct mw_go_funcs *funcs, uint64_t index,
 		   struct mw_go_func *ret)
 {

@@ -64,9 +64,6 @@ static inline void mw_go_funcs_closep(struct mw_go_funcs **funcs)
 
 /* Functions */
 
-/** Size of arguments that a function in assembly does not tell. */
-#define MW_GO_ARGS_UNKNOWN INT32_MIN
-
 enum mw_go_func_flag { /* since Go 1.17 */
 	MW_GO_FUNC_TOP_FRAME = 1, /* outermost on its stack */
 	MW_GO_FUNC_SP_WRITE = 2,  /* moves the stack pointer at will */
@@ -90,9 +87,6 @@ struct mw_go_func {
 
 /** How many functions there are. */
 uint64_t mw_go_funcs_count(const struct mw_go_funcs *funcs);
-
-/** Name of the format of the first module's table: "1.20". */
-const char *mw_go_funcs_format(const struct mw_go_funcs *funcs);
 
 /**
  * The function with that number; within a module they ascend by address.

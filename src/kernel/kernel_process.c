@@ -168,11 +168,6 @@ void mw_process_close(struct mw_process *process)
 	mw_free(process);
 }
 
-pid_t mw_process_pid(const struct mw_process *process)
-{
-	return process->pid;
-}
-
 struct mw_error *mw_process_status(struct mw_process *process,
 				   struct mw_status *ret)
 {

@@ -97,7 +97,8 @@ bool mw_trace_registers_work(void)
 	return works;
 }
 
-bool mw_trace_has_register(const struct mw_trace *trace)
+/** Whether a debug register is free. */
+static bool has_register(const struct mw_trace *trace)
 {
 	for (int i = 0; trace->has_registers && i < TRACE_REGISTERS; i++)
 		if (!trace->registers[i].va)
@@ -136,7 +137,7 @@ static struct trace_register *register_of(struct mw_trace *trace, uint64_t va)
 
 static bool use_register(struct mw_trace *trace, uint64_t va, bool stays)
 {
-	if (!mw_trace_has_register(trace))
+	if (!has_register(trace))
 		return false;
 	*register_of(trace, 0) = (struct trace_register){ va, stays };
 	set_all(trace);
@@ -232,7 +233,8 @@ bool mw_trace_watch_on(struct mw_trace *trace, uint64_t va)
 	return r || (va && use_register(trace, va, true));
 }
 
-void mw_trace_unwatch(struct mw_trace *trace, uint64_t va)
+/** What is not watched is left alone. */
+static void unwatch(struct mw_trace *trace, uint64_t va)
 {
 	struct trace_register *r = va ? register_of(trace, va) : NULL;
 	struct trace_patch *p = patch_of(trace, va);
@@ -266,7 +268,7 @@ bool mw_trace_take_place(struct mw_trace *trace, pid_t tid, uint64_t *ret_va)
 		if (r && r->va) {
 			*ret_va = r->va;
 			if (!r->stays)
-				mw_trace_unwatch(trace, r->va);
+				unwatch(trace, r->va);
 		}
 		return true;
 	}

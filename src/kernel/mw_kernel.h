@@ -80,8 +80,6 @@ static inline void mw_process_closep(struct mw_process **process)
 	*process = NULL;
 }
 
-pid_t mw_process_pid(const struct mw_process *process);
-
 /**
  * What stat and status tell, at two moments if the process runs.
  *

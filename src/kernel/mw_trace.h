@@ -59,12 +59,9 @@ pid_t mw_trace_pid(const struct mw_trace *trace);
 /** How many pages of code memwhy has made the program's own so far. */
 uint64_t mw_trace_pages_written(const struct mw_trace *trace);
 
-/** Whether a debug register is free. */
-bool mw_trace_has_register(const struct mw_trace *trace);
-
 /**
- * Watch @va, until a thread is there or mw_trace_unwatch(). While the program
- * is held only. One that is watched already stays so.
+ * Watch @va, until a thread is there. While the program is held only. One that
+ * is watched already stays so.
  *
  * Errors: MW_E_RANGE when there is no code at @va, as far as that is looked at.
  */
@@ -72,8 +69,6 @@ MW_MUST_USE struct mw_error *mw_trace_watch(struct mw_trace *trace,
 					    uint64_t va);
 /** The same for good; @va needs a debug register. False: there is none. */
 bool mw_trace_watch_on(struct mw_trace *trace, uint64_t va);
-/** While the program is held only; what is not watched is left alone. */
-void mw_trace_unwatch(struct mw_trace *trace, uint64_t va);
 
 /**
  * Let the program run until something happens; all its threads are held then.

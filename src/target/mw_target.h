@@ -317,7 +317,4 @@ bool mw_target_keeps(const struct mw_target *target);
  */
 size_t mw_target_workers(const struct mw_target *target);
 
-/** How many bytes have been read from the target's memory so far. */
-uint64_t mw_target_bytes_read(const struct mw_target *target);
-
 #endif

@@ -36,8 +36,6 @@ uint64_t mw_core_file_key(uint32_t dev_major, uint32_t dev_minor,
 			  uint64_t inode);
 /** Note the files of all mappings, each once. */
 MW_MUST_USE struct mw_error *mw_core_list_files(struct mw_target *target);
-struct core_file *mw_core_file_of(struct mw_target *target,
-				  const struct mw_mapping *mapping);
 /** Open the file of @mapping, if it is the same that was mapped. */
 MW_MUST_USE struct mw_error *mw_core_open_file(struct mw_target *target,
 					       const struct mw_mapping *mapping,
@@ -60,8 +58,5 @@ bool mw_core_data_agrees(const struct mw_target *target, int fd,
 
 /** Mappings and page states of a core that memwhy did not write. */
 MW_MUST_USE struct mw_error *mw_core_make_picture(struct mw_target *target);
-/** Find where the process's start put argc, by the auxiliary vector. */
-void mw_core_find_start(struct mw_target *target, uint64_t stack_start,
-			uint64_t stack_end);
 
 #endif

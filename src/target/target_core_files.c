@@ -57,8 +57,8 @@ struct mw_error *mw_core_list_files(struct mw_target *target)
 	return NULL;
 }
 
-struct core_file *mw_core_file_of(struct mw_target *target,
-				  const struct mw_mapping *mapping)
+static struct core_file *file_of(struct mw_target *target,
+				 const struct mw_mapping *mapping)
 {
 	struct target_core *core = target->of.core;
 	uint64_t *place = mw_map64_find(&core->file_at, key_of(mapping));
@@ -291,7 +291,7 @@ struct mw_error *mw_core_open_file(struct mw_target *target,
 				   const struct mw_mapping *mapping,
 				   int *ret_fd)
 {
-	struct core_file *file = mw_core_file_of(target, mapping);
+	struct core_file *file = file_of(target, mapping);
 	MW_CLEANUP(mw_closep) int fd = -1;
 	struct mw_error *error;
 	enum agreement same;

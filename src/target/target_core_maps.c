@@ -189,12 +189,12 @@ static const char *path_at(const struct mw_core *core, uint64_t va)
 }
 
 /*
- * The initial stack (fs/binfmt_elf.c, create_elf_tables()), ascending: argc,
- * argv[], 0, envp[], 0, auxiliary vector, padding, the 16 bytes of AT_RANDOM,
- * strings.
+ * Find where the process's start put argc, by the auxiliary vector. The initial
+ * stack (fs/binfmt_elf.c, create_elf_tables()), ascending: argc, argv[], 0,
+ * envp[], 0, auxiliary vector, padding, the 16 bytes of AT_RANDOM, strings.
  */
-void mw_core_find_start(struct mw_target *target, uint64_t stack_start,
-			uint64_t stack_end)
+static void find_start(struct mw_target *target, uint64_t stack_start,
+		       uint64_t stack_end)
 {
 	enum { MOST_WORDS = 200000, NEAR = 8192 };
 	uint64_t random = 0, at, auxv = 0, word, count = 0;
@@ -256,6 +256,6 @@ struct mw_error *mw_core_make_picture(struct mw_target *target)
 	name_vvar(target, p.vdso);
 	stack = mw_mappings_find(&target->maps, p.on_stack);
 	if (stack)
-		mw_core_find_start(target, stack->start, stack->end);
+		find_start(target, stack->start, stack->end);
 	return NULL;
 }

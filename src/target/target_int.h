@@ -117,7 +117,6 @@ struct mw_target {
 	uint8_t *cache_bytes; /* of all blocks, allocated when first used */
 	struct block *last; /* the block of the last read, to begin with */
 	uint64_t clock;
-	uint64_t bytes_read;
 	size_t run_hint;
 	struct open_file files[OPEN_FILES];
 	size_t next_file;

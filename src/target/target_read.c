@@ -150,8 +150,6 @@ static void fill_block(struct mw_target *target, struct block *block)
 	target->run_hint = mw_pages_after_hint(&target->pages, block->va,
 					       target->run_hint);
 	copy_pages(target, block, target->run_hint);
-	target->bytes_read += (uint64_t)mw_popcount(block->known) *
-			      MW_PAGE_BYTES;
 	if (block->known != (1u << BLOCK_PAGES) - 1)
 		fill_absent(target, block);
 }
@@ -352,10 +350,7 @@ bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 	if (target->kept)
 		mw_kept_note_read(target, va, bytes);
 	mapping = mw_mappings_find(&target->maps, va);
-	if (!mapping || !read_exactly(target, va, to, bytes))
-		return false;
-	target->bytes_read += bytes;
-	return true;
+	return mapping && read_exactly(target, va, to, bytes);
 }
 
 bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
@@ -389,11 +384,6 @@ void mw_target_forget(struct mw_target *target, uint64_t va, uint64_t bytes)
 			    b->va + BLOCK_BYTES > va)
 				b->used = 0;
 		}
-}
-
-uint64_t mw_target_bytes_read(const struct mw_target *target)
-{
-	return target->bytes_read;
 }
 
 void mw_target_free_cache(struct mw_target *target)

@@ -42,9 +42,6 @@ struct mw_snapshot {
 	uint64_t *prints;
 };
 
-/** Whether the present pages of @mapping are to be stored. */
-bool mw_snapshot_wants(const struct mw_target *target,
-		       const struct mw_mapping *mapping);
 /** Whether pages of this state have bytes of their own. */
 static inline bool mw_snapshot_wants_state(unsigned state)
 {

@@ -14,8 +14,9 @@
 #define MOST_EXTENTS 60000
 #define LARGEST_GAP (UINT64_C(1) << 56)
 
-bool mw_snapshot_wants(const struct mw_target *target,
-		       const struct mw_mapping *mapping)
+/** Whether the present pages of @mapping are to be stored. */
+static bool is_stored(const struct mw_target *target,
+		      const struct mw_mapping *mapping)
 {
 	const char *path = mw_mapping_path(&target->maps, mapping);
 
@@ -95,7 +96,7 @@ static bool make_plan(struct plan *plan, const struct mw_target *target)
 		const struct mw_mapping *m = &target->maps.list.v[i];
 
 		at = mw_pages_after_hint(pages, m->start, at);
-		if (!mw_snapshot_wants(target, m))
+		if (!is_stored(target, m))
 			continue;
 		for (; at < pages->runs.n; at++) {
 			uint64_t run = pages->runs.v[at];

@@ -70,10 +70,4 @@ MW_MUST_USE struct mw_error *mw_stream_end(struct target_stream *stream);
 /** Free it, and what was not written. NULL is allowed. */
 void mw_stream_abort(struct target_stream *stream);
 
-static inline void mw_stream_abortp(struct target_stream **stream)
-{
-	mw_stream_abort(*stream);
-	*stream = NULL;
-}
-
 #endif

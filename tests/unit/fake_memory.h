@@ -9,7 +9,6 @@
  * one image. It stands in for the room target, of which it implements what
  * walkers of allocators ask. Pages are present once they have been written to.
  */
-#define FAKE_RANGES 8
 
 struct mw_target *fake_memory_new(void);
 void fake_memory_free(struct mw_target *target);
