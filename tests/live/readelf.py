@@ -69,3 +69,19 @@ class Readelf:
             found.append([(match[1] or "").strip(), int(match[2], 16),
                           match[3].strip(), match[4].strip()])
         return found
+
+
+def readelf_symbols(path, flag):
+    """Lists of fields, by `readelf --syms` or `--dyn-syms`."""
+    done = subprocess.run(["readelf", "-W", flag, path],
+                          capture_output=True, text=True, check=True)
+    rows = []
+    for match in re.finditer(
+            r"^ +(\d+): ([0-9a-f]+) +(\d+|0x[0-9a-f]+) (\S+) +(\S+) +(\S+)"
+            r"(?: +\[[^]]*\])? +(\S+) ?(\S*)", done.stdout, re.M):
+        index, value, size, kind, bind, visibility, section, name = \
+            match.groups()
+        if index != "0":
+            rows.append([int(index), int(value, 16), int(size, 0), kind,
+                         bind, visibility, section, name.split("@")[0]])
+    return rows

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import (asm_program, c_program, cached, debian_file, go_program,
                       npm_file, run)
-from readelf import Readelf
+from readelf import Readelf, readelf_symbols
 
 
 def elf(target, *arguments, status=0):
@@ -455,30 +455,13 @@ def test_a_file_of_more_than_a_gigabyte(tmp_path):
 
 # Symbols
 
-def nm(path, *flags):
-    done = subprocess.run(["readelf", "-W", *flags, path],
-                          capture_output=True, text=True, check=True)
-    rows = []
-    for match in re.finditer(
-            r"^ +(\d+): ([0-9a-f]+) +(\d+|0x[0-9a-f]+) (\S+) +(\S+) +(\S+)"
-            r"(?: +\[[^]]*\])? +(\S+) ?(\S*)", done.stdout, re.M):
-        index, value, size, kind, bind, visibility, section, name = \
-            match.groups()
-        if index != "0":
-            rows.append([int(index), int(value, 16), int(size, 0), kind,
-                         bind, visibility, section, name.split("@")[0]])
-    return rows
-
-
 @pytest.mark.parametrize("flag, table", [("--syms", "symtab"),
                                          ("--dyn-syms", "dynsym")])
 def test_symbols(flag, table):
     for path in (cxx("plain"), cxx("plain", "-c"),
                  go_program("objects", "1.26.8", "symtab"),
                  c_program("kinds"), "/usr/lib/x86_64-linux-gnu/libc.so.6"):
-        wanted = [r for r in nm(path, flag)]
-        if flag == "--syms":
-            wanted = [r for r in wanted]
+        wanted = readelf_symbols(path, flag)
         answer = elf(path, "--symbols")
         rows = [r for r in answer["symbols"]["rows"] if r["table"] == table]
         both = subprocess.run(["readelf", "-SW", path], capture_output=True,
@@ -488,7 +471,7 @@ def test_symbols(flag, table):
             continue
         if table == "symtab" and " DYNSYM " in both:
             # --syms prints the dynamic ones first.
-            wanted = wanted[len(nm(path, "--dyn-syms")):]
+            wanted = wanted[len(readelf_symbols(path, "--dyn-syms")):]
         assert len(rows) == len(wanted)
         for row, want in zip(rows, wanted):
             name = row["name"]
