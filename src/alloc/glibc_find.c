@@ -15,6 +15,7 @@
  */
 #define LAST_BIN_OFF (126 * 16)
 #define MAX_ARENAS 65536
+#define MAX_PASSED (32 * MAX_ARENAS) /* in all rings that are tried */
 
 bool glibc_word(struct glibc *glibc, uint64_t va, uint64_t *ret)
 {
@@ -22,29 +23,64 @@ bool glibc_word(struct glibc *glibc, uint64_t va, uint64_t *ret)
 	       mw_target_peek(glibc->target, va, ret, sizeof(*ret));
 }
 
-static bool word(struct mw_target *target, uint64_t va, uint64_t *ret)
+/*
+ * A new arena is put behind the main one. Where the process runs on, that can be
+ * one whose memory is newer than the picture of the process, so that only what
+ * stands there now can tell which arena is next.
+ */
+#define MAX_NEW_ARENAS 4096
+
+/** A walk along the ring. */
+struct ring {
+	struct mw_target *target;
+	const struct glibc_arena_layout *layout;
+	uint64_t first; /* arena: the main one */
+	unsigned steps; /* arenas that may still be passed */
+	unsigned anew;	/* those that may still be read anew */
+};
+
+/* From next on: next_free, attached_threads, system_mem, max_system_mem. */
+#define TAIL_WORDS 5
+
+static bool is_sound(const uint64_t tail[TAIL_WORDS])
 {
-	return mw_is_aligned(va, 8) &&
-	       mw_target_peek(target, va, ret, sizeof(*ret));
+	return tail[0] != 0 && tail[3] <= tail[4];
+}
+
+/** Read the arena at @at: where it leads to. False: it is none. */
+static bool ring_next(struct ring *ring, uint64_t at, uint64_t *ret)
+{
+	uint64_t tail[TAIL_WORDS], va = at + ring->layout->next;
+	bool has;
+
+	if (ring->steps == 0 || !mw_is_aligned(at, 8))
+		return false;
+	ring->steps--;
+	has = mw_target_peek(ring->target, va, tail, sizeof(tail)) &&
+	      is_sound(tail);
+	// The main arena is never new.
+	if (!has && at != ring->first && ring->anew > 0) {
+		ring->anew--;
+		has = mw_target_read_now(ring->target, va, tail,
+					 sizeof(tail)) &&
+		      is_sound(tail);
+	}
+	if (has)
+		*ret = tail[0];
+	return has;
 }
 
 /** Whether the ring of arenas that begins at @arena comes back to it. */
-static bool ring_closes(struct mw_target *target, uint64_t arena,
-			const struct glibc_arena_layout *layout)
+static bool ring_closes(struct ring *ring, uint64_t arena)
 {
-	uint64_t at = arena;
+	uint64_t at = arena, next;
 
-	for (int i = 0; i < MAX_ARENAS; i++) {
-		uint64_t next, used, most;
-
-		if (!word(target, at + layout->next, &next) ||
-		    !word(target, at + layout->system_mem, &used) ||
-		    !word(target, at + layout->max_system_mem, &most) ||
-		    used > most)
-			return false;
+	ring->first = arena;
+	for (unsigned i = 0; i < MAX_ARENAS && ring_next(ring, at, &next);
+	     i++) {
 		if (next == arena)
 			return true;
-		if (next == at || next == 0)
+		if (next == at)
 			return false;
 		at = next;
 	}
@@ -53,7 +89,7 @@ static bool ring_closes(struct mw_target *target, uint64_t arena,
 
 /** The layout of the main arena whose last bin's words stand at @last_bin. */
 static const struct glibc_arena_layout *
-match_layout(struct mw_target *target, uint64_t last_bin, uint64_t *ret_arena)
+match_layout(struct ring *ring, uint64_t last_bin, uint64_t *ret_arena)
 {
 	size_t count;
 	const struct glibc_arena_layout *layouts = glibc_arena_layouts(&count);
@@ -64,11 +100,11 @@ match_layout(struct mw_target *target, uint64_t last_bin, uint64_t *ret_arena)
 		uint32_t head[2];
 
 		if (arena > last_bin || !mw_is_aligned(arena, 8) ||
-		    !mw_target_read(target, arena, head, sizeof(head)))
+		    !mw_target_read(ring->target, arena, head, sizeof(head)))
 			continue;
+		ring->layout = l;
 		// A futex and two flags.
-		if (head[0] > 2 || head[1] > 15 ||
-		    !ring_closes(target, arena, l))
+		if (head[0] > 2 || head[1] > 15 || !ring_closes(ring, arena))
 			continue;
 		*ret_arena = arena;
 		return l;
@@ -77,7 +113,7 @@ match_layout(struct mw_target *target, uint64_t last_bin, uint64_t *ret_arena)
 }
 
 struct scan {
-	struct mw_target *target;
+	struct ring ring;
 	struct mw_error *(*visit)(void *ctx, uint64_t arena,
 				  const struct glibc_arena_layout *layout);
 	void *ctx;
@@ -96,7 +132,7 @@ static struct mw_error *scan_page(void *ctx, uint64_t va,
 		if (words[i] != at - 16)
 			continue;
 		// The last bin's second word may lie on the next page.
-		layout = match_layout(s->target, at, &arena);
+		layout = match_layout(&s->ring, at, &arena);
 		if (!layout)
 			continue;
 		error = s->visit(s->ctx, arena, layout);
@@ -112,7 +148,15 @@ glibc_find_main(struct mw_target *target,
 					  const struct glibc_arena_layout *l),
 		void *ctx)
 {
-	struct scan scan = { target, visit, ctx };
+	struct scan scan = {
+		.ring = {
+			.target = target,
+			.steps = MAX_PASSED,
+			.anew = MAX_NEW_ARENAS,
+		},
+		.visit = visit,
+		.ctx = ctx,
+	};
 
 	return alloc_scan_data(target, scan_page, &scan);
 }
@@ -175,20 +219,37 @@ static struct mw_error *add_arena(struct glibc *glibc, uint64_t va)
 
 struct mw_error *glibc_find_arenas(struct glibc *glibc)
 {
+	struct ring ring = {
+		.target = glibc->target,
+		.layout = glibc->layout,
+		.first = glibc->main_arena,
+		.steps = MAX_ARENAS,
+		.anew = MAX_NEW_ARENAS,
+	};
 	struct mw_error *error = add_arena(glibc, glibc->main_arena);
 	uint64_t at = glibc->main_arena;
+	size_t left_out = 0;
 
-	while (!error && glibc->arenas.n < MAX_ARENAS &&
-	       glibc_word(glibc, at + glibc->layout->next, &at) &&
+	while (!error && ring_next(&ring, at, &at) &&
 	       !mw_map64_find(&glibc->by_va, at)) {
 		const struct glibc_heap_layout *heap =
 			heap_layout_of(glibc, at);
 
-		if (!heap)
+		if (!heap && ++left_out == MAX_NEW_ARENAS)
 			break;
+		if (!heap)
+			continue;
 		glibc->heap_layout = heap;
 		error = add_arena(glibc, at);
 	}
+	if (left_out > 0)
+		mw_target_note(glibc->target, "%zu arenas of malloc are left "
+			       "out: %s", left_out,
+			       mw_target_info(glibc->target)->mode ==
+					       MW_CAPTURE_LIVE
+				       ? "they are newer than the picture of "
+					 "the process, or are damaged"
+				       : "they are damaged");
 	// A new arena goes behind the main one: those behind it are older.
 	for (size_t i = 1, k = glibc->arenas.n - 1; !error && i < k;
 	     i++, k--) {

@@ -6,9 +6,10 @@
 
 /*
  * /proc/PID/pagemap: bit 63 of a page's word tells that it is present, bit 56
- * that no other process maps it (Linux 4.2).
+ * that no other process maps it (Linux 4.2), bit 61 that it is a file's.
  */
 #define PM_PRESENT (UINT64_C(1) << 63)
+#define PM_FILE (UINT64_C(1) << 61)
 #define PM_EXCLUSIVE (UINT64_C(1) << 56)
 #define WORDS 8192
 
@@ -49,6 +50,19 @@ struct mw_error *mw_process_shared_pages(struct mw_process *process,
 		start += (uint64_t)got / 8 << MW_PAGE_SHIFT;
 	}
 	return NULL;
+}
+
+bool mw_process_has_now(const struct mw_process *process, uint64_t va)
+{
+	MW_CLEANUP(mw_closep) int fd =
+		openat(process->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t word;
+
+	return fd >= 0 &&
+	       pread(fd, &word, sizeof(word),
+		     (off_t)(va >> MW_PAGE_SHIFT) * 8) == sizeof(word) &&
+	       (word & (PM_PRESENT | PM_EXCLUSIVE | PM_FILE)) ==
+		       (PM_PRESENT | PM_EXCLUSIVE);
 }
 
 size_t mw_process_still_present(struct mw_process *process, uint64_t va,

@@ -209,6 +209,12 @@ void mw_process_expect_relatives(struct mw_process *process);
 size_t mw_process_still_present(struct mw_process *process, uint64_t va,
 				size_t bytes);
 
+/**
+ * Whether a page of memory stands at @va just now that is this process's alone:
+ * mw_process_read() does nothing to it.
+ */
+bool mw_process_has_now(const struct mw_process *process, uint64_t va);
+
 /** Whether a page of its private memory may be another process's since fork(). */
 bool mw_process_may_share(const struct mw_process *process);
 

@@ -286,6 +286,14 @@ bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes);
 
+/**
+ * Read up to a page of memory that came after the picture was taken, or that was
+ * empty then: of a process that runs on, what stands there now. False when it is
+ * not present, or is not the process's alone, or the target does not run on.
+ */
+bool mw_target_read_now(const struct mw_target *target, uint64_t va, void *to,
+			size_t bytes);
+
 /** Read one little-endian word. */
 bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret);
 bool mw_target_read_u32(struct mw_target *target, uint64_t va, uint32_t *ret);

@@ -52,6 +52,9 @@ struct target_source {
 	size_t (*read_still_present)(const struct mw_target *target,
 				     const struct mw_remote *ranges,
 				     size_t count);
+	/** See mw_target_read_now(); NULL for what does not run. */
+	bool (*read_now)(const struct mw_target *target, uint64_t va,
+			 void *to, size_t bytes);
 	/**
 	 * Fill @to with the page at @va of @mapping, which is neither present
 	 * nor swapped. False when its bytes cannot be known.

@@ -73,6 +73,16 @@ static size_t read_still_present(const struct mw_target *target,
 	return done;
 }
 
+static bool read_now(const struct mw_target *target, uint64_t va, void *to,
+		     size_t bytes)
+{
+	struct mw_process *process = target->of.process;
+
+	return mw_process_has_now(process, va) &&
+	       mw_process_has_now(process, va + bytes - 1) &&
+	       mw_process_read(process, va, to, bytes) == bytes;
+}
+
 /** Fill the absent page at @va of @mapping. False when it cannot be known. */
 static bool read_absent(struct mw_target *target,
 			const struct mw_mapping *mapping, uint64_t va,
@@ -125,6 +135,7 @@ static void close_process(struct mw_target *target)
 static const struct target_source process_source = {
 	.read_present = read_present,
 	.read_still_present = read_still_present,
+	.read_now = read_now,
 	.read_absent = read_absent,
 	.open_file = open_file,
 	.smaps = smaps,

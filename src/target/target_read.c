@@ -353,6 +353,17 @@ bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
 	return mapping && read_exactly(target, va, to, bytes);
 }
 
+bool mw_target_read_now(const struct mw_target *target, uint64_t va, void *to,
+			size_t bytes)
+{
+	uint64_t end;
+
+	return target->info.mode == MW_CAPTURE_LIVE && target->info.can_read &&
+	       target->source->read_now && bytes > 0 &&
+	       bytes <= MW_PAGE_BYTES && mw_end(va, bytes, &end) &&
+	       target->source->read_now(target, va, to, bytes);
+}
+
 bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)
 {
 	uint64_t value;

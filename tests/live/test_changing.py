@@ -76,6 +76,36 @@ def test_changing_c_program(start, what, mode):
     wait_for(lambda: "t" not in thread_states(target.pid), "it to run on")
 
 
+def threads(target):
+    return int(status(target.pid)["Threads"])
+
+
+def test_arenas_that_are_made_meanwhile(start):
+    """The ring of arenas leads to memory that came after maps were read."""
+    passed = 0
+    for _ in range(20):
+        target = churn(start, "arenas", "2000")
+        wait_for(lambda: threads(target) > 1, "the first thread")
+        while threads(target) < 2000:
+            result = ledger(target)
+            assert result.audit["balanced"] is True
+            assert result.bytes("malloc/glibc/main/in-use", domain="vsz") > 0
+            # One may be there that is not in the ring yet.
+            assert result.below("malloc/unwalked", domain="vsz") <= 64 << 20
+            passed += any("arenas of malloc are left out" in note
+                          for note in result.json["notes"])
+        assert is_alive(target)
+        stopped = ledger(target, "--stop")
+        assert not any("left out" in note for note in stopped.json["notes"])
+        arenas = {name.split("/")[2] for name in stopped.accounts
+                  if name.startswith("malloc/glibc/")}
+        assert len(arenas) == 2001
+        target.process.kill()
+        if passed > 10:
+            break
+    assert passed > 0
+
+
 def test_process_that_replaces_itself(start):
     target = churn(start, "exec")
     for _ in range(40):

@@ -8,11 +8,13 @@
  *	map	maps, touches and unmaps memory
  *	signals	counts the real-time signals that it gets
  *	many N	has N threads that sleep
+ *	arenas N	makes N threads, each of which takes a new arena of malloc
  *	maps N	has N mappings
  *	sparse	has a page in each of 32 places for huge pages; others that these
  *		were given meanwhile go when it is asked
  */
 #define _GNU_SOURCE
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -81,6 +83,31 @@ static int many(int threads)
 	return 0;
 }
 
+static void *take_arena(void *arg)
+{
+	void *volatile block = malloc(100);
+
+	free(block);
+	return sleep_for_ever(arg);
+}
+
+/** One after the other, so that there are new ones for a while. */
+static int arenas(int threads)
+{
+	pthread_attr_t attr;
+	pthread_t id;
+
+	mallopt(M_ARENA_MAX, threads + 1);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	for (int i = 0; i < threads; i++) {
+		if (pthread_create(&id, &attr, take_arena, NULL) != 0)
+			return 1;
+		usleep(200);
+	}
+	return 0;
+}
+
 static int maps(int count)
 {
 	size_t page = 4096;
@@ -120,6 +147,8 @@ int main(int argc, char **argv)
 	action.sa_flags = SA_RESTART;
 	sigaction(SIGRTMIN, &action, NULL);
 	report();
+	if (strcmp(what, "arenas") == 0 && arenas(number) != 0)
+		return 1;
 	for (;;) {
 		pthread_t id;
 

@@ -62,6 +62,17 @@ void fake_memory_map(struct mw_target *target, uint64_t start, uint64_t bytes,
 	fake_target_map(target, start, at, bytes, path);
 }
 
+void fake_memory_map_new(struct mw_target *target, uint64_t start,
+			 uint64_t bytes)
+{
+	size_t area = target->area_count;
+	size_t maps = target->maps.list.n;
+
+	fake_memory_map(target, start, bytes, "");
+	target->maps.list.n = maps;
+	target->areas[area].is_new = true;
+}
+
 void fake_memory_map_data(struct mw_target *target, uint64_t start,
 			  uint64_t bytes)
 {
@@ -148,7 +159,8 @@ void fake_memory_finish(struct mw_target *target)
 
 	for (size_t i = 0; fake_memory_range(target, i, &va, &size); i++)
 		for (uint64_t at = 0; at < size; at += MW_PAGE_BYTES)
-			if (process_of(target)->present[i][at / MW_PAGE_BYTES] &&
+			if (!target->areas[i].is_new &&
+			    process_of(target)->present[i][at / MW_PAGE_BYTES] &&
 			    !mw_pages_add(&target->pages, va + at,
 					  va + at + MW_PAGE_BYTES,
 					  MW_PAGE_PRESENT))

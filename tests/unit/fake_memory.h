@@ -16,7 +16,10 @@ void fake_memory_free(struct mw_target *target);
 /** Map a range, page aligned, above all that are mapped; absent and zero. */
 void fake_memory_map(struct mw_target *target, uint64_t start, uint64_t bytes,
 		     const char *path);
-/** The same for the image's data. */
+/** The same, mapped after the picture was taken. */
+void fake_memory_map_new(struct mw_target *target, uint64_t start,
+			 uint64_t bytes);
+/** The same as fake_memory_map() for the image's data. */
 void fake_memory_map_data(struct mw_target *target, uint64_t start,
 			  uint64_t bytes);
 /** Range @i; false when there are fewer. */

@@ -48,10 +48,22 @@ void *fake_target_at(const struct mw_target *target, uint64_t va, size_t bytes)
 	return NULL;
 }
 
+/** The same of what the picture has: not of memory that is newer. */
+static const void *seen_at(const struct mw_target *target, uint64_t va,
+			   size_t bytes)
+{
+	for (size_t i = 0; i < target->area_count; i++)
+		if (target->areas[i].is_new &&
+		    mw_within(va, 1, target->areas[i].va,
+			      target->areas[i].va + target->areas[i].size))
+			return NULL;
+	return fake_target_at(target, va, bytes);
+}
+
 bool mw_target_copy(const struct mw_target *target, uint64_t va, void *to,
 		    size_t bytes)
 {
-	const void *from = fake_target_at(target, va, bytes);
+	const void *from = seen_at(target, va, bytes);
 
 	if (from && bytes)
 		memcpy(to, from, bytes);
@@ -66,7 +78,7 @@ bool mw_target_read(struct mw_target *target, uint64_t va, void *to,
 
 const void *mw_target_view(struct mw_target *target, uint64_t va, size_t bytes)
 {
-	return fake_target_at(target, va, bytes);
+	return seen_at(target, va, bytes);
 }
 
 bool mw_target_peek(struct mw_target *target, uint64_t va, void *to,
@@ -79,6 +91,16 @@ bool mw_target_search(struct mw_target *target, uint64_t va, void *to,
 		      size_t bytes)
 {
 	return mw_target_copy(target, va, to, bytes);
+}
+
+bool mw_target_read_now(const struct mw_target *target, uint64_t va, void *to,
+			size_t bytes)
+{
+	const void *from = fake_target_at(target, va, bytes);
+
+	if (from && target->info.mode == MW_CAPTURE_LIVE)
+		memcpy(to, from, bytes);
+	return from && target->info.mode == MW_CAPTURE_LIVE;
 }
 
 bool mw_target_read_u64(struct mw_target *target, uint64_t va, uint64_t *ret)

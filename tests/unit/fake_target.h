@@ -22,6 +22,7 @@ struct mw_target {
 		uint64_t va;
 		void *bytes;
 		size_t size;
+		bool is_new; /* later than the picture: mw_target_read_now() */
 	} areas[8];
 	size_t area_count;
 };

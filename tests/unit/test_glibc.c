@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_heap.h"
+#include "fake_target.h"
 #include "mw_num.h"
 #include "mw_test.h"
 
@@ -182,6 +183,121 @@ TEST(no_arena_without_its_ring)
 	fake_heap_deinit(&heap);
 }
 
+/* Thread arenas: heap_info, 48 bytes, and the arena, of glibc 2.36 */
+
+#define HEAP(n) (UINT64_C(0x7f1000000000) + (n) * MW_MIB(64))
+#define THREAD_ARENA(n) (HEAP(n) + 0x30)
+#define HEAP_PAGES (4 * MW_PAGE_BYTES)
+#define THREAD(n) "malloc/glibc/thread-" #n "/"
+
+/** Map heap @n, with one chunk in use and the top; @next in the ring. */
+static void make_thread_arena(struct fake_heap *heap, uint64_t n,
+			      uint64_t next, bool is_new)
+{
+	uint64_t arena = THREAD_ARENA(n);
+	uint64_t chunk = mw_align_up(arena + 2200, 16);
+
+	if (is_new)
+		fake_memory_map_new(heap->target, HEAP(n), HEAP_PAGES);
+	else
+		fake_memory_map(heap->target, HEAP(n), HEAP_PAGES, "");
+	fake_heap_write(heap, HEAP(n), arena);
+	fake_heap_write(heap, HEAP(n) + 16, HEAP_PAGES);
+	fake_heap_write(heap, HEAP(n) + 24, HEAP_PAGES);
+	fake_heap_write(heap, arena + 0x870, next);
+	fake_heap_write(heap, arena + 0x888, HEAP_PAGES);
+	fake_heap_write(heap, arena + 0x890, HEAP_PAGES);
+	fake_heap_write(heap, arena + 0x60, chunk + 0x100);
+	fake_heap_write(heap, chunk + 8, 0x100 | 1 | 4);
+	fake_heap_write(heap, chunk + 0x108,
+			(HEAP(n) + HEAP_PAGES - chunk - 0x100) | 1);
+}
+
+/** How many arenas are told, and bytes in use in those of threads. */
+static void check_arenas(struct fake_heap *heap, size_t arenas,
+			 uint64_t in_use)
+{
+	struct fake_sink sink;
+	struct mw_alloc *alloc = NULL;
+	size_t count;
+
+	fake_sink_init(&sink);
+	walk(heap, &sink, &alloc);
+	(void)mw_alloc_arenas(alloc, &count);
+	ASSERT_EQ(arenas, count);
+	ASSERT_EQ(in_use, fake_sink_bytes(&sink, THREAD(1) "in-use") +
+				  fake_sink_bytes(&sink, THREAD(2) "in-use"));
+	mw_alloc_free(alloc);
+	fake_sink_deinit(&sink);
+}
+
+TEST(an_arena_newer_than_the_picture_is_passed)
+{
+	struct fake_heap heap;
+
+	for (int live = 0; live < 2; live++) {
+		fake_heap_init(&heap);
+		heap.target->info.mode = live ? MW_CAPTURE_LIVE
+					      : MW_CAPTURE_STOP;
+		make_thread_arena(&heap, 0, FAKE_ARENA, false);
+		make_thread_arena(&heap, 1, THREAD_ARENA(0), false);
+		make_thread_arena(&heap, 2, THREAD_ARENA(1), true);
+		fake_heap_write(&heap, FAKE_ARENA + 0x870, THREAD_ARENA(2));
+		fake_heap_finish(&heap);
+		// Where nothing moves, the ring would be damaged.
+		check_arenas(&heap, live ? 3 : 0, live ? 2 * 0x100 : 0);
+		fake_heap_deinit(&heap);
+	}
+}
+
+TEST(an_arena_that_was_empty_in_the_picture_is_passed)
+{
+	struct fake_heap heap;
+
+	fake_heap_init(&heap);
+	heap.target->info.mode = MW_CAPTURE_LIVE;
+	make_thread_arena(&heap, 0, FAKE_ARENA, false);
+	make_thread_arena(&heap, 1, THREAD_ARENA(0), true);
+	// It was mapped, but no page of it was there.
+	assert_non_null(mw_mappings_add(&heap.target->maps, HEAP(1),
+					HEAP(1) + HEAP_PAGES, "", 0));
+	fake_heap_write(&heap, FAKE_ARENA + 0x870, THREAD_ARENA(1));
+	fake_heap_finish(&heap);
+	check_arenas(&heap, 2, 0x100);
+	fake_heap_deinit(&heap);
+}
+
+TEST(a_damaged_arena_hides_no_other)
+{
+	struct fake_heap heap;
+
+	fake_heap_init(&heap);
+	make_thread_arena(&heap, 0, FAKE_ARENA, false);
+	make_thread_arena(&heap, 1, THREAD_ARENA(0), false);
+	fake_heap_write(&heap, FAKE_ARENA + 0x870, THREAD_ARENA(1));
+	fake_heap_write(&heap, HEAP(1) + 16, 123);
+	fake_heap_finish(&heap);
+	check_arenas(&heap, 2, 0x100);
+	fake_heap_deinit(&heap);
+}
+
+TEST(new_arenas_in_a_ring_of_their_own_end)
+{
+	struct fake_heap heap;
+
+	for (uint64_t n = 1; n < 4; n++) {
+		fake_heap_init(&heap);
+		heap.target->info.mode = MW_CAPTURE_LIVE;
+		for (uint64_t i = 0; i < n; i++)
+			make_thread_arena(&heap, i, THREAD_ARENA((i + 1) % n),
+					  true);
+		fake_heap_write(&heap, FAKE_ARENA + 0x870, THREAD_ARENA(0));
+		fake_heap_finish(&heap);
+		check_arenas(&heap, 0, 0);
+		fake_heap_deinit(&heap);
+	}
+}
+
 /** Any damage ends in bounded time, with parts that keep their promises. */
 TEST(random_damage)
 {
@@ -255,6 +371,10 @@ int main(void)
 		CASE(plain_links_are_followed),
 		CASE(an_overwritten_size_costs_its_neighbourhood_only),
 		CASE(no_arena_without_its_ring),
+		CASE(an_arena_newer_than_the_picture_is_passed),
+		CASE(an_arena_that_was_empty_in_the_picture_is_passed),
+		CASE(a_damaged_arena_hides_no_other),
+		CASE(new_arenas_in_a_ring_of_their_own_end),
 		CASE(random_damage),
 		CASE(without_memory),
 	};
