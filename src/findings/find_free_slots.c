@@ -30,7 +30,7 @@ bool find_free_slots(const struct mw_situation *s, struct mw_finding *ret)
 			break;
 		find_add(&ret->evidence, "%s objects of %" PRIu64 " bytes: %s "
 			 "free, %" PRIu64 " of %" PRIu64 " slots used in %"
-			 PRIu64 " spans", i ? "; " : "; most in ", elem,
+			 PRIu64 " spans", i ? ";" : "; most in", elem,
 			 BYTES(s->go.classes[i].free_bytes),
 			 s->go.classes[i].allocated, s->go.classes[i].elems,
 			 s->go.classes[i].spans);

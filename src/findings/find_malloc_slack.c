@@ -11,6 +11,9 @@
  * while, most of them only when the program allocates (jemalloc(3),
  * opt.dirty_decay_ms; docs/tcmalloc.html of gperftools; mimalloc.h).
  */
+/* Every program that has freed something keeps a little. */
+#define LEAST_SLACK MW_MIB(4)
+
 static const struct way {
 	const char *allocator, *call, *advice;
 } ways[] = {
@@ -49,7 +52,7 @@ static bool look_at_mimalloc(const struct mw_situation *s,
 	uint64_t bytes =
 		find_between(s, "malloc/mimalloc/", "/dirty").rss_bytes;
 
-	if (!find_is_much(s, bytes))
+	if (!find_is_much(s, bytes) || bytes < LEAST_SLACK)
 		return false;
 	ret->bytes = bytes;
 	find_say(&ret->summary, "%s of freed memory are kept by mimalloc on "
@@ -78,7 +81,7 @@ bool find_malloc_slack(const struct mw_situation *s, struct mw_finding *ret)
 		if (!worst || a->trimmable_bytes > worst->trimmable_bytes)
 			worst = a;
 	}
-	if (!find_is_much(s, bytes))
+	if (!find_is_much(s, bytes) || bytes < LEAST_SLACK)
 		return look_at_mimalloc(s, ret);
 	ret->bytes = bytes;
 	find_say(&ret->summary, "%s of freed memory are kept by malloc and "

@@ -15,8 +15,9 @@ bool find_runtime_metadata(const struct mw_situation *s, struct mw_finding *ret)
 {
 	uint64_t bytes = find_below(s, "go/runtime").rss_bytes -
 			 find_below(s, "go/runtime/profile-buckets").rss_bytes;
-	uint64_t heap = find_below(s, "go/heap/objects").rss_bytes +
-			find_below(s, "go/heap/free-slots").rss_bytes;
+	// Also what was allocated and not touched, such as a ballast.
+	uint64_t heap = find_below(s, "go/heap/objects").vsz_bytes +
+			find_below(s, "go/heap/free-slots").vsz_bytes;
 	// Address space that the heap has used is never unmapped.
 	uint64_t once = find_below(s, "go/heap").vsz_bytes -
 			find_below(s, "go/heap/reserved").vsz_bytes;

@@ -133,9 +133,10 @@ void find_add_largest(char **ret, const struct mw_situation *s,
 {
 	struct mw_share largest[MW_SHARES];
 	size_t n = find_largest(s, prefix, false, largest);
+	// What is below file/ is a path.
+	size_t skip = strlen(prefix) + (strcmp(prefix, "file") != 0);
 
 	for (size_t i = 0; i < n; i++)
 		find_add(ret, "%s %s (%s)", i ? "," : "",
-			 largest[i].name + strlen(prefix) + 1,
-			 BYTES(largest[i].bytes));
+			 largest[i].name + skip, BYTES(largest[i].bytes));
 }

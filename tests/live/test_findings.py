@@ -2,6 +2,7 @@
 """Findings: programs in which a rule's condition is real, and others close by
 in which it is not."""
 
+import json
 import os
 import pathlib
 import re
@@ -140,6 +141,14 @@ def test_nothing_remarkable_in_a_web_server(start, version):
     assert findings(target, "--pss") == {}
 
 
+def test_structures_of_a_heap_that_was_never_touched(start):
+    """Up to Go 1.17 the bitmap of a ballast is filled: it is of a heap that is
+    in use, though not of one that is resident."""
+    target = start(go_program("remarkable", "1.17.13"), "ballast")
+    assert ledger(target).accounts["go/runtime/bitmap"]["rss_bytes"] > 8 * MIB
+    assert "runtime-metadata" not in findings(target)
+
+
 def test_release_that_zeroes(start):
     name = "go1.24-large-zeroing"
     for first_or_last in ("1.24.0", "1.24.5"):
@@ -223,6 +232,7 @@ C_CASES = {
     "anonymous": ("anonymous-mappings", 32, 34, "anonymous/private"),
     "file": ("mapped-files", 32, 36, "remarkable-"),
     "shared": ("shared-memory", 32, 34, "ring"),
+    "pool": ("shared-memory", 32, 34, "anonymous (32."),
     "locked": ("memory-locked", 4, 4, "VmLck"),
     "sparse": ("page-tables", 4, 6, "VmPTE"),
     "stacks": ("thread-stacks-resident", 16, 18, "17 threads"),
@@ -251,6 +261,24 @@ def test_c(start, case):
         assert found[name]["bytes"] == status(loud.pid)["VmLck"]
     if case == "sparse":
         assert found[name]["bytes"] == status(loud.pid)["VmPTE"]
+
+
+def test_shared_memory_goes_with_its_name(start):
+    """Only what has a name can be left over."""
+    program = c_program("remarkable", flags=["-pthread"])
+    of = {case: findings(start(program, case))["shared-memory"]["advice"]
+          for case in ("pool", "shared")}
+    assert "goes with the last process" in of["pool"]
+    assert "ipcrm" in of["shared"] and "ipcrm" not in of["pool"]
+
+
+def test_crumbs_of_malloc_are_no_finding(start):
+    program = c_program("remarkable", flags=["-pthread"])
+    target = start(program, "crumbs")
+    assert "malloc-trimmable" not in findings(target)
+    assert 2 * MIB < sum(
+        row["trimmable_bytes"] for row in
+        json.loads(run("malloc", "--format=json", target.pid).stdout)["rows"])
 
 
 def may_lock(size):

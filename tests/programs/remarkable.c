@@ -38,6 +38,15 @@ static void slack(bool trimmed)
 		malloc_trim(0);
 }
 
+/** 3 MiB of blocks are freed: more than 5 % of all, but what every program has. */
+static void crumbs(bool none)
+{
+	for (int i = 0; i < 3072; i++)
+		memset(blocks[i] = malloc(1000), 1, 1000);
+	for (int i = 0; !none && i < 3071; i++)
+		free(blocks[i]);
+}
+
 /** Every second block is freed: no page is free. */
 static void holes(bool full)
 {
@@ -82,6 +91,24 @@ static void file(bool untouched)
 		write_to(at);
 }
 
+/** 64 MiB of a file are read, and nothing of it is mapped. */
+static void cached(bool unread)
+{
+	static char piece[MIB];
+	char name[] = "/var/tmp/remarkable-XXXXXX";
+	int fd = mkstemp(name);
+
+	if (fd < 0)
+		abort();
+	unlink(name);
+	for (int i = 0; !unread && i < 64; i++)
+		if (write(fd, piece, sizeof(piece)) != (ssize_t)sizeof(piece))
+			abort();
+	// What is clean can be dropped.
+	if (fsync(fd) != 0)
+		abort();
+}
+
 /** A file's pages that are the process's own; or half of them are. */
 static void copied(bool half)
 {
@@ -121,6 +148,14 @@ static void shared(bool untouched)
 	at = map(32 * MIB, MAP_SHARED, fd);
 	if (!untouched)
 		memset(at, 1, 32 * MIB);
+}
+
+/** What servers have for their workers, without a name; or little of it. */
+static void pool(bool little)
+{
+	char *at = map(32 * MIB, MAP_SHARED | MAP_ANONYMOUS, -1);
+
+	memset(at, 1, little ? 4 * MIB : 32 * MIB);
 }
 
 static void locked(bool free)
@@ -273,7 +308,8 @@ int main(int argc, char **argv)
 		{ "copied", copied },	{ "locked_thinly", locked_thinly },
 		{ "sparse", sparse },	{ "lazy", lazy },
 		{ "stacks", stacks },	{ "stack", stack },
-		{ "arenas", arenas },
+		{ "arenas", arenas },	{ "pool", pool },
+		{ "crumbs", crumbs },	{ "cached", cached },
 		{ "threads", threads }, { "pipes", pipes },
 		{ "paged_out", paged_out }, { "none", none },
 	};

@@ -269,6 +269,16 @@ func metadata(few bool) {
 	debug.FreeOSMemory()
 }
 
+// ballast holds 512 MiB that it never touches; or 1.
+func ballast(small bool) {
+	size := 512 * mib
+	if small {
+		size = mib
+	}
+	keep = append(keep, make([]byte, size))
+	runtime.GC()
+}
+
 // threads keeps 200 goroutines in system calls at a time, and then none.
 func threads(few bool) {
 	count := 200
@@ -316,7 +326,7 @@ func main() {
 		"headroom": headroom, "off": off, "stacks": stacks,
 		"goroutines": goroutines, "dead": dead, "mapped": mapped,
 		"zeroed": zeroed, "profile": profile, "threads": threads,
-		"limit": limit, "metadata": metadata, "none": func(bool) {},
+		"limit": limit, "metadata": metadata, "ballast": ballast, "none": func(bool) {},
 	}
 	if os.Args[1] != "profile" {
 		runtime.MemProfileRate = 0

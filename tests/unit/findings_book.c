@@ -33,6 +33,11 @@ void book_put(struct book *book, const char *account, uint64_t mib)
 	tally->rss_bytes = tally->vsz_bytes = MW_MIB(mib);
 }
 
+void book_map(struct book *book, const char *account, uint64_t mib)
+{
+	account_of(book, account)->tally.vsz_bytes = MW_MIB(mib);
+}
+
 void book_swap(struct book *book, const char *account, uint64_t mib)
 {
 	account_of(book, account)->tally.swap_bytes = MW_MIB(mib);
@@ -83,6 +88,8 @@ void book_speaks(const struct book *book, const char *id, uint64_t mib,
 		check_sentence(f->summary);
 		check_sentence(f->advice);
 		assert_true(strlen(f->evidence) > 10);
+		assert_null(strstr(f->evidence, "  "));
+		assert_true(f->evidence[0] != ' ');
 		assert_true(i == 0 || f[-1].bytes >= f->bytes);
 		if (strcmp(f->id, id) == 0)
 			found = f;

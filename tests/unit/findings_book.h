@@ -21,6 +21,9 @@ void book_init(struct book *book);
 /** Let an account have so many MiB, resident and mapped. */
 void book_put(struct book *book, const char *account, uint64_t mib);
 
+/** Mapped, but no more of it resident. */
+void book_map(struct book *book, const char *account, uint64_t mib);
+
 /** Swapped, too. */
 void book_swap(struct book *book, const char *account, uint64_t mib);
 

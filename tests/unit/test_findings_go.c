@@ -37,11 +37,13 @@ TEST(idle_pages)
 	struct book book;
 
 	go_init(&book);
-	book_put(&book, "go/heap/idle", 49);
+	book_put(&book, "go/heap/idle", 99);
 	SILENT(&book, "heap-idle-retained");
-	book_put(&book, "go/heap/idle", 51);
+	book_put(&book, "go/heap/idle", 101);
+	SPEAKS(&book, "heap-idle-retained", 101, "The scavenger leaves it");
 	book.s.go.to_scavenge_bytes = MW_MIB(7);
-	SPEAKS(&book, "heap-idle-retained", 51, "return 7.00 MiB");
+	SPEAKS(&book, "heap-idle-retained", 101, "return 7.00 MiB");
+	SPEAKS(&book, "heap-idle-retained", 101, "Wait for the scavenger");
 }
 
 TEST(small_processes_have_no_small_findings)
@@ -53,8 +55,11 @@ TEST(small_processes_have_no_small_findings)
 	book_put(&book, "go/heap/idle", 0);
 	book.accounts[2].tally.rss_bytes = MW_KIB(1000);
 	SILENT(&book, "heap-idle-retained");
-	book.accounts[2].tally.rss_bytes = MW_MIB(1);
-	SPEAKS(&book, "heap-idle-retained", 1, "heap/idle");
+	book.s.rss_bytes = MW_MIB(12);
+	book.accounts[2].tally.rss_bytes = MW_MIB(3);
+	SILENT(&book, "heap-idle-retained");
+	book.accounts[2].tally.rss_bytes = MW_MIB(4);
+	SPEAKS(&book, "heap-idle-retained", 4, "heap/idle");
 }
 
 TEST(scavenged_and_resident)
@@ -103,6 +108,11 @@ TEST(fragmentation_and_its_classes)
 	book.s.go.classes[0].allocated = 10;
 	book.s.go.classes[0].free_bytes = MW_MIB(1);
 	SPEAKS(&book, "heap-fragmentation", 200, "10 of 1000 slots");
+	book.s.go.classes[1] = book.s.go.classes[0];
+	book.s.go.classes[1].elem_bytes = 64;
+	SPEAKS(&book, "heap-fragmentation", 200,
+	       "; most in objects of 1024 bytes: 1.00 MiB free, 10 of 1000 "
+	       "slots used in 0 spans; objects of 64 bytes");
 }
 
 TEST(headroom)
@@ -214,6 +224,9 @@ TEST(metadata_of_a_peak)
 	SILENT(&book, "runtime-metadata"); // the heap was never larger
 	book_put(&book, "go/heap/scavenged", 300);
 	SPEAKS(&book, "runtime-metadata", 90, "mspan (90.0 MiB)");
+	// A ballast: allocated, and never touched.
+	book_map(&book, "go/heap/objects", 4000);
+	SILENT(&book, "runtime-metadata");
 }
 
 TEST(stacks_that_have_grown)

@@ -9,7 +9,7 @@ TEST(mapped_files)
 	book_put(&book, "file/var/lib/x.db", 99);
 	SILENT(&book, "mapped-files");
 	book_put(&book, "file/var/lib/y.db", 200);
-	SPEAKS(&book, "mapped-files", 299, "var/lib/y.db (200 MiB)");
+	SPEAKS(&book, "mapped-files", 299, " /var/lib/y.db (200 MiB)");
 	book.s.has_smaps = true;
 	book.s.pss_bytes = book.s.rss_bytes;
 	book.s.file_dirty_bytes = MW_MIB(5);
@@ -25,6 +25,20 @@ TEST(shared_memory)
 	SILENT(&book, "shared-memory");
 	book_put(&book, "shm/memfd:ring", 400);
 	SPEAKS(&book, "shared-memory", 400, "memfd:ring (400 MiB)");
+	SPEAKS(&book, "shared-memory", 400, "outlives the process");
+}
+
+TEST(shared_memory_without_a_name)
+{
+	struct book book;
+
+	book_init(&book);
+	book_put(&book, "shm/anonymous", 400);
+	book_put(&book, "shm/sysv:00000001 id 7", 1);
+	SPEAKS(&book, "shared-memory", 401, "goes with the last process");
+	book.s.rss_bytes = MW_MIB(20);
+	book_put(&book, "shm/anonymous", 6);
+	SILENT(&book, "shared-memory"); // a few MiB are no news
 }
 
 TEST(files_that_are_not_reclaimable)
@@ -182,6 +196,7 @@ int main(void)
 		CASE(files_that_are_not_reclaimable),
 		CASE(files_on_tmpfs_are_shared_memory),
 		CASE(shared_memory),
+		CASE(shared_memory_without_a_name),
 		CASE(locked_memory),
 		CASE(page_tables),
 		CASE(swapped_out),
