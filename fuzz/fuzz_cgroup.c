@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_mount(text, size, version);
 		mw_parse_memory_stat(text, size, &group);
 		CHECK(group.version == version && !group.path);
+		CHECK(group.droppable_bytes <= group.file_bytes);
 	}
 	mw_parse_limit(text, size);
 	mw_parse_choice(text, size, word, sizeof(word));

@@ -68,6 +68,15 @@ static void json_others(struct mw_json *json,
 	mw_json_end(json);
 }
 
+static void json_limit(struct mw_json *json, const char *key, uint64_t limit)
+{
+	mw_json_key(json, key);
+	if (limit == UINT64_MAX)
+		mw_json_null(json);
+	else
+		mw_json_u64(json, limit);
+}
+
 void cmd_cgroup_json(struct mw_json *json, const struct mw_situation *s)
 {
 	const struct mw_cgroup_situation *g = &s->cgroup;
@@ -87,11 +96,12 @@ void cmd_cgroup_json(struct mw_json *json, const struct mw_situation *s)
 	mw_json_text(json, g->path);
 	mw_json_key(json, "current_bytes");
 	mw_json_u64(json, g->current_bytes);
-	mw_json_key(json, "limit_bytes");
-	if (g->limit_bytes == UINT64_MAX)
-		mw_json_null(json);
+	json_limit(json, "limit_bytes", g->limit_bytes);
+	mw_json_key(json, "limit_file");
+	if (g->limit_file)
+		mw_json_text(json, g->limit_file);
 	else
-		mw_json_u64(json, g->limit_bytes);
+		mw_json_null(json);
 	for (size_t i = 0; i < n; i++) {
 		mw_json_key(json, parts[i].key);
 		mw_json_u64(json, parts[i].bytes);
@@ -100,6 +110,11 @@ void cmd_cgroup_json(struct mw_json *json, const struct mw_situation *s)
 	mw_json_i64(json, rest);
 	mw_json_key(json, "shmem_bytes");
 	mw_json_u64(json, g->shmem_bytes);
+	mw_json_key(json, "droppable_bytes");
+	mw_json_u64(json, g->droppable_bytes);
+	mw_json_key(json, "swap_bytes");
+	mw_json_u64(json, g->swap_bytes);
+	json_limit(json, "swap_limit_bytes", g->swap_limit_bytes);
 	mw_json_key(json, "processes");
 	mw_json_u64(json, g->processes);
 	json_others(json, g);
@@ -139,19 +154,27 @@ void cmd_cgroup_print(const struct mw_situation *s,
 {
 	const struct mw_cgroup_situation *g = &s->cgroup;
 	bool exact = call->style.exact_bytes;
-	char current[32], limit[32];
+	char current[32], limit[32], swap[32], swap_limit[32];
 
 	// Without a limit it is the session's or the machine's.
 	if (!g->is_known || g->limit_bytes == UINT64_MAX)
 		return;
 	printf("\ncontrol group ");
 	mw_print_escaped(stdout, g->path);
-	printf(": %s of %s (%.0f %%), %" PRIu64 " process%s\n",
+	printf(": %s of %s (%.0f %%)%s, %" PRIu64 " process%s",
 	       mw_format_bytes(current, g->current_bytes, exact),
 	       mw_format_bytes(limit, g->limit_bytes, exact),
 	       100.0 * (double)g->current_bytes /
 		       (double)mw_max(g->limit_bytes, 1),
+	       g->limit_only_slows ? " by memory.high" : "",
 	       g->processes, g->processes == 1 ? "" : "es");
+	if (g->swap_bytes)
+		printf(", %s in swap",
+		       mw_format_bytes(swap, g->swap_bytes, exact));
+	if (g->swap_bytes && g->swap_limit_bytes != UINT64_MAX)
+		printf(" of %s", mw_format_bytes(swap_limit,
+						 g->swap_limit_bytes, exact));
+	putchar('\n');
 	if (call->verbose)
 		print_parts(s, &call->style);
 }

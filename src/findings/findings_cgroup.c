@@ -56,9 +56,14 @@ void find_add_cgroup(char **text, const struct mw_situation *s)
 
 	add_processes(text, s);
 	find_add(text, ", page cache %s", BYTES(g->file_bytes));
-	if (g->shmem_bytes)
-		find_add(text, " (%s of it shared memory)",
+	if (g->file_bytes)
+		find_add(text, " (%s of it can be dropped",
+			 BYTES(g->droppable_bytes));
+	if (g->file_bytes && g->shmem_bytes)
+		find_add(text, ", %s are shared memory",
 			 BYTES(g->shmem_bytes));
+	if (g->file_bytes)
+		find_add(text, ")");
 	find_add(text, ", the kernel's memory %s (",
 		 BYTES(find_cgroup_kernel_bytes(g)));
 	find_add_kernel_parts(text, g);

@@ -85,7 +85,11 @@ struct mw_cgroup_situation {
 	const char *path;
 	uint64_t current_bytes;
 	uint64_t limit_bytes; /* UINT64_MAX: none */
+	const char *limit_file; /* which sets it; NULL: none does */
+	bool limit_only_slows; /* memory.high */
 	uint64_t anon_bytes, file_bytes, shmem_bytes;
+	uint64_t droppable_bytes; /* of file: nobody's but page cache */
+	uint64_t swap_bytes, swap_limit_bytes; /* UINT64_MAX: none */
 	uint64_t slab_bytes, slab_kept_bytes; /* the latter: not reclaimable */
 	uint64_t sock_bytes, kernel_stack_bytes, page_table_bytes;
 	uint64_t kernel_bytes; /* all of the kernel's; 0: not told */

@@ -56,14 +56,46 @@ static uint64_t read_usage(int fd, unsigned version)
 	return bytes == UINT64_MAX ? 0 : bytes;
 }
 
-static uint64_t read_limit(int fd, unsigned version)
+/** The least of a group's limits; @ret_file is left alone without one. */
+static uint64_t read_limit(int fd, unsigned version, const char **ret_file)
 {
-	uint64_t bytes = read_number(fd, version == 2
-						 ? "memory.max"
-						 : "memory.limit_in_bytes",
-				     UINT64_MAX);
+	static const char *const files[][2] = {
+		{ "memory.limit_in_bytes", "memory.limit_in_bytes" },
+		{ "memory.max", "memory.high" },
+	};
+	uint64_t least = UINT64_MAX;
 
-	return bytes >= NO_LIMIT ? UINT64_MAX : bytes;
+	for (size_t i = 0; i < MW_COUNT(files[0]); i++) {
+		const char *file = files[version == 2][i];
+		uint64_t bytes = read_number(fd, file, UINT64_MAX);
+
+		if (bytes < NO_LIMIT && bytes < least) {
+			least = bytes;
+			*ret_file = file;
+		}
+	}
+	return least;
+}
+
+/** What of the group's memory is in swap, and how much may be. */
+static void read_swap(int fd, struct mw_cgroup *g)
+{
+	uint64_t both;
+
+	g->swap_limit_bytes = UINT64_MAX;
+	if (g->version == 2) {
+		g->swap_bytes = read_number(fd, "memory.swap.current", 0);
+		g->swap_limit_bytes = read_number(fd, "memory.swap.max",
+						  UINT64_MAX);
+		return;
+	}
+	// Version 1 limits memory and swap together.
+	both = read_number(fd, "memory.memsw.limit_in_bytes", UINT64_MAX);
+	if (both < NO_LIMIT)
+		g->swap_limit_bytes = g->limit_bytes == UINT64_MAX
+					      ? both
+					      : both - mw_min(both,
+							      g->limit_bytes);
 }
 
 /**
@@ -144,7 +176,8 @@ static int go_to_limit(int fd, const struct place *place, struct mw_cgroup *g)
 	int best = fd;
 
 	while (at) {
-		uint64_t limit = read_limit(fd, g->version);
+		const char *file;
+		uint64_t limit = read_limit(fd, g->version, &file);
 		uint64_t used = read_usage(fd, g->version);
 		uint64_t room = limit > used ? limit - used : 0;
 		char *slash = strrchr(at, '/');
@@ -178,6 +211,7 @@ static void read_group(int fd, struct mw_cgroup *g)
 	size_t bytes;
 	MW_CLEANUP(mw_freep) char *stat = mw_cgroup_slurp(fd, "memory.stat",
 							  &bytes);
+	uint64_t limit;
 
 	if (!stat)
 		return;
@@ -185,9 +219,12 @@ static void read_group(int fd, struct mw_cgroup *g)
 	g->limit_bytes = UINT64_MAX;
 	mw_parse_memory_stat(stat, bytes, g);
 	// What memory.stat said comes from above what can be seen.
-	g->limit_bytes = mw_min(g->limit_bytes, read_limit(fd, g->version));
-	if (g->limit_bytes >= NO_LIMIT)
-		g->limit_bytes = UINT64_MAX;
+	limit = read_limit(fd, g->version, &g->limit_file);
+	if (g->limit_bytes < limit && g->limit_bytes < NO_LIMIT)
+		g->limit_file = "hierarchical_memory_limit";
+	else
+		g->limit_bytes = limit;
+	read_swap(fd, g);
 	if (g->version == 1) {
 		g->kernel_bytes = read_number(fd, "memory.kmem.usage_in_bytes",
 					      0);

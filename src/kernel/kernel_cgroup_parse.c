@@ -192,6 +192,7 @@ bool mw_parse_cgroup_mount(const char *text, size_t bytes, unsigned version,
 void mw_parse_memory_stat(const char *text, size_t bytes,
 			  struct mw_cgroup *group)
 {
+	uint64_t active = 0, inactive = 0;
 	const struct {
 		const char *key[2];
 		uint64_t *value;
@@ -199,6 +200,9 @@ void mw_parse_memory_stat(const char *text, size_t bytes,
 		{ { "total_rss", "anon" }, &group->anon_bytes },
 		{ { "total_cache", "file" }, &group->file_bytes },
 		{ { "total_shmem", "shmem" }, &group->shmem_bytes },
+		{ { "total_inactive_file", "inactive_file" }, &inactive },
+		{ { "total_active_file", "active_file" }, &active },
+		{ { "total_swap", NULL }, &group->swap_bytes },
 		{ { NULL, "slab_unreclaimable" }, &group->slab_kept_bytes },
 		{ { NULL, "slab" }, &group->slab_bytes },
 		{ { NULL, "sock" }, &group->sock_bytes },
@@ -226,6 +230,10 @@ void mw_parse_memory_stat(const char *text, size_t bytes,
 		}
 		line = eol + 1;
 	}
+	// Each is at most what is there in all, so the sum holds.
+	group->droppable_bytes = mw_min(active, group->file_bytes) +
+				 mw_min(inactive, group->file_bytes -
+					mw_min(active, group->file_bytes));
 }
 
 uint64_t mw_parse_limit(const char *text, size_t bytes)

@@ -319,11 +319,18 @@ struct mw_cgroup {
 	uint64_t current_bytes;
 	uint64_t limit_bytes; /* UINT64_MAX: none */
 	/*
+	 * The file that sets it. Above memory.high the kernel only takes back
+	 * and slows down.
+	 */
+	const char *limit_file;
+	/*
 	 * Of memory.stat. Version 1 does not tell the kernel's memory apart,
 	 * only how much it is in all; buffers of TCP sockets are not part of
 	 * that, and in version 1 not of current_bytes either.
 	 */
 	uint64_t anon_bytes, file_bytes, shmem_bytes;
+	uint64_t droppable_bytes; /* of file: on the lists of page cache */
+	uint64_t swap_bytes, swap_limit_bytes; /* UINT64_MAX: none */
 	uint64_t slab_bytes, sock_bytes, kernel_stack_bytes, page_table_bytes;
 	uint64_t slab_kept_bytes; /* of slab: not reclaimable */
 	uint64_t kernel_bytes;

@@ -116,6 +116,20 @@ def test_near_its_limit(start, group):
     assert "of 400 MiB (" in text
 
 
+def test_page_cache_is_room(start, group):
+    """A group that reads files fills up to its limit, and is not near it."""
+    group.limit(72 * MIB)
+    target = group.start(start, remarkable(), "cached")
+    wait_for(lambda: is_idle(target.pid), "the target to be idle")
+    cgroup, found = look(target)
+    if cgroup["current_bytes"] < 60 * MIB:
+        pytest.skip("the kernel did not keep what was written")
+    assert cgroup["droppable_bytes"] >= 48 * MIB
+    assert cgroup["droppable_bytes"] <= cgroup["file_bytes"]
+    assert "cgroup-near-limit" not in found
+    check_sum(cgroup)
+
+
 def test_limit_of_a_group_above(start, group):
     """The limit is the parent's, and another group below it uses it up."""
     group.limit(50 * MIB)
@@ -285,6 +299,24 @@ slab 20971520
 """
 
 
+def look_at_files(target, groups, tmp_path, *arguments, own=b"/pod"):
+    """memwhy's answer with version 2 of the groups, made of the files below
+    @groups; the target is in group @own."""
+    at = str(groups).replace(" ", "\\040")
+    (tmp_path / "mountinfo").write_text(
+        f"24 30 0:22 / /sys rw - sysfs sysfs rw\n"
+        f"35 24 0:30 / {at} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdel\n")
+    (tmp_path / "cgroup").write_bytes(b"0::" + own + b"\n")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c",
+         f'mount --bind {tmp_path}/cgroup /proc/{target.pid}/cgroup && '
+         f'mount --bind {tmp_path}/mountinfo /proc/$$/mountinfo && '
+         f'exec "$@" {target.pid}', "sh", MEMWHY, "ledger", *arguments],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @needs_root
 def test_version_2_by_its_files(start, tmp_path):
     need("unshare")
@@ -301,19 +333,9 @@ def test_version_2_by_its_files(start, tmp_path):
     (pod / "memory.max").write_text(f"{130 * MIB}\n")
     (own / "cgroup.procs").write_text(f"{target.pid}\n0\n")
     (pod / "cgroup.procs").write_text(f"{os.getpid()}\n")
-    at = str(tmp_path / "groups").replace(" ", "\\040")
-    (tmp_path / "mountinfo").write_text(
-        f"24 30 0:22 / /sys rw - sysfs sysfs rw\n"
-        f"35 24 0:30 / {at} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdel\n")
-    (tmp_path / "cgroup").write_text("0::/pod.slice/app: one.scope\n")
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c",
-         f'mount --bind {tmp_path}/cgroup /proc/{target.pid}/cgroup && '
-         f'mount --bind {tmp_path}/mountinfo /proc/$$/mountinfo && '
-         f'exec "$0" ledger --format=json {target.pid}', MEMWHY],
-        capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    answer = json.loads(look_at_files(
+        target, tmp_path / "groups", tmp_path, "--format=json",
+        own=b"/pod.slice/app: one.scope"))
     cgroup = answer["cgroup"]
     assert cgroup["path"] == str(pod)
     assert cgroup["version"] == 2
@@ -336,3 +358,115 @@ def test_version_2_by_its_files(start, tmp_path):
     assert "19.0 MiB short" in found["cgroup-near-limit"]["summary"]
     assert "8.00 MiB of it not reclaimable" in \
         found["cgroup-kernel-memory"]["evidence"]
+
+
+def put_group(path, **files):
+    path.mkdir(parents=True, exist_ok=True)
+    files = {"stat": STAT, "current": 111 * MIB, "max": "max",
+             "high": "max", "swap.max": "max", "swap.current": 0} | files
+    for name, value in files.items():
+        (path / f"memory.{name}").write_text(f"{value}\n")
+    return path
+
+
+@needs_root
+def test_the_limit_that_slows(start, tmp_path):
+    """memory.high counts where it is nearer than memory.max; what is in swap
+    is told."""
+    need("unshare")
+    target = start(remarkable(), "anonymous")
+    wait_for(lambda: is_idle(target.pid), "the target to be idle")
+    groups = tmp_path / "groups"
+
+    def answer(*arguments):
+        return look_at_files(target, groups, tmp_path, *arguments)
+
+    put_group(groups / "pod", high=120 * MIB, max=400 * MIB)
+    result = json.loads(answer("--format=json"))
+    assert result["cgroup"]["limit_bytes"] == 120 * MIB
+    assert result["cgroup"]["limit_file"] == "memory.high"
+    assert result["cgroup"]["swap_limit_bytes"] is None
+    found = {f["id"]: f for f in result["findings"]}["cgroup-near-limit"]
+    assert "9.00 MiB short" in found["summary"]
+    assert "slowed down" in found["advice"]
+    assert "memory.high" in found["advice"]
+    assert "111 MiB of 120 MiB (92 %) by memory.high, 0 processes\n" in \
+        answer()
+    put_group(groups / "pod", **{
+        "high": 300 * MIB, "max": 120 * MIB, "swap.max": 8 * MIB,
+        "swap.current": 3 * MIB})
+    result = json.loads(answer("--format=json"))
+    assert result["cgroup"]["limit_file"] == "memory.max"
+    assert result["cgroup"]["swap_bytes"] == 3 * MIB
+    assert result["cgroup"]["swap_limit_bytes"] == 8 * MIB
+    found = {f["id"]: f for f in result["findings"]}["cgroup-near-limit"]
+    assert "in swap 3.00 MiB of 8.00 MiB" in found["evidence"]
+    assert "raise memory.max" in found["advice"]
+    assert ", 3.00 MiB in swap of 8.00 MiB\n" in answer()
+
+
+@needs_root
+@pytest.mark.parametrize("damage", [
+    "gone", "empty", "no stat", "binary", "huge", "a file"])
+def test_groups_that_cannot_be_read(start, tmp_path, damage):
+    """The process is explained all the same."""
+    need("unshare")
+    target = start(remarkable(), "none")
+    wait_for(lambda: is_idle(target.pid), "the target to be idle")
+    groups = tmp_path / "groups"
+    pod = groups / "pod"
+    groups.mkdir()
+    if damage == "a file":
+        pod.write_text("4096\n")
+    elif damage != "gone":
+        put_group(pod, max=120 * MIB)
+    if damage == "empty":
+        for file in pod.iterdir():
+            file.write_text("")
+    elif damage == "no stat":
+        (pod / "memory.stat").unlink()
+    elif damage == "binary":
+        for file in pod.iterdir():
+            file.write_bytes(bytes(range(256)) * 20)
+    elif damage == "huge":
+        for file in pod.iterdir():
+            file.write_text("".join(
+                line.split()[0] + " 18446744073709551615\n"
+                for line in STAT.splitlines()) if "stat" in file.name
+                else "18446744073709551614\n")
+    answer = json.loads(look_at_files(target, groups, tmp_path,
+                                      "--format=json"))
+    assert answer["audit"]["balanced"]
+    if damage in ("gone", "empty", "no stat", "binary", "a file"):
+        assert answer["cgroup"] is None
+        assert answer["findings"] == []
+    assert "control group" not in look_at_files(target, groups, tmp_path) or \
+        damage == "huge"
+
+
+@needs_root
+def test_nested_version_2(start, tmp_path):
+    """Of a group and those above it, that with the least room."""
+    need("unshare")
+    target = start(remarkable(), "none")
+    wait_for(lambda: is_idle(target.pid), "the target to be idle")
+    groups = tmp_path / "groups"
+    rooms = {"a": (500, 400), "a/b": (300, 260), "a/b/c": (310, 111)}
+    for path, (limit, current) in rooms.items():
+        put_group(groups / path, max=limit * MIB, current=current * MIB)
+
+    def path():
+        answer = json.loads(look_at_files(
+            target, groups, tmp_path, "--format=json", own=b"/a/b/c"))
+        check_sum(answer["cgroup"])
+        return answer["cgroup"]["path"]
+
+    assert path() == str(groups / "a/b")
+    (groups / "a/b/memory.max").write_text("max\n")
+    assert path() == str(groups / "a")
+    (groups / "a/memory.max").write_text(f"{900 * MIB}\n")
+    assert path() == str(groups / "a/b/c")
+    for name in rooms:
+        (groups / name / "memory.max").write_text("max\n")
+    # None has a limit: its own.
+    assert path() == str(groups / "a/b/c")

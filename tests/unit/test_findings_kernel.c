@@ -137,6 +137,7 @@ static void put_group(struct book *book, uint64_t current, uint64_t limit)
 		.anon_bytes = MW_MIB(1200),
 		.file_bytes = MW_MIB(300),
 		.slab_bytes = MW_MIB(50),
+		.swap_limit_bytes = UINT64_MAX,
 	};
 }
 
@@ -150,7 +151,8 @@ TEST(a_container_near_its_limit)
 	put_group(&book, 1700, 2048);
 	SPEAKS(&book, "cgroup-near-limit", 1700,
 	       "this process's anonymous memory 900 MiB, other anonymous memory "
-	       "300 MiB, page cache 300 MiB, the kernel's memory 50.0 MiB (slab "
+	       "300 MiB, page cache 300 MiB (0 B of it can be dropped), the "
+	       "kernel's memory 50.0 MiB (slab "
 	       "50.0 MiB (0 B of it not reclaimable), kernel stacks 0 B");
 	book.s.cgroup.processes = 3;
 	book.s.cgroup.others[0] = (struct mw_share){ "postgres", 42,
@@ -171,6 +173,46 @@ TEST(a_container_near_its_limit)
 	       "MiB)");
 	book.s.cgroup.limit_bytes = UINT64_MAX;
 	SILENT(&book, "cgroup-near-limit");
+}
+
+TEST(page_cache_that_can_be_dropped_is_room)
+{
+	struct book book;
+
+	book_init(&book);
+	put_group(&book, 2040, 2048);
+	book.s.cgroup.file_bytes = MW_MIB(700);
+	book.s.cgroup.shmem_bytes = MW_MIB(100);
+	book.s.cgroup.droppable_bytes = MW_MIB(600);
+	SILENT(&book, "cgroup-near-limit");
+	book.s.cgroup.droppable_bytes = MW_MIB(300);
+	SPEAKS(&book, "cgroup-near-limit", 1740, "308 MiB short of the limit");
+	SPEAKS(&book, "cgroup-near-limit", 1740,
+	       "1.99 GiB charged, this process's");
+	SPEAKS(&book, "cgroup-near-limit", 1740,
+	       "page cache 700 MiB (300 MiB of it can be dropped, 100 MiB are "
+	       "shared memory), the");
+	book.s.cgroup.droppable_bytes = MW_MIB(4096); // torn
+	SILENT(&book, "cgroup-near-limit");
+}
+
+TEST(swap_and_the_limit_that_slows)
+{
+	struct book book;
+
+	book_init(&book);
+	put_group(&book, 1900, 2048);
+	SPEAKS(&book, "cgroup-near-limit", 1900, "ends in an OOM kill");
+	book.s.cgroup.swap_limit_bytes = MW_MIB(500);
+	book.s.cgroup.swap_bytes = MW_MIB(20);
+	SPEAKS(&book, "cgroup-near-limit", 1900,
+	       "; in swap 20.0 MiB of 500 MiB");
+	SPEAKS(&book, "cgroup-near-limit", 1900, "goes to swap or ends in");
+	book.s.cgroup.limit_file = "memory.high";
+	book.s.cgroup.limit_only_slows = true;
+	SPEAKS(&book, "cgroup-near-limit", 1900, "limit by memory.high, ");
+	SPEAKS(&book, "cgroup-near-limit", 1900, "processes are slowed down");
+	SPEAKS(&book, "cgroup-near-limit", 1900, "raise memory.high");
 }
 
 TEST(kernel_memory_of_a_container)
@@ -202,6 +244,8 @@ int main(void)
 		CASE(swapped_out),
 		CASE(shared_pages),
 		CASE(a_container_near_its_limit),
+		CASE(page_cache_that_can_be_dropped_is_room),
+		CASE(swap_and_the_limit_that_slows),
 		CASE(kernel_memory_of_a_container),
 	};
 

@@ -92,11 +92,14 @@ TEST(memory_stat_of_both_versions)
 {
 	static const char one[] = "cache 1\nrss 2\ntotal_cache 300\n"
 				  "total_rss 400\ntotal_shmem 5\n"
+				  "total_inactive_file 100\n"
+				  "total_active_file 20\ntotal_swap 8\n"
 				  "hierarchical_memory_limit 8192\nslab 9\n";
 	static const char two[] = "anon 400\nfile 300\nkernel_stack 16\n"
 				  "pagetables 7\nsock 6\nslab 9\nshmem 5\n"
 				  "slab_unreclaimable 4\n"
-				  "kernel 99\nanon_thp 3\nfile x\nanon";
+				  "kernel 99\nanon_thp 3\nfile x\n"
+				  "inactive_file 250\nactive_file 60\nanon";
 	struct mw_cgroup g = { .version = 1 };
 
 	mw_parse_memory_stat(one, sizeof(one) - 1, &g);
@@ -104,6 +107,8 @@ TEST(memory_stat_of_both_versions)
 	ASSERT_EQ(300, g.file_bytes);
 	ASSERT_EQ(5, g.shmem_bytes);
 	ASSERT_EQ(8192, g.limit_bytes);
+	ASSERT_EQ(120, g.droppable_bytes);
+	ASSERT_EQ(8, g.swap_bytes);
 	ASSERT_EQ(0, g.slab_bytes);
 	g = (struct mw_cgroup){ .version = 2 };
 	mw_parse_memory_stat(two, sizeof(two) - 1, &g);
@@ -115,6 +120,8 @@ TEST(memory_stat_of_both_versions)
 	ASSERT_EQ(9, g.slab_bytes);
 	ASSERT_EQ(4, g.slab_kept_bytes);
 	ASSERT_EQ(99, g.kernel_bytes);
+	// No more than there is, though the parts are of different moments.
+	ASSERT_EQ(300, g.droppable_bytes);
 }
 
 TEST(limits_and_choices)
