@@ -7,8 +7,13 @@
 /** Names of generic functions can be some KiB long. */
 #define MAX_STRING MW_KIB(16)
 #define BLOCK_BYTES MW_KIB(64)
-/** More than any program has; a hostile one could name any byte a string. */
+/*
+ * More than any program has, for the functions of which names are asked for: a
+ * hostile one could name any byte a string. Terraform's provider for AWS has
+ * 600,000 functions with 110 bytes each.
+ */
 #define MAX_KEPT MW_MIB(32)
+#define MAX_KEPT_EACH 256
 
 /** Copy up to the NUL; false when a byte cannot be read. */
 bool go_read_string(const struct mw_go_funcs *funcs, uint64_t va, char *to,
@@ -46,11 +51,12 @@ static void make_printable(char *text)
 }
 
 /** A place for @bytes that lasts. */
-static char *keep(struct go_strings *s, const char *text, size_t bytes)
+static char *keep(struct mw_go_funcs *funcs, const char *text, size_t bytes)
 {
+	struct go_strings *s = &funcs->strings;
 	char **block;
 
-	if (s->bytes + bytes > MAX_KEPT)
+	if (s->bytes + bytes > MAX_KEPT + funcs->count * MAX_KEPT_EACH)
 		return NULL;
 	if (s->blocks.n == 0 || s->used + bytes > BLOCK_BYTES) {
 		block = mw_vec_push(&s->blocks);
@@ -79,7 +85,7 @@ const char *go_keep_text(struct mw_go_funcs *funcs, uint64_t key, char *text)
 	if (known)
 		return s->list.v[*known - 1];
 	make_printable(text);
-	const char *kept = keep(s, text, strlen(text) + 1);
+	const char *kept = keep(funcs, text, strlen(text) + 1);
 	if (!kept)
 		return "?";
 	place = mw_vec_push(&s->list);

@@ -318,6 +318,83 @@ TEST(memory_may_run_out)
 	OUT_OF_MEMORY(use_all, &image);
 }
 
+/*
+ * A table of Go 1.20 with so many functions that their names take 38 MB. It is
+ * made where it is read: names, the table, records, one behind the other.
+ */
+#define MANY 150000
+#define MANY_NAME 256
+#define MANY_NAMES 0x1000
+#define MANY_TABLE (MANY_NAMES + MANY * MANY_NAME)
+#define MANY_RECORDS 0x200000
+#define MANY_RECORD 48
+
+static uint8_t byte_of_many(uint64_t at)
+{
+	const uint64_t header[] = {
+		0x08010000fffffff1, MANY, 0, 0x400000,
+		MANY_NAMES, MANY_NAMES, MANY_NAMES, MANY_NAMES, MANY_TABLE,
+	};
+	uint32_t record[MANY_RECORD / 4] = { 0 }, entry[2];
+	uint64_t i;
+
+	if (at < sizeof(header))
+		return ((const uint8_t *)header)[at];
+	if (at < MANY_NAMES)
+		return 0;
+	if (at < MANY_TABLE) {
+		i = (at - MANY_NAMES) / MANY_NAME;
+		at = (at - MANY_NAMES) % MANY_NAME;
+		if (at < 5)
+			return (uint8_t)"main."[at];
+		for (uint64_t digit = at; i > 0 && digit < MANY_NAME - 2;
+		     digit++)
+			i /= 10;
+		return at < MANY_NAME - 1 ? (uint8_t)('0' + i % 10) : 0;
+	}
+	at -= MANY_TABLE;
+	if (at < MANY_RECORDS) {
+		i = at / sizeof(entry);
+		entry[0] = (uint32_t)i * 16;
+		entry[1] = (uint32_t)(MANY_RECORDS + i * MANY_RECORD);
+		return ((const uint8_t *)entry)[at % sizeof(entry)];
+	}
+	at -= MANY_RECORDS;
+	i = at / MANY_RECORD;
+	record[0] = (uint32_t)i * 16;
+	record[1] = (uint32_t)i * MANY_NAME;
+	record[10] = 1u << 24; // one funcdata
+	return ((const uint8_t *)record)[at % MANY_RECORD];
+}
+
+static bool read_many(void *ctx, uint64_t va, void *to, size_t bytes)
+{
+	(void)ctx;
+	for (size_t i = 0; i < bytes; i++)
+		((uint8_t *)to)[i] = byte_of_many(va - PCLN_IMAGE_VA + i);
+	return true;
+}
+
+TEST(names_of_a_very_large_program)
+{
+	const struct mw_go_reader reader = { .read = read_many };
+	const struct mw_go_tables tables = { .pclntab = PCLN_IMAGE_VA,
+					     .text = 0x400000,
+					     .minor = 20 };
+	MW_CLEANUP(mw_go_funcs_closep) struct mw_go_funcs *funcs = NULL;
+	struct mw_go_func f;
+	char name[MANY_NAME];
+
+	ASSERT_OK(mw_go_funcs_new(&reader, &funcs));
+	ASSERT_OK(mw_go_funcs_add(funcs, &tables));
+	ASSERT_EQ(MANY, mw_go_funcs_count(funcs));
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_true(mw_go_func_at(funcs, i, &f));
+		snprintf(name, sizeof(name), "main.%0250u", i);
+		ASSERT_TEXT(name, mw_go_func_name(funcs, &f));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +410,7 @@ int main(void)
 		CASE(any_byte_may_be_wrong),
 		CASE(it_may_break_off_at_every_byte),
 		CASE(memory_may_run_out),
+		CASE(names_of_a_very_large_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
