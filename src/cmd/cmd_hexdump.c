@@ -158,13 +158,13 @@ static struct mw_error *run(const struct cmd_call *call)
 {
 	MW_CLEANUP(cmd_bytes_free) struct cmd_bytes bytes = { 0 };
 	struct hexdump h = { .all_lines = call->verbose };
-	struct mw_stream stream = { .from_files = cmd_choice.from_files,
-				    .piece = show, .ctx = &h };
+	struct mw_stream stream = { .piece = show, .ctx = &h };
 	struct mw_error *error = cmd_bytes_take(call, false, &bytes);
 	size_t count = bytes.ranges.list.n;
 
 	if (error)
 		return error;
+	stream.from_files = cmd_choice.from_files; // some targets imply it
 	h.maps = mw_target_mappings(bytes.books.target);
 	h.ranges = &bytes.ranges;
 	h.width = width_of(bytes.ranges.list.v[count - 1].end);

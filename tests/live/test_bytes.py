@@ -332,8 +332,11 @@ def test_files_that_do_not_run():
     header = raw("dump", "--symbol=main.fooVar", program)
     assert int.from_bytes(header[8:16], "little") == 27
     pointer = int.from_bytes(header[:8], "little")
-    assert raw("dump", f"--range={pointer:x}+27", program) == \
-        b"a literal that fooVar holds"
+    where = f"--range={pointer:x}+27"
+    assert raw("dump", where, program) == b"a literal that fooVar holds"
+    found, absent = parse_hexdump(run("hexdump", where, program).stdout)
+    assert bytes(found.values()) == b"a literal that fooVar holds"
+    assert absent == []
 
 
 # Cores
@@ -363,6 +366,9 @@ def test_core_of_gdb_and_its_files(target, tmp_path):
     literal = at(target, "literal")
     assert f"{literal:x} a literal of the program that is easily found" in \
         run("strings", "-n", 20, core).stdout.splitlines()
+    found, absent = parse_hexdump(
+        run("hexdump", f"--range={literal:x}+9", core).stdout)
+    assert bytes(found.values()) == b"a literal" and absent == []
     for name in ("many", "room", "variable"):
         where = f"--range={at(target, name):x}+100000"
         assert raw("dump", where, core)[:50000] == \
