@@ -16,8 +16,8 @@
 /* The table */
 
 enum column {
-	K_NAME, K_KIND, K_FUNCTIONS, K_TEXT, K_TABLE, K_RODATA, K_TYPES, K_DATA,
-	K_BYTES, K_BSS,
+	K_NAME, K_KIND, K_FUNCTIONS, K_TEXT, K_TABLE, K_RODATA, K_TYPES,
+	K_STRINGS, K_DATA, K_BYTES, K_BSS,
 };
 
 static const struct mw_column columns[] = {
@@ -34,12 +34,16 @@ static const struct mw_column columns[] = {
 		      "what the function table tells of it; what is shared "
 		      "counts for the first" },
 	[K_RODATA] = { "rodata_bytes", "CONSTANTS", MW_UNIT_BYTES,
-		       "constants that have symbols, and what describes its "
-		       "types; strings, which the linker shares, have none" },
+		       "constants that have symbols, what describes its types, "
+		       "and strings that only it refers to" },
 	[K_TYPES] = { "types_bytes", "OF THEM TYPES", MW_UNIT_BYTES,
 		      "what describes its types: descriptors, names, masks of "
 		      "pointers, tables of methods; what is shared counts for "
 		      "the first" },
+	[K_STRINGS] = { "strings_bytes", "STRINGS", MW_UNIT_BYTES,
+			"of the constants, text that only its code, and of a "
+			"file with symbols its variables, refer to; other "
+			"text is left to its section" },
 	[K_DATA] = { "data_bytes", "VARIABLES", MW_UNIT_BYTES,
 		     "variables with a first value that have symbols" },
 	[K_BYTES] = { "file_bytes", "IN FILE", MW_UNIT_BYTES,
@@ -67,6 +71,7 @@ static bool fill_package(const struct package *package, struct mw_cell *cells)
 	mw_cell_value(&cells[K_TABLE], package->table);
 	mw_cell_value(&cells[K_RODATA], package->rodata);
 	mw_cell_value(&cells[K_TYPES], package->types);
+	mw_cell_value(&cells[K_STRINGS], package->strings);
 	mw_cell_value(&cells[K_DATA], package->data);
 	mw_cell_value(&cells[K_BYTES], package_bytes(package));
 	mw_cell_value(&cells[K_BSS], package->bss);

@@ -14,6 +14,7 @@ struct package {
 	uint64_t text, table, rodata, data;
 	uint64_t bss;	/* in memory only */
 	uint64_t types; /* of rodata, what describes its types */
+	uint64_t strings; /* of rodata, those that only it refers to */
 };
 
 static inline uint64_t package_bytes(const struct package *package)
@@ -57,11 +58,16 @@ void packages_free(struct packages *p);
 
 /** The package called @name; NULL without memory. */
 struct package *packages_find(struct packages *p, const char *name);
+/** The package of @func, or what stands for none; NULL without memory. */
+struct package *packages_of_function(struct packages *p,
+				     const struct mw_go_func *func);
 /** The piece of the layout that has the byte at @va; SIZE_MAX if none. */
 size_t packages_piece(const struct packages *p, uint64_t va);
 /** As many of @bytes as piece @i still has; they are taken. */
 uint64_t packages_take(struct packages *p, size_t i, uint64_t bytes);
 /** Count what describes types, cmd_elf_packages_types.c. */
 MW_MUST_USE struct mw_error *packages_add_types(struct packages *p);
+/** Count strings, when all else has been, cmd_elf_packages_strings.c. */
+MW_MUST_USE struct mw_error *packages_add_strings(struct packages *p);
 
 #endif

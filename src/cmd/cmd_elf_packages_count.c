@@ -76,16 +76,21 @@ static bool add_funcdata(struct packages *p, const struct mw_go_func *func,
 	return true;
 }
 
+struct package *packages_of_function(struct packages *p,
+				     const struct mw_go_func *func)
+{
+	char path[1024];
+
+	mw_go_package(mw_go_func_name(p->funcs, func), path, sizeof(path));
+	return packages_find(p, *path ? path : "(compiler)");
+}
+
 static bool add_function(struct packages *p, const struct mw_go_func *func,
 			 size_t *text_piece)
 {
-	const char *name = mw_go_func_name(p->funcs, func);
 	uint64_t start = mw_max(func->entry, p->text_end), table;
-	struct package *package;
-	char path[1024];
+	struct package *package = packages_of_function(p, func);
 
-	mw_go_package(name, path, sizeof(path));
-	package = packages_find(p, *path ? path : "(compiler)");
 	if (!package || !add_funcdata(p, func, package) ||
 	    !mw_go_func_table_bytes(p->funcs, func, &p->seen, &table))
 		return false;
@@ -247,7 +252,8 @@ struct mw_error *packages_count(const struct cmd_elf *elf, struct packages *p)
 	if (error)
 		return error;
 	add_all_funcdata(p);
-	return add_variables(p);
+	error = add_variables(p);
+	return error ? error : packages_add_strings(p);
 }
 
 void packages_free(struct packages *p)

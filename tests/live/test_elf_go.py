@@ -177,9 +177,10 @@ def test_packages(version):
         wanted = nm_sums(go_program("objects", version, "symtab"), kinds)
         for package in ("runtime", "os", "main", "syscall", "time"):
             if package in ours:
-                types = ours[package]["types_bytes"]
+                without = ours[package]["types_bytes"] + \
+                    ours[package]["strings_bytes"]
                 assert ours[package][column] - \
-                    types * (column == "rodata_bytes") == \
+                    without * (column == "rodata_bytes") == \
                     wanted.get(package, [0])[0], (package, column)
 
 
@@ -221,8 +222,8 @@ def test_types_fill_their_place(version):
             go_program("objects", version, variant)).values()) == types
 
 
-def program_of_types(version, count):
-    """A program with a package of its own that has so many struct types."""
+def program_of(kind, version, count, code, source, *flags):
+    """A program whose main package runs this code with one of its own."""
     def make(path):
         root = toolchain(version)
         work = path.with_name(path.name + ".d")
@@ -230,23 +231,31 @@ def program_of_types(version, count):
         (work / "src/main").mkdir()
         (work / "src/main/main.go").write_text(
             'package main\n\nimport "some.where/v2/dep"\n\n'
-            "func main() { for _, x := range dep.All { println(x) } }\n")
+            "func main() { " + code + " }\n")
         (work / "src/some.where/v2/dep/dep.go").write_text(
-            "package dep\n\n" + "".join(
-                f"type T{i:03} struct {{ A, B int }}\n"
-                for i in range(count)) +
-            "\nvar All = []interface{}{" +
-            ", ".join(f"T{i:03}{{}}" for i in range(count)) + "}\n")
+            "package dep\n\n" + source)
         done = subprocess.run(
-            [root / "bin" / "go", "build", "-ldflags=-s -w", "-o", path,
-             "main"], capture_output=True, text=True, check=False,
+            [root / "bin" / "go", "build", *flags, "-o", path, "main"],
+            capture_output=True, text=True, check=False,
             env=dict(os.environ, GOROOT=str(root), GOTOOLCHAIN="local",
                      GOENV="off", GOFLAGS="", GO111MODULE="off",
                      GOPATH=str(work), CGO_ENABLED="0"))
         shutil.rmtree(work)
         assert done.returncode == 0, done.stderr
 
-    return cached(f"types-go{version}", ["1", count], make)
+    return cached(f"{kind}-go{version}", ["3", count, *flags], make)
+
+
+def program_of_types(version, count):
+    """Its package has so many struct types."""
+    return program_of(
+        "types", version, count,
+        "for _, x := range dep.All { println(x) }",
+        "".join(f"type T{i:03} struct {{ A, B int }}\n"
+                for i in range(count)) +
+        "\nvar All = []interface{}{" +
+        ", ".join(f"T{i:03}{{}}" for i in range(count)) + "}\n",
+        "-ldflags=-s -w")
 
 
 @pytest.mark.parametrize("version", TYPES_VERSIONS)
@@ -263,6 +272,42 @@ def test_types_of_a_package(version):
     assert grown.pop(name) in (100 * each, 100 * (each + 56))
     # The array of all of them: which of its words are pointers.
     assert grown.pop("(types of no package)") in (0, 200 // 8)
+    assert not any(grown.values())
+
+
+def program_of_text(version, count, *flags):
+    """Its package has a text that main has, too, so many of its own in code,
+    one in a variable, and some in a list, which has no symbol."""
+    return program_of(
+        "text", version, count,
+        f'dep.Set(len(dep.Sink)); println(dep.Sink); '
+        f'dep.Sink = "{"shared":*^100}"',
+        "var Sink string\n\nfunc Set(i int) {\n"
+        f'\tif i == -1 {{ Sink = "{"shared":*^100}" }}\n' + "".join(
+            f'\tif i == {i} {{ Sink = "{f"code {i}":*^100}" }}\n'
+            for i in range(count)) +
+        "\tif i < len(All) { Sink = All[i] + One }\n}\n\n"
+        f'var One = "{"data":*^{count}}"\n'
+        "var All = []string{" + ", ".join(
+            f'"{f"data {i}":*^50}"' for i in range(10)) + "}\n",
+        *flags)
+
+
+@pytest.mark.parametrize("flags, in_data", [
+    (["-ldflags=-s -w"], 0), (["-ldflags=-w"], 100),
+    (["-buildmode=pie", "-ldflags=-s -w"], 0),
+    (["-buildmode=pie", "-ldflags=-w"], 100)],
+    ids=["stripped", "symbols", "pie", "pie-symbols"])
+@pytest.mark.parametrize("version", TYPES_VERSIONS)
+def test_strings_of_a_package(version, flags, in_data):
+    """What a variable refers to has an owner where that has a symbol."""
+    if int(version.split(".")[1]) < 15 and "-buildmode=pie" in flags:
+        pytest.skip("wants cgo")
+    few, many = (packages(program_of_text(version, n, *flags))
+                 for n in (100, 200))
+    grown = {p: many[p]["strings_bytes"] - few[p]["strings_bytes"]
+             for p in many if p in few}
+    assert grown.pop("some.where/v2/dep") == 100 * 100 + in_data
     assert not any(grown.values())
 
 
