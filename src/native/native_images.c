@@ -116,11 +116,41 @@ static bool has_alloc_section(const struct mw_elf *elf)
 	return false;
 }
 
-/** Whether [@start, @end) of an anonymous mapping is a segment's .bss. */
-static bool in_segment(const struct mw_image *image, uint64_t *start,
-		       uint64_t *end)
+/** What is claimed of an image, and where it has been found. */
+struct claiming {
+	struct mw_native *native;
+	const struct mw_image *image;
+	struct mw_part_list *parts;
+	mw_account_id padding;
+};
+
+static struct mw_error *claim_range(const struct claiming *c, uint64_t start,
+				    uint64_t end)
 {
-	for (size_t i = 0; i < image->elf->segments.n; i++) {
+	return mw_sink_claim(c->native->sink, &(struct mw_claim){
+		.start = start,
+		.bytes = end - start,
+		.layer = MW_LAYER_OWNER,
+		.account = c->padding,
+		.walker = "ELF",
+		.what = c->image->name,
+		.refine = refine,
+		.ctx = c->parts,
+	});
+}
+
+/**
+ * Claim what segments have of [@start, @end), of an anonymous mapping: their
+ * .bss, or of a program without a file more than one, whose mappings of one
+ * kind the kernel has joined.
+ */
+static struct mw_error *claim_segments(const struct claiming *c, uint64_t start,
+				       uint64_t end)
+{
+	const struct mw_image *image = c->image;
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < image->elf->segments.n && !error; i++) {
 		const struct mw_elf_segment *s = &image->elf->segments.v[i];
 		uint64_t lo, hi;
 
@@ -128,48 +158,37 @@ static bool in_segment(const struct mw_image *image, uint64_t *start,
 			continue;
 		lo = mw_align_down(s->vaddr, MW_PAGE_BYTES) + image->bias;
 		hi = mw_align_up(hi, MW_PAGE_BYTES) + image->bias;
-		if (mw_max(*start, lo) < mw_min(*end, hi)) {
-			*start = mw_max(*start, lo);
-			*end = mw_min(*end, hi);
-			return true;
-		}
+		lo = mw_max(start, lo);
+		hi = mw_min(end, hi);
+		if (lo >= hi)
+			continue;
+		error = claim_range(c, lo, hi);
+		start = hi; // segments are in ascending order
 	}
-	return false;
+	return error;
 }
 
-static struct mw_error *claim_image(struct mw_native *native,
-				    const struct mw_image *image,
-				    struct mw_part_list *parts,
-				    mw_account_id padding)
+static struct mw_error *claim_image(const struct claiming *c)
 {
-	const struct mw_mappings *maps = mw_target_mappings(native->target);
+	struct mw_target *target = c->native->target;
+	const struct mw_mappings *maps = mw_target_mappings(target);
+	struct mw_error *error = NULL;
 
-	for (size_t i = mw_mappings_after(maps, image->start);
-	     i < maps->list.n && maps->list.v[i].start < image->end; i++) {
+	for (size_t i = mw_mappings_after(maps, c->image->start);
+	     i < maps->list.n && maps->list.v[i].start < c->image->end &&
+	     !error;
+	     i++) {
 		const struct mw_mapping *m = &maps->list.v[i];
-		uint64_t start = mw_max(m->start, image->start);
-		uint64_t end = mw_min(m->end, image->end);
-		const struct mw_image *of =
-			mw_target_image_of(native->target, m);
+		uint64_t start = mw_max(m->start, c->image->start);
+		uint64_t end = mw_min(m->end, c->image->end);
+		const struct mw_image *of = mw_target_image_of(target, m);
 
-		if (of != image && (of || !mw_mapping_is_anonymous(m) ||
-				    !in_segment(image, &start, &end)))
-			continue;
-		struct mw_error *error = mw_sink_claim(
-			native->sink, &(struct mw_claim){
-			.start = start,
-			.bytes = end - start,
-			.layer = MW_LAYER_OWNER,
-			.account = padding,
-			.walker = "ELF",
-			.what = image->name,
-			.refine = refine,
-			.ctx = parts,
-		});
-		if (error)
-			return error;
+		if (of == c->image)
+			error = claim_range(c, start, end);
+		else if (!of && mw_mapping_is_anonymous(m))
+			error = claim_segments(c, start, end);
 	}
-	return NULL;
+	return error;
 }
 
 struct mw_error *mw_native_claim_images(struct mw_native *native)
@@ -208,7 +227,8 @@ struct mw_error *mw_native_claim_images(struct mw_native *native)
 		if (error)
 			return error;
 		mw_part_list_tidy(parts);
-		error = claim_image(native, image, parts, padding);
+		error = claim_image(&(struct claiming){
+			native, image, parts, padding });
 		if (error)
 			return error;
 	}

@@ -30,17 +30,41 @@ static bool may_be_unpacked(const struct mw_target *target,
 	       !target->image_of[m - target->maps.list.v];
 }
 
-/** Whether it is made to be run, not to be loaded by a program. */
-static bool is_program(const struct mw_elf *elf)
+/** Whether the linker has noted in the dynamic section that it is a program. */
+static bool says_pie(struct mw_target *target,
+		     const struct mw_elf_segment *dynamic, uint64_t bias)
 {
-	bool has_interpreter = false;
+	enum { MOST = 256 };
+	uint64_t entry[2] = { 1, 0 };
 
-	for (size_t i = 0; i < elf->segments.n; i++)
-		has_interpreter |= elf->segments.v[i].type == PT_INTERP ||
-				   elf->segments.v[i].type == PT_PHDR;
-	return elf->is_64 && elf->machine == EM_X86_64 &&
-	       (elf->type == ET_EXEC ||
-		(elf->type == ET_DYN && has_interpreter));
+	for (uint64_t at = 0; at < mw_min(dynamic->filesz, MOST * 16) &&
+			      entry[0] != DT_NULL;
+	     at += 16) {
+		if (!mw_target_read(target, dynamic->vaddr + bias + at, entry,
+				    sizeof(entry)))
+			return false;
+		if (entry[0] == DT_FLAGS_1)
+			return entry[1] & DF_1_PIE;
+	}
+	return false;
+}
+
+/** Whether it is made to be run, not to be loaded by a program. */
+static bool is_program(struct mw_target *target,
+		       const struct mw_elf *elf, uint64_t bias)
+{
+	bool is_made_to = elf->type == ET_EXEC;
+
+	for (size_t i = 0; i < elf->segments.n && !is_made_to; i++) {
+		const struct mw_elf_segment *s = &elf->segments.v[i];
+
+		// A static one has neither of the first two.
+		is_made_to = s->type == PT_INTERP || s->type == PT_PHDR ||
+			     (s->type == PT_DYNAMIC &&
+			      says_pie(target, s, bias));
+	}
+	return elf->is_64 && elf->machine == EM_X86_64 && is_made_to &&
+	       (elf->type == ET_EXEC || elf->type == ET_DYN);
 }
 
 /** No file that is packed is larger; what it claims to have is searched. */
@@ -139,7 +163,8 @@ static struct mw_error *try_mapping(struct mw_target *target,
 	}
 	if (error)
 		return error;
-	if (!is_program(elf) || !find_bias(elf, m->start, &image.bias) ||
+	if (!find_bias(elf, m->start, &image.bias) ||
+	    !is_program(target, elf, image.bias) ||
 	    !is_in_place(target, elf, image.bias))
 		return NULL;
 	mw_target_find_span(elf, image.bias, &image.start, &image.end);

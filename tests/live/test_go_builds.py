@@ -239,6 +239,21 @@ def test_packed_program(start, version, packer):
     assert result.bytes("kernel/vdso", domain="vsz") > 0
 
 
+@pytest.mark.parametrize("version", ["1.20.14", "1.26.8"])
+def test_packed_static_pie(start, version):
+    """A program that needs no loader, wherever it is; part of its data is
+    read-only, as what lies before it."""
+    program = figures(version, cgo=True, flags=(
+        "-buildmode=pie",
+        "-ldflags=-s -w -linkmode=external -extldflags=-static-pie"))
+    target = start(upx_packed(program))
+    check(target)
+    result = ledger(target, "--stop")
+    assert result.go["version"] == f"go{version}"
+    assert result.unknown() == result.below("anonymous") == 0
+    assert result.below("malloc/glibc") > 0
+
+
 @pytest.mark.parametrize("how", [[], ["--no-contents"]])
 def test_snapshot_of_a_packed_program(start, tmp_path, how):
     target = start(c_program("packed"), figures("1.26.8"))
