@@ -207,8 +207,10 @@ static bool is_exported_of_runtime(const char *name)
  */
 static bool is_shown(const char *name, bool is_first)
 {
+	// One without a name has its address.
 	if (strncmp(name, "runtime.", strlen("runtime.")) != 0)
-		return strchr(name, '.') != NULL;
+		return strchr(name, '.') != NULL ||
+		       strncmp(name, "0x", 2) == 0;
 	return strcmp(name, "runtime.runFinalizers") == 0 ||
 	       strcmp(name, "runtime.runCleanups") == 0 ||
 	       (strcmp(name, "runtime.gopanic") == 0 && !is_first) ||

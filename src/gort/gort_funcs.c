@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gort_funcs_int.h"
@@ -88,8 +90,15 @@ bool mw_go_func_of(struct mw_go_funcs *funcs, uint64_t pc,
 const char *mw_go_func_name(struct mw_go_funcs *funcs,
 			    const struct mw_go_func *func)
 {
-	return go_string(funcs,
-			 go_pcln_of(funcs, func)->names + func->name_off);
+	const char *name = go_string(funcs, go_pcln_of(funcs, func)->names +
+						    func->name_off);
+	char address[24];
+
+	if (*name)
+		return name;
+	// garble -tiny has taken it away.
+	snprintf(address, sizeof(address), "0x%" PRIx64, func->entry);
+	return go_keep_text(funcs, func->record, address);
 }
 
 uint64_t mw_go_func_code_end(const struct mw_go_funcs *funcs,

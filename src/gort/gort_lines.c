@@ -138,6 +138,8 @@ size_t mw_go_lines(struct mw_go_funcs *funcs, const struct mw_go_func *func,
 		line.function = go_string(
 			funcs,
 			p->names + (uint32_t)go_slot(call, f->inline_name));
+		if (!*line.function)
+			line.function = "?";
 		line.is_inlined = true;
 		line.is_wrapper = is_wrapper_id(
 			funcs, (uint8_t)go_slot(call, f->inline_id));

@@ -173,6 +173,22 @@ static bool place_new(const struct go_pcln_format *f, const uint8_t *header,
 	return true;
 }
 
+/**
+ * Whether @name, at @off of the names, can be a function's: it has a package. In
+ * place of most names garble -tiny has the empty one, the first of all.
+ */
+static bool is_name(const char *name, uint32_t off)
+{
+	if (off == 0 && *name == '\0')
+		return true;
+	if (!strchr(name, '.'))
+		return false;
+	for (; *name; name++)
+		if ((unsigned char)*name <= 0x20)
+			return false;
+	return true;
+}
+
 /** Whether the first call inlined into @func has a name and a place in it. */
 static bool is_call(struct mw_go_funcs *funcs, const struct mw_go_func *func,
 		    uint64_t tree)
@@ -181,16 +197,14 @@ static bool is_call(struct mw_go_funcs *funcs, const struct mw_go_func *func,
 	const struct go_pcln_format *f = p->format;
 	uint8_t call[24];
 	char name[256];
+	uint32_t off;
 
-	if (!go_funcs_read(funcs, tree, call, f->inline_bytes) ||
-	    !go_read_string(funcs,
-			    p->names + (uint32_t)go_slot(call, f->inline_name),
-			    name, sizeof(name)) ||
-	    !strchr(name, '.'))
+	if (!go_funcs_read(funcs, tree, call, f->inline_bytes))
 		return false;
-	for (const char *c = name; *c; c++)
-		if ((unsigned char)*c <= 0x20)
-			return false;
+	off = (uint32_t)go_slot(call, f->inline_name);
+	if (!go_read_string(funcs, p->names + off, name, sizeof(name)) ||
+	    !is_name(name, off))
+		return false;
 	return !f->inline_parent_pc.bytes ||
 	       (uint32_t)go_slot(call, f->inline_parent_pc) <
 		       func->end - func->entry;

@@ -185,8 +185,13 @@ const char *go_outermost(struct mw_go *go, const struct mw_go_goroutines *all,
 {
 	for (size_t i = trace->count; i-- > 0;) {
 		struct mw_go_line lines[MW_GO_MAX_LINES];
-		size_t n = lines_at(go, all->pcs.v[trace->first + i], lines);
+		uint64_t pc = all->pcs.v[trace->first + i];
+		const struct go_known_pc *known = go_look_up(go, pc);
+		size_t n = lines_at(go, pc, lines);
 
+		// Where it has no name, too.
+		if (known && (known->func.flags & MW_GO_FUNC_TOP_FRAME))
+			continue;
 		while (n-- > 0)
 			if (!lines[n].is_wrapper &&
 			    strcmp(lines[n].function, "runtime.goexit") != 0)

@@ -126,14 +126,16 @@ def garbled(version, flags):
                   [source.read_text(), version, flags, GARBLE], make)
 
 
-def test_garble(start):
-    """Without a version, with other names, a magic that is none and entries
-    that are hidden."""
-    target = start(garbled("1.26.8", []))
+@pytest.mark.parametrize("flags", [[], ["-tiny"]])
+def test_garble(start, flags):
+    """Without a version, with other names or none, a magic that is none and
+    entries that are hidden."""
+    target = start(garbled("1.26.8", flags))
     answer, report = read_idle(target)
     assert answer["target"]["go"]["version"] == "unknown"
     check_memstats(answer, report)
-    check_metrics(answer, report)
+    if not flags:
+        check_metrics(answer, report)
     assert check_reconciliation(answer)["left_bytes"] == 0
     result = ledger(target, "--stop")
     assert result.audit["balanced"] is True
@@ -142,7 +144,15 @@ def test_garble(start):
     # The forty share a function and a go statement.
     names = [r["function"] for r in rows]
     assert names.count(max(set(names), key=names.count)) == 40
-    assert "runtime.main" in names
+    if not flags:
+        assert "runtime.main" in names
+        return
+    # A function that has lost its name has its address.
+    assert all(name.startswith("0x") for name in names)
+    assert run("go", "goroutines", "--backtrace",
+               target.pid).stdout.count("0x") > 200
+    for name in ("spans", "classes", "gc", "sched"):
+        assert go_command(name, target)["rows"]
 
 
 # Go as a part of something else
