@@ -139,14 +139,35 @@ static void free_explain(struct explain *e)
 	cmd_books_free(&e->books);
 }
 
-/** A number of bytes, decimal or with 0x. */
+/** How many bits @unit shifts a number: "", B, K, KiB, M, …; -1 if it is none. */
+static int unit_bits(const char *unit)
+{
+	static const char letters[] = "KMGT";
+	const char *letter = *unit ? strchr(letters, *unit) : NULL;
+
+	if (letter)
+		unit++;
+	if (*unit && strcmp(unit, letter ? "iB" : "B") != 0)
+		return -1;
+	return letter ? 10 * (int)(letter - letters + 1) : 0;
+}
+
+/** A number of bytes, decimal or with 0x, that may have a unit. */
 static bool take_size(uint64_t *ret)
 {
+	bool is_hex = size[0] == '0' && (size[1] | 0x20) == 'x';
+	uint64_t number;
 	char *end;
+	int bits;
 
 	errno = 0;
-	*ret = strtoull(size, &end, 0);
-	return !errno && end > size && !*end && !strchr(size, '-');
+	number = strtoull(size, &end, is_hex ? 16 : 10);
+	bits = unit_bits(end);
+	if (errno || *size < '0' || *size > '9' || bits < 0 ||
+	    number > UINT64_MAX >> bits)
+		return false;
+	*ret = number << bits;
+	return true;
 }
 
 static struct mw_error *run_size(const struct cmd_call *call)
@@ -157,8 +178,8 @@ static struct mw_error *run_size(const struct cmd_call *call)
 		return mw_error_new(MW_E_USAGE, "--size explains a size, not "
 				    "an address");
 	if (!take_size(&bytes))
-		return mw_error_new(MW_E_USAGE, "%s: not a number of bytes",
-				    size);
+		return mw_error_new(MW_E_USAGE, "%s: not a number of bytes, "
+				    "like 4096, 0x1000 or 4KiB", size);
 	return explain_size(call, bytes);
 }
 

@@ -48,6 +48,9 @@ static char *go_steps(const struct mw_go_size *s)
 	uint64_t central = s->slots - s->allocated - s->cached_free -
 			   s->partial_free;
 
+	if (s->path == MW_GO_SIZE_ZERO)
+		return mw_format("nothing is allocated: all objects of this "
+				 "size are at runtime.zerobase");
 	if (s->path == MW_GO_SIZE_LARGE)
 		return mw_format("mheap: %" PRIu64 " page%s of 8 KiB for a "
 				 "span of its own (there are %" PRIu64
@@ -73,7 +76,8 @@ static struct mw_error *add_go(struct mw_table *table, struct mw_go *go,
 			       const struct mw_go_spans *spans,
 			       uint64_t bytes, bool has_pointers)
 {
-	static const char *const paths[] = { "tiny", "small", "large" };
+	static const char *const paths[] = { "tiny", "small", "large",
+					      "zero" };
 	MW_CLEANUP(mw_freep) char *steps = NULL;
 	struct mw_go_size s;
 	struct mw_cell *cells;
@@ -89,6 +93,8 @@ static struct mw_error *add_go(struct mw_table *table, struct mw_go *go,
 		  paths[s.path], bytes, s.slot_bytes) ||
 	    !mw_cell_text(&cells[STEPS], steps))
 		return mw_error_nomem();
+	if (s.path == MW_GO_SIZE_ZERO)
+		return NULL;
 	mw_cell_value(&cells[CLASS], s.class);
 	mw_cell_value(&cells[SPAN], s.pages * 8192);
 	mw_cell_value(&cells[OBJECTS], s.objects);
@@ -122,6 +128,8 @@ static struct mw_error *add_all_go(struct mw_table *table, struct mw_go *go,
 	MW_CLEANUP(mw_go_spans_free) struct mw_go_spans spans = { 0 };
 	struct mw_error *error = mw_go_spans_read(go, &spans);
 
+	if (!error)
+		error = mw_go_spans_find_holders(go, &spans);
 	if (!error)
 		error = add_go(table, go, &spans, bytes, true);
 	return error ? error : add_go(table, go, &spans, bytes, false);

@@ -105,7 +105,10 @@ struct mw_error *mw_go_size(struct mw_go *go, uint64_t bytes,
 	if (!go_find_stat_vars(go) || vars->classes == 0)
 		return mw_error_new(MW_E_UNSUPPORTED, "the size classes of "
 				    "this Go runtime were not found");
-	bytes = mw_max(bytes, 1);
+	if (bytes == 0) {
+		*ret = (struct mw_go_size){ .path = MW_GO_SIZE_ZERO };
+		return NULL;
+	}
 	largest = vars->class_bytes[vars->classes - 1] - (headers ? HEADER : 0);
 	if (bytes > largest) {
 		if (bytes > UINT64_C(1) << 47)

@@ -11,6 +11,7 @@ enum mw_go_size_path {
 	MW_GO_SIZE_TINY, /* put together with others in 16 bytes */
 	MW_GO_SIZE_SMALL,
 	MW_GO_SIZE_LARGE, /* a span of its own */
+	MW_GO_SIZE_ZERO, /* nothing at all */
 };
 
 struct mw_go_size {

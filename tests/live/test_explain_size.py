@@ -67,6 +67,24 @@ def test_go(start, version):
         assert row["spans"] == len(same)
         assert row["free_slots"] == sum(s["free"] for s in same)
         assert all(s["elems"] == row["objects"] for s in same)
+        # What there is now is told by who holds it.
+        said = re.search(
+            r"mcache of the P: (\d+) spans with (\d+) free .*mcentral: (\d+) "
+            r"spans with (\d+) free slots, (\d+) to be swept", row["steps"])
+        held = {name: [s["free"] for s in same if s["holder"] in holders]
+                for name, holders in HOLDERS.items()}
+        assert [*map(int, said.groups())] == [
+            len(held["mcache"]), sum(held["mcache"]), len(held["partial"]),
+            sum(held["partial"]), len(held["unswept"])]
+    for name in ("go", "go, no pointers"):
+        row = rows(target.pid, 0)[name]
+        assert row["path"] == "zero" and row["block_bytes"] == 0
+        assert row["class"] is row["span_bytes"] is None
+        assert "zerobase" in row["steps"]
+
+
+HOLDERS = {"mcache": {"mcache"}, "partial": {"partial-swept", "nonempty"},
+           "unswept": {"partial-unswept", "full-unswept"}}
 
 
 def usable(program, **environment):
@@ -95,10 +113,15 @@ def test_native(start):
 
 def test_wrong_sizes(start):
     target = start(c_program("places", flags=["-pthread"]))
-    for size in ("x", "-1", "", "0x", 2**63, 2**64):
+    for size in ("x", "-1", "", "0x", 2**63, 2**64, " 1", "+1", "1k", "1KB",
+                 "1iB", "1KiBs", "16777216T", "1.5K", "0xK"):
         done = run("explain", f"--size={size}", target.pid)
         assert done.returncode == 2, size
     assert run("explain", "--size=0", target.pid).returncode == 0
     assert run("explain", "--size=8", target.pid, "0x1").returncode == 2
+    for size, same in (("0x10", 16), ("010", 10), ("5B", 5), ("4K", 4096),
+                       ("4KiB", 4096), ("3M", 3 << 20), ("2GiB", 2 << 30),
+                       ("1T", 1 << 40)):
+        assert rows(target.pid, size) == rows(target.pid, same)
     text = run("explain", "--size=100", target.pid).stdout
     assert "tcache" in text and "central list" in text
