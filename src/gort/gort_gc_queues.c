@@ -59,24 +59,12 @@ struct mw_error *go_count_specials(struct mw_go *go,
 				   uint64_t ret[static GO_SPECIALS])
 {
 	struct count c = { .counts = ret };
-	struct mw_error *error = NULL;
 
 	memset(ret, 0, GO_SPECIALS * sizeof(*ret));
 	while (c.table + 1 < MW_COUNT(kinds_of) &&
 	       go_release(go) >= kinds_of[c.table + 1].since)
 		c.table++;
-	for (size_t i = 0; !error && i < go->allspans.len; i++) {
-		struct go_span span;
-		uint64_t va;
-
-		if (go->digests[i].has_specials &&
-		    mw_target_read_u64(go->target, go->allspans.ptr + i * 8,
-				       &va) &&
-		    go_read_span(go, va, &span))
-			error = go_each_special(go, span.specials,
-						count_special, &c);
-	}
-	return error;
+	return go_each_special(go, count_special, &c);
 }
 
 #define MAX_BLOCKS (1 << 20)

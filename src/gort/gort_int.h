@@ -388,9 +388,9 @@ const struct go_known_pc *go_look_up(struct mw_go *go, uint64_t pc);
 /** Read all mspans, once: go->digests, go->mspans, the regions' tables. */
 MW_MUST_USE struct mw_error *go_digest_spans(struct mw_go *go);
 void go_free_digests(struct mw_go *go);
-/** Call @visit for each of a span's specials, from the first one on. */
+/** Call @visit for each special of each span. */
 MW_MUST_USE struct mw_error *
-go_each_special(struct mw_go *go, uint64_t special,
+go_each_special(struct mw_go *go,
 		struct mw_error *(*visit)(struct mw_go *go, uint64_t special,
 					  uint8_t kind, void *ctx),
 		void *ctx);

@@ -424,11 +424,12 @@ bool go_reread_span(const struct mw_go *go, size_t index, uint64_t start,
 
 /* Specials */
 
-struct mw_error *
-go_each_special(struct mw_go *go, uint64_t special,
-		struct mw_error *(*visit)(struct mw_go *go, uint64_t special,
-					  uint8_t kind, void *ctx),
-		void *ctx)
+/** The specials of a span, from @special on. */
+static struct mw_error *
+visit_specials(struct mw_go *go, uint64_t special,
+	       struct mw_error *(*visit)(struct mw_go *go, uint64_t special,
+					 uint8_t kind, void *ctx),
+	       void *ctx)
 {
 	enum { LIMIT = 1 << 20 };
 	uint64_t last = 0;
@@ -453,16 +454,11 @@ go_each_special(struct mw_go *go, uint64_t special,
 	return NULL;
 }
 
-static struct mw_error *note_special(struct mw_go *go, uint64_t special,
-				     uint8_t kind, void *ctx)
-{
-	(void)kind;
-	(void)ctx;
-	return mw_part_list_add(&go->parts, special, go_size(go, GO_special),
-				go->accounts.specials);
-}
-
-struct mw_error *go_find_specials(struct mw_go *go)
+struct mw_error *
+go_each_special(struct mw_go *go,
+		struct mw_error *(*visit)(struct mw_go *go, uint64_t special,
+					  uint8_t kind, void *ctx),
+		void *ctx)
 {
 	struct mw_error *error = NULL;
 
@@ -474,8 +470,21 @@ struct mw_error *go_find_specials(struct mw_go *go)
 		    mw_target_read_u64(go->target, go->allspans.ptr + i * 8,
 				       &va) &&
 		    go_read_span(go, va, &span))
-			error = go_each_special(go, span.specials,
-						note_special, NULL);
+			error = visit_specials(go, span.specials, visit, ctx);
 	}
 	return error;
+}
+
+static struct mw_error *note_special(struct mw_go *go, uint64_t special,
+				     uint8_t kind, void *ctx)
+{
+	(void)kind;
+	(void)ctx;
+	return mw_part_list_add(&go->parts, special, go_size(go, GO_special),
+				go->accounts.specials);
+}
+
+struct mw_error *go_find_specials(struct mw_go *go)
+{
+	return go_each_special(go, note_special, NULL);
 }
