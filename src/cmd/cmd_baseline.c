@@ -57,8 +57,7 @@ void cmd_baseline_json(struct mw_json *json,
 {
 	mw_json_key(json, "baseline");
 	mw_json_object(json);
-	mw_json_key(json, "file");
-	mw_json_text(json, baseline->name);
+	mw_json_member_text(json, "file", baseline->name);
 	mw_json_table(json, &baseline->table);
 	cmd_changes_json_findings(json, &baseline->changes);
 	mw_json_end(json);

@@ -57,12 +57,9 @@ static void json_others(struct mw_json *json,
 	mw_json_array(json);
 	for (size_t i = 0; i < MW_SHARES && g->others[i].bytes; i++) {
 		mw_json_object(json);
-		mw_json_key(json, "pid");
-		mw_json_u64(json, g->others[i].count);
-		mw_json_key(json, "comm");
-		mw_json_text(json, g->others[i].name);
-		mw_json_key(json, "anon_bytes");
-		mw_json_u64(json, g->others[i].bytes);
+		mw_json_member_u64(json, "pid", g->others[i].count);
+		mw_json_member_text(json, "comm", g->others[i].name);
+		mw_json_member_u64(json, "anon_bytes", g->others[i].bytes);
 		mw_json_end(json);
 	}
 	mw_json_end(json);
@@ -90,33 +87,23 @@ void cmd_cgroup_json(struct mw_json *json, const struct mw_situation *s)
 		return;
 	}
 	mw_json_object(json);
-	mw_json_key(json, "version");
-	mw_json_u64(json, g->version);
-	mw_json_key(json, "path");
-	mw_json_text(json, g->path);
-	mw_json_key(json, "current_bytes");
-	mw_json_u64(json, g->current_bytes);
+	mw_json_member_u64(json, "version", g->version);
+	mw_json_member_text(json, "path", g->path);
+	mw_json_member_u64(json, "current_bytes", g->current_bytes);
 	json_limit(json, "limit_bytes", g->limit_bytes);
 	mw_json_key(json, "limit_file");
 	if (g->limit_file)
 		mw_json_text(json, g->limit_file);
 	else
 		mw_json_null(json);
-	for (size_t i = 0; i < n; i++) {
-		mw_json_key(json, parts[i].key);
-		mw_json_u64(json, parts[i].bytes);
-	}
-	mw_json_key(json, "rest_bytes");
-	mw_json_i64(json, rest);
-	mw_json_key(json, "shmem_bytes");
-	mw_json_u64(json, g->shmem_bytes);
-	mw_json_key(json, "droppable_bytes");
-	mw_json_u64(json, g->droppable_bytes);
-	mw_json_key(json, "swap_bytes");
-	mw_json_u64(json, g->swap_bytes);
+	for (size_t i = 0; i < n; i++)
+		mw_json_member_u64(json, parts[i].key, parts[i].bytes);
+	mw_json_member_i64(json, "rest_bytes", rest);
+	mw_json_member_u64(json, "shmem_bytes", g->shmem_bytes);
+	mw_json_member_u64(json, "droppable_bytes", g->droppable_bytes);
+	mw_json_member_u64(json, "swap_bytes", g->swap_bytes);
 	json_limit(json, "swap_limit_bytes", g->swap_limit_bytes);
-	mw_json_key(json, "processes");
-	mw_json_u64(json, g->processes);
+	mw_json_member_u64(json, "processes", g->processes);
 	json_others(json, g);
 	mw_json_end(json);
 }

@@ -8,12 +8,6 @@ static const char *const domains[] = { "rss", "vsz", "swap", NULL };
 static unsigned domain;
 static bool all;
 
-static void json_text(struct mw_json *json, const char *key, const char *text)
-{
-	mw_json_key(json, key);
-	mw_json_text(json, text);
-}
-
 static void print(const struct cmd_call *call, const struct mw_table *table,
 		  const struct cmd_figures *before,
 		  const struct cmd_figures *after,
@@ -37,9 +31,9 @@ static void print(const struct cmd_call *call, const struct mw_table *table,
 	case MW_FORMAT_JSON:
 		mw_json_init(&json, stdout);
 		mw_json_object(&json);
-		json_text(&json, "schema", "memwhy.diff/1");
-		json_text(&json, "before", before->title);
-		json_text(&json, "after", after->title);
+		mw_json_member_text(&json, "schema", "memwhy.diff/1");
+		mw_json_member_text(&json, "before", before->title);
+		mw_json_member_text(&json, "after", after->title);
 		mw_json_table(&json, table);
 		cmd_changes_json_findings(&json, changes);
 		mw_json_end(&json);

@@ -151,14 +151,10 @@ static struct mw_error *print_index(const struct dump *d, FILE *out)
 	}
 	mw_json_init(&json, out);
 	mw_json_object(&json);
-	mw_json_key(&json, "schema");
-	mw_json_text(&json, "memwhy.dump-index/1");
-	mw_json_key(&json, "pid");
-	mw_json_u64(&json, (uint64_t)info->pid);
-	mw_json_key(&json, "exe");
-	mw_json_text(&json, info->exe);
-	mw_json_key(&json, "file_bytes");
-	mw_json_u64(&json, d->offset);
+	mw_json_member_text(&json, "schema", "memwhy.dump-index/1");
+	mw_json_member_u64(&json, "pid", (uint64_t)info->pid);
+	mw_json_member_text(&json, "exe", info->exe);
+	mw_json_member_u64(&json, "file_bytes", d->offset);
 	mw_json_table(&json, &table);
 	mw_json_end(&json);
 	return NULL;

@@ -162,18 +162,13 @@ static void json_file_target(const struct cmd_elf *elf, struct mw_json *json)
 
 	mw_json_key(json, "target");
 	mw_json_object(json);
-	mw_json_key(json, "kind");
-	mw_json_text(json, "file");
+	mw_json_member_text(json, "kind", "file");
 	mw_json_key(json, "pid");
 	mw_json_null(json);
-	mw_json_key(json, "comm");
-	mw_json_text(json, slash ? slash + 1 : elf->path);
-	mw_json_key(json, "exe");
-	mw_json_text(json, elf->path);
-	mw_json_key(json, "bits");
-	mw_json_u64(json, elf->file->is_64 ? 64 : 32);
-	mw_json_key(json, "page_bytes");
-	mw_json_u64(json, MW_PAGE_BYTES);
+	mw_json_member_text(json, "comm", slash ? slash + 1 : elf->path);
+	mw_json_member_text(json, "exe", elf->path);
+	mw_json_member_u64(json, "bits", elf->file->is_64 ? 64 : 32);
+	mw_json_member_u64(json, "page_bytes", MW_PAGE_BYTES);
 	mw_json_key(json, "go");
 	mw_json_null(json);
 	mw_json_end(json);
@@ -190,8 +185,7 @@ static void json_begin(const struct cmd_elf *elf, struct mw_json *json)
 		cmd_json_schema(json, elf->call);
 		json_file_target(elf, json);
 	}
-	mw_json_key(json, "image");
-	mw_json_text(json, elf->path);
+	mw_json_member_text(json, "image", elf->path);
 	mw_json_key(json, "summary");
 	cmd_elf_summary_json(elf, json);
 	if (show_go || asked_count() == 0) {

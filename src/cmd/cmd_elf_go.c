@@ -144,17 +144,13 @@ static void json_summary(const struct mw_go_summary *s, struct mw_json *json)
 		return;
 	}
 	mw_json_object(json);
-	mw_json_key(json, "address");
-	mw_json_address(json, s->moduledata);
-	mw_json_key(json, "pclntab");
-	mw_json_address(json, s->pclntab);
+	mw_json_member_address(json, "address", s->moduledata);
+	mw_json_member_address(json, "pclntab", s->pclntab);
 	for (size_t i = 0; i < s->part_count; i++) {
 		mw_json_key(json, s->parts[i].name);
 		mw_json_object(json);
-		mw_json_key(json, "start");
-		mw_json_address(json, s->parts[i].start);
-		mw_json_key(json, "end");
-		mw_json_address(json, s->parts[i].end);
+		mw_json_member_address(json, "start", s->parts[i].start);
+		mw_json_member_address(json, "end", s->parts[i].end);
 		mw_json_end(json);
 	}
 	mw_json_end(json);
@@ -171,21 +167,19 @@ void cmd_elf_go_json(const struct cmd_elf *elf, struct mw_json *json)
 	}
 	module = main_module(info);
 	mw_json_object(json);
-	mw_json_key(json, "version");
-	mw_json_text(json, info->version);
-	mw_json_key(json, "build_info");
-	mw_json_text(json, forms[info->form]);
+	mw_json_member_text(json, "version", info->version);
+	mw_json_member_text(json, "build_info", forms[info->form]);
 	mw_json_key(json, "address");
 	if (info->address)
 		mw_json_address(json, info->address);
 	else
 		mw_json_null(json);
-	mw_json_key(json, "path");
-	mw_json_text(json, info->path && *info->path ? info->path : NULL);
-	mw_json_key(json, "main_module");
-	mw_json_text(json, module ? module->module.path : NULL);
-	mw_json_key(json, "main_version");
-	mw_json_text(json, module ? module->module.version : NULL);
+	mw_json_member_text(json, "path",
+			    info->path && *info->path ? info->path : NULL);
+	mw_json_member_text(json, "main_module",
+			    module ? module->module.path : NULL);
+	mw_json_member_text(json, "main_version",
+			    module ? module->module.version : NULL);
 	json_summary(&elf->go_summary, json);
 	mw_json_end(json);
 }

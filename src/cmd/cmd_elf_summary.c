@@ -201,25 +201,19 @@ void cmd_elf_summary_json(const struct cmd_elf *elf, struct mw_json *json)
 
 	add_up(elf, sums);
 	mw_json_object(json);
-	mw_json_key(json, "kind");
-	mw_json_text(json, kind_of(elf, interp));
-	mw_json_key(json, "interpreter");
-	mw_json_text(json, interp);
-	mw_json_key(json, "stripped");
-	mw_json_bool(json, !mw_elf_file_section_of_type(elf->file,
-							SHT_SYMTAB));
-	mw_json_key(json, "debug_information");
-	mw_json_bool(json, has_debug(elf->file));
-	mw_json_key(json, "file_bytes");
-	mw_json_u64(json, elf->file->bytes);
-	mw_json_key(json, "zero_bytes");
-	mw_json_u64(json, zero_bytes(elf));
+	mw_json_member_text(json, "kind", kind_of(elf, interp));
+	mw_json_member_text(json, "interpreter", interp);
+	mw_json_member_bool(
+		json, "stripped",
+		!mw_elf_file_section_of_type(elf->file, SHT_SYMTAB));
+	mw_json_member_bool(json, "debug_information", has_debug(elf->file));
+	mw_json_member_u64(json, "file_bytes", elf->file->bytes);
+	mw_json_member_u64(json, "zero_bytes", zero_bytes(elf));
 	for (unsigned i = 0; i < USES; i++) {
 		char key[32];
 
 		snprintf(key, sizeof(key), "%s_bytes", uses[i].key);
-		mw_json_key(json, key);
-		mw_json_u64(json, sums[i]);
+		mw_json_member_u64(json, key, sums[i]);
 	}
 	mw_json_end(json);
 }

@@ -126,8 +126,7 @@ static void emit(const struct cmd_call *call, const struct explain *e)
 	}
 	cmd_json_begin(&json, call, e->books.target, e->books.go,
 		       e->books.stopped_ns, e->books.wall_ns);
-	mw_json_key(&json, "address");
-	mw_json_address(&json, e->va);
+	mw_json_member_address(&json, "address", e->va);
 	cmd_levels_json(&e->levels, &json, levels, MW_COUNT(levels));
 	cmd_json_end(&json, e->books.target);
 }

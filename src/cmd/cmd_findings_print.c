@@ -106,16 +106,11 @@ static void json_begin_finding(struct mw_json *json,
 			       const struct mw_finding *f)
 {
 	mw_json_object(json);
-	mw_json_key(json, "id");
-	mw_json_text(json, f->id);
-	mw_json_key(json, "bytes");
-	mw_json_u64(json, f->bytes);
-	mw_json_key(json, "summary");
-	mw_json_text(json, f->summary);
-	mw_json_key(json, "evidence");
-	mw_json_text(json, f->evidence);
-	mw_json_key(json, "advice");
-	mw_json_text(json, f->advice);
+	mw_json_member_text(json, "id", f->id);
+	mw_json_member_u64(json, "bytes", f->bytes);
+	mw_json_member_text(json, "summary", f->summary);
+	mw_json_member_text(json, "evidence", f->evidence);
+	mw_json_member_text(json, "advice", f->advice);
 }
 
 void cmd_findings_json(struct mw_json *json,
@@ -139,10 +134,8 @@ void cmd_changes_json_findings(struct mw_json *json,
 		const struct cmd_finding_change *c = &changes->findings.v[i];
 
 		json_begin_finding(json, &c->finding);
-		mw_json_key(json, "delta_bytes");
-		mw_json_u64(json, c->grown_bytes);
-		mw_json_key(json, "is_new");
-		mw_json_bool(json, c->is_new);
+		mw_json_member_u64(json, "delta_bytes", c->grown_bytes);
+		mw_json_member_bool(json, "is_new", c->is_new);
 		mw_json_end(json);
 	}
 	mw_json_end(json);

@@ -70,10 +70,8 @@ static void json_sums(struct mw_json *json, const struct goroutines *g)
 
 	mw_json_key(json, "totals");
 	mw_json_object(json);
-	for (size_t i = 0; i < MW_COUNT(members); i++) {
-		mw_json_key(json, members[i].name);
-		mw_json_u64(json, members[i].value);
-	}
+	for (size_t i = 0; i < MW_COUNT(members); i++)
+		mw_json_member_u64(json, members[i].name, members[i].value);
 	mw_json_end(json);
 }
 

@@ -145,12 +145,9 @@ static void json_memstats(struct mw_json *json, const struct mw_go_memstats *m)
 	mw_json_array(json);
 	for (size_t i = 0; i < mw_min(m->classes, MW_GO_BY_SIZE); i++) {
 		mw_json_object(json);
-		mw_json_key(json, "Size");
-		mw_json_u64(json, m->by_size[i].bytes);
-		mw_json_key(json, "Mallocs");
-		mw_json_u64(json, m->by_size[i].mallocs);
-		mw_json_key(json, "Frees");
-		mw_json_u64(json, m->by_size[i].frees);
+		mw_json_member_u64(json, "Size", m->by_size[i].bytes);
+		mw_json_member_u64(json, "Mallocs", m->by_size[i].mallocs);
+		mw_json_member_u64(json, "Frees", m->by_size[i].frees);
 		mw_json_end(json);
 	}
 	mw_json_end(json);
@@ -175,12 +172,9 @@ static void json_histograms(struct mw_json *json,
 				&m->buckets.v[f->first_bucket + k];
 
 			mw_json_object(json);
-			mw_json_key(json, "from");
-			mw_json_real(json, b->from);
-			mw_json_key(json, "below");
-			mw_json_real(json, b->below);
-			mw_json_key(json, "count");
-			mw_json_u64(json, b->count);
+			mw_json_member_real(json, "from", b->from);
+			mw_json_member_real(json, "below", b->below);
+			mw_json_member_u64(json, "count", b->count);
 			mw_json_end(json);
 		}
 		mw_json_end(json);
@@ -196,8 +190,8 @@ static void emit_json(const struct cmd_call *call, const struct mw_table *table,
 
 	cmd_json_begin(&json, call, books->target, books->go,
 		       books->stopped_ns, books->wall_ns);
-	mw_json_key(&json, "consistent");
-	mw_json_bool(&json, books->memstats->is_consistent);
+	mw_json_member_bool(&json, "consistent",
+			    books->memstats->is_consistent);
 	mw_json_table(&json, table);
 	json_memstats(&json, books->memstats);
 	json_histograms(&json, books->memstats);

@@ -212,36 +212,26 @@ void reconciliation_json(const struct reconciliation *r, struct mw_json *json)
 
 	mw_json_key(json, "reconciliation");
 	mw_json_object(json);
-	mw_json_key(json, "sys_bytes");
-	mw_json_u64(json, r->sys_bytes);
-	mw_json_key(json, "heap_released_bytes");
-	mw_json_u64(json, r->released_bytes);
-	mw_json_key(json, "sys_minus_released_bytes");
-	mw_json_u64(json, ready);
-	mw_json_key(json, "rss_bytes");
-	mw_json_u64(json, r->rss_bytes);
-	mw_json_key(json, "difference_bytes");
-	mw_json_i64(json, (int64_t)(r->rss_bytes - ready));
+	mw_json_member_u64(json, "sys_bytes", r->sys_bytes);
+	mw_json_member_u64(json, "heap_released_bytes", r->released_bytes);
+	mw_json_member_u64(json, "sys_minus_released_bytes", ready);
+	mw_json_member_u64(json, "rss_bytes", r->rss_bytes);
+	mw_json_member_i64(json, "difference_bytes",
+			   (int64_t)(r->rss_bytes - ready));
 	mw_json_key(json, "accounts");
 	mw_json_array(json);
 	for (size_t i = 0; i < r->rows.n; i++) {
 		const struct reconcile_row *row = &r->rows.v[i];
 
 		mw_json_object(json);
-		mw_json_key(json, "account");
-		mw_json_text(json, row->account);
-		mw_json_key(json, "counted_bytes");
-		mw_json_u64(json, row->counted_bytes);
-		mw_json_key(json, "resident_bytes");
-		mw_json_u64(json, row->resident_bytes);
-		mw_json_key(json, "difference_bytes");
-		mw_json_i64(json, difference(row));
-		mw_json_key(json, "why");
-		mw_json_text(json, row->why);
+		mw_json_member_text(json, "account", row->account);
+		mw_json_member_u64(json, "counted_bytes", row->counted_bytes);
+		mw_json_member_u64(json, "resident_bytes", row->resident_bytes);
+		mw_json_member_i64(json, "difference_bytes", difference(row));
+		mw_json_member_text(json, "why", row->why);
 		mw_json_end(json);
 	}
 	mw_json_end(json);
-	mw_json_key(json, "left_bytes");
-	mw_json_i64(json, r->left_bytes);
+	mw_json_member_i64(json, "left_bytes", r->left_bytes);
 	mw_json_end(json);
 }

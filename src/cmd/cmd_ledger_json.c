@@ -6,12 +6,9 @@
 
 static void json_tally(struct mw_json *json, const struct mw_tally *tally)
 {
-	mw_json_key(json, "vsz_bytes");
-	mw_json_u64(json, tally->vsz_bytes);
-	mw_json_key(json, "rss_bytes");
-	mw_json_u64(json, tally->rss_bytes);
-	mw_json_key(json, "swap_bytes");
-	mw_json_u64(json, tally->swap_bytes);
+	mw_json_member_u64(json, "vsz_bytes", tally->vsz_bytes);
+	mw_json_member_u64(json, "rss_bytes", tally->rss_bytes);
+	mw_json_member_u64(json, "swap_bytes", tally->swap_bytes);
 }
 
 static void json_audit(struct mw_json *json, const struct cmd_books *books)
@@ -20,24 +17,17 @@ static void json_audit(struct mw_json *json, const struct cmd_books *books)
 
 	mw_json_key(json, "audit");
 	mw_json_object(json);
-	mw_json_key(json, "against");
-	mw_json_text(json, cmd_ledger_is_foreign_core(books) ? "core" : "kernel");
-	mw_json_key(json, "kernel_rss_bytes");
-	mw_json_u64(json, audit->kernel.rss_bytes);
-	mw_json_key(json, "kernel_vsz_bytes");
-	mw_json_u64(json, audit->kernel.vsz_bytes);
-	mw_json_key(json, "kernel_swap_bytes");
-	mw_json_u64(json, audit->kernel.swap_bytes);
-	mw_json_key(json, "drift_rss_bytes");
-	mw_json_i64(json, audit->drift_rss_bytes);
-	mw_json_key(json, "drift_vsz_bytes");
-	mw_json_i64(json, audit->drift_vsz_bytes);
-	mw_json_key(json, "drift_swap_bytes");
-	mw_json_i64(json, audit->drift_swap_bytes);
-	mw_json_key(json, "balanced");
-	mw_json_bool(json, audit->balanced);
-	mw_json_key(json, "overlaps");
-	mw_json_u64(json, audit->overlaps);
+	mw_json_member_text(
+		json, "against",
+		cmd_ledger_is_foreign_core(books) ? "core" : "kernel");
+	mw_json_member_u64(json, "kernel_rss_bytes", audit->kernel.rss_bytes);
+	mw_json_member_u64(json, "kernel_vsz_bytes", audit->kernel.vsz_bytes);
+	mw_json_member_u64(json, "kernel_swap_bytes", audit->kernel.swap_bytes);
+	mw_json_member_i64(json, "drift_rss_bytes", audit->drift_rss_bytes);
+	mw_json_member_i64(json, "drift_vsz_bytes", audit->drift_vsz_bytes);
+	mw_json_member_i64(json, "drift_swap_bytes", audit->drift_swap_bytes);
+	mw_json_member_bool(json, "balanced", audit->balanced);
+	mw_json_member_u64(json, "overlaps", audit->overlaps);
 	mw_json_end(json);
 }
 
@@ -57,15 +47,11 @@ static void json_accounts(struct mw_json *json, const struct cmd_books *books,
 		    !a->tally.swap_bytes)
 			continue;
 		mw_json_object(json);
-		mw_json_key(json, "account");
-		mw_json_text(json, a->name);
+		mw_json_member_text(json, "account", a->name);
 		json_tally(json, &a->tally);
-		if (with_pss) {
-			mw_json_key(json, "pss_bytes");
-			mw_json_u64(json, a->pss_bytes);
-		}
-		mw_json_key(json, "evidence");
-		mw_json_text(json, a->evidence);
+		if (with_pss)
+			mw_json_member_u64(json, "pss_bytes", a->pss_bytes);
+		mw_json_member_text(json, "evidence", a->evidence);
 		mw_json_end(json);
 	}
 	mw_json_end(json);
@@ -80,14 +66,10 @@ static void json_overlaps(struct mw_json *json, const struct mw_ledger *ledger)
 	mw_json_array(json);
 	for (size_t i = 0; i < count; i++) {
 		mw_json_object(json);
-		mw_json_key(json, "start");
-		mw_json_address(json, overlaps[i].start);
-		mw_json_key(json, "end");
-		mw_json_address(json, overlaps[i].end);
-		mw_json_key(json, "first");
-		mw_json_text(json, overlaps[i].first);
-		mw_json_key(json, "second");
-		mw_json_text(json, overlaps[i].second);
+		mw_json_member_address(json, "start", overlaps[i].start);
+		mw_json_member_address(json, "end", overlaps[i].end);
+		mw_json_member_text(json, "first", overlaps[i].first);
+		mw_json_member_text(json, "second", overlaps[i].second);
 		mw_json_end(json);
 	}
 	mw_json_end(json);
@@ -105,18 +87,15 @@ static void json_ranges(struct mw_json *json, const struct mw_ledger *ledger)
 	mw_json_array(json);
 	for (size_t i = 0; i < count; i++) {
 		mw_json_object(json);
-		mw_json_key(json, "start");
-		mw_json_address(json, ranges[i].start);
-		mw_json_key(json, "end");
-		mw_json_address(json, ranges[i].end);
-		mw_json_key(json, "account");
-		mw_json_text(json, accounts[ranges[i].account].name);
+		mw_json_member_address(json, "start", ranges[i].start);
+		mw_json_member_address(json, "end", ranges[i].end);
+		mw_json_member_text(json, "account",
+				    accounts[ranges[i].account].name);
 		json_tally(json, &ranges[i].tally);
 		mw_json_end(json);
 	}
 	mw_json_end(json);
-	mw_json_key(json, "ranges_left_out");
-	mw_json_u64(json, left_out);
+	mw_json_member_u64(json, "ranges_left_out", left_out);
 }
 
 static uint64_t total_pss(const struct cmd_books *books)
@@ -144,10 +123,8 @@ void cmd_ledger_print_json(const struct cmd_books *books,
 	mw_json_key(&json, "totals");
 	mw_json_object(&json);
 	json_tally(&json, &totals);
-	if (with_pss) {
-		mw_json_key(&json, "pss_bytes");
-		mw_json_u64(&json, total_pss(books));
-	}
+	if (with_pss)
+		mw_json_member_u64(&json, "pss_bytes", total_pss(books));
 	mw_json_end(&json);
 	json_audit(&json, books);
 	json_accounts(&json, books, with_pss);

@@ -160,13 +160,10 @@ void cmd_address_space_json(struct mw_json *json,
 
 	mw_json_key(json, "address_space");
 	mw_json_object(json);
-	mw_json_key(json, "inaccessible_bytes");
-	mw_json_u64(json, parts.inaccessible_bytes);
-	mw_json_key(json, "untouched_bytes");
-	mw_json_u64(json, parts.untouched_bytes);
-	mw_json_key(json, "resident_bytes");
-	mw_json_u64(json, parts.resident_bytes);
-	mw_json_key(json, "swapped_bytes");
-	mw_json_u64(json, parts.swapped_bytes);
+	mw_json_member_u64(json, "inaccessible_bytes",
+			   parts.inaccessible_bytes);
+	mw_json_member_u64(json, "untouched_bytes", parts.untouched_bytes);
+	mw_json_member_u64(json, "resident_bytes", parts.resident_bytes);
+	mw_json_member_u64(json, "swapped_bytes", parts.swapped_bytes);
 	mw_json_end(json);
 }

@@ -169,8 +169,7 @@ static void put_level(struct mw_json *json, const struct cmd_level *level)
 			break;
 		}
 	}
-	mw_json_key(json, "text");
-	mw_json_text(json, level->sentence);
+	mw_json_member_text(json, "text", level->sentence);
 	mw_json_end(json);
 }
 

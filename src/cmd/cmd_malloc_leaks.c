@@ -257,11 +257,9 @@ static void print_json(const struct cmd_call *call, const struct search *s,
 	mw_json_object(&json);
 	for (size_t kind = 0; kind < KINDS; kind++) {
 		snprintf(key, sizeof(key), "%s_blocks", kind_names[kind]);
-		mw_json_key(&json, key);
-		mw_json_u64(&json, s->totals[kind].blocks);
+		mw_json_member_u64(&json, key, s->totals[kind].blocks);
 		snprintf(key, sizeof(key), "%s_bytes", kind_names[kind]);
-		mw_json_key(&json, key);
-		mw_json_u64(&json, s->totals[kind].bytes);
+		mw_json_member_u64(&json, key, s->totals[kind].bytes);
 	}
 	mw_json_end(&json);
 	mw_json_table(&json, table);

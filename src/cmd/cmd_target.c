@@ -160,16 +160,11 @@ static void json_go(struct mw_json *json, const struct mw_go *go)
 		return;
 	}
 	mw_json_object(json);
-	mw_json_key(json, "version");
-	mw_json_text(json, info->version);
-	mw_json_key(json, "layout");
-	mw_json_text(json, layouts[info->layout]);
-	mw_json_key(json, "stripped");
-	mw_json_bool(json, info->stripped);
-	mw_json_key(json, "pie");
-	mw_json_bool(json, info->pie);
-	mw_json_key(json, "cgo");
-	mw_json_bool(json, info->cgo);
+	mw_json_member_text(json, "version", info->version);
+	mw_json_member_text(json, "layout", layouts[info->layout]);
+	mw_json_member_bool(json, "stripped", info->stripped);
+	mw_json_member_bool(json, "pie", info->pie);
+	mw_json_member_bool(json, "cgo", info->cgo);
 	mw_json_key(json, "goroutines");
 	if (info->has_goroutines)
 		mw_json_u64(json, info->goroutines);
@@ -199,21 +194,16 @@ static void json_target(struct mw_json *json, const struct cmd_call *call,
 
 	mw_json_key(json, "target");
 	mw_json_object(json);
-	mw_json_key(json, "kind");
-	mw_json_text(json, kinds[info->kind]);
+	mw_json_member_text(json, "kind", kinds[info->kind]);
 	mw_json_key(json, "pid");
 	if (info->kind != MW_TARGET_FILE)
 		mw_json_i64(json, info->pid);
 	else
 		mw_json_null(json);
-	mw_json_key(json, "comm");
-	mw_json_text(json, info->comm);
-	mw_json_key(json, "exe");
-	mw_json_text(json, info->exe);
-	mw_json_key(json, "bits");
-	mw_json_u64(json, info->is_64 ? 64 : 32);
-	mw_json_key(json, "page_bytes");
-	mw_json_u64(json, MW_PAGE_BYTES);
+	mw_json_member_text(json, "comm", info->comm);
+	mw_json_member_text(json, "exe", info->exe);
+	mw_json_member_u64(json, "bits", info->is_64 ? 64 : 32);
+	mw_json_member_u64(json, "page_bytes", MW_PAGE_BYTES);
 	mw_json_key(json, "go");
 	json_go(json, go);
 	mw_json_end(json);
@@ -235,14 +225,10 @@ void cmd_json_capture(struct mw_json *json, const struct mw_target *target,
 
 	mw_json_key(json, "capture");
 	mw_json_object(json);
-	mw_json_key(json, "mode");
-	mw_json_text(json, modes[info->mode]);
-	mw_json_key(json, "pages");
-	mw_json_text(json, pages[info->pages]);
-	mw_json_key(json, "stopped_ns");
-	mw_json_u64(json, stopped_ns);
-	mw_json_key(json, "wall_ns");
-	mw_json_u64(json, wall_ns);
+	mw_json_member_text(json, "mode", modes[info->mode]);
+	mw_json_member_text(json, "pages", pages[info->pages]);
+	mw_json_member_u64(json, "stopped_ns", stopped_ns);
+	mw_json_member_u64(json, "wall_ns", wall_ns);
 	mw_json_end(json);
 }
 
@@ -269,8 +255,7 @@ static void json_schema(struct mw_json *json, const struct cmd_command *command)
 	for (char *c = schema; *c; c++)
 		if (*c == ' ')
 			*c = '-';
-	mw_json_key(json, "schema");
-	mw_json_text(json, schema);
+	mw_json_member_text(json, "schema", schema);
 }
 
 void cmd_json_schema(struct mw_json *json, const struct cmd_call *call)

@@ -217,14 +217,11 @@ static void print_json(const struct watch *watch, const struct series *s)
 	mw_json_init(&json, stdout);
 	json.is_line = true;
 	mw_json_object(&json);
-	mw_json_key(&json, "time_ns");
-	mw_json_u64(&json, watch->time_ns);
-	mw_json_key(&json, "account");
-	mw_json_text(&json, s->name);
-	for (size_t i = 0; i < MW_COUNT(figures); i++) {
-		mw_json_key(&json, figures[i].name);
-		mw_json_i64(&json, figure_of(s, &figures[i]));
-	}
+	mw_json_member_u64(&json, "time_ns", watch->time_ns);
+	mw_json_member_text(&json, "account", s->name);
+	for (size_t i = 0; i < MW_COUNT(figures); i++)
+		mw_json_member_i64(&json, figures[i].name,
+				   figure_of(s, &figures[i]));
 	mw_json_end(&json);
 }
 

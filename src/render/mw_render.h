@@ -174,6 +174,15 @@ void mw_json_null(struct mw_json *json);
 void mw_json_address(struct mw_json *json, uint64_t address);
 
 /** The two members "columns" and "rows" of the innermost object. */
+/** A key and its value. */
+void mw_json_member_text(struct mw_json *json, const char *key,
+			 const char *text);
+void mw_json_member_u64(struct mw_json *json, const char *key, uint64_t value);
+void mw_json_member_i64(struct mw_json *json, const char *key, int64_t value);
+void mw_json_member_bool(struct mw_json *json, const char *key, bool value);
+void mw_json_member_real(struct mw_json *json, const char *key, double value);
+void mw_json_member_address(struct mw_json *json, const char *key,
+			    uint64_t address);
 void mw_json_table(struct mw_json *json, const struct mw_table *table);
 
 /* A table in pieces: first the columns, then rows again and again. */

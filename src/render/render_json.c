@@ -235,6 +235,44 @@ void mw_json_address(struct mw_json *json, uint64_t address)
 	put(json->out, text + at, sizeof(text) - at);
 }
 
+void mw_json_member_text(struct mw_json *json, const char *key,
+			 const char *text)
+{
+	mw_json_key(json, key);
+	mw_json_text(json, text);
+}
+
+void mw_json_member_u64(struct mw_json *json, const char *key, uint64_t value)
+{
+	mw_json_key(json, key);
+	mw_json_u64(json, value);
+}
+
+void mw_json_member_i64(struct mw_json *json, const char *key, int64_t value)
+{
+	mw_json_key(json, key);
+	mw_json_i64(json, value);
+}
+
+void mw_json_member_bool(struct mw_json *json, const char *key, bool value)
+{
+	mw_json_key(json, key);
+	mw_json_bool(json, value);
+}
+
+void mw_json_member_real(struct mw_json *json, const char *key, double value)
+{
+	mw_json_key(json, key);
+	mw_json_real(json, value);
+}
+
+void mw_json_member_address(struct mw_json *json, const char *key,
+			    uint64_t address)
+{
+	mw_json_key(json, key);
+	mw_json_address(json, address);
+}
+
 static void emit_number(struct mw_json *json, const struct mw_cell *cell)
 {
 	double real;
