@@ -71,10 +71,19 @@ VARIANTS = {
 }
 
 
+def go_sources(name, version):
+    """tests/programs/NAME.go; of figures also the part for the release."""
+    names = [name]
+    if name == "figures":
+        old = int(version.split(".")[1]) < 16
+        names.append("figures_nometrics" if old else "figures_metrics")
+    return [PROGRAMS / f"{n}.go" for n in names]
+
+
 def go_program(name, version, variant="stripped", cgo=False, flags=(),
                **environment):
     """Build tests/programs/NAME.go with a Go release; the path."""
-    source = PROGRAMS / f"{name}.go"
+    sources = go_sources(name, version)
     flags = [*VARIANTS[variant], *flags]
 
     def make(path):
@@ -83,12 +92,12 @@ def go_program(name, version, variant="stripped", cgo=False, flags=(),
                    GOENV="off", GOFLAGS="", GO111MODULE="off",
                    CGO_ENABLED="1" if cgo else "0", **environment)
         done = subprocess.run(
-            [root / "bin" / "go", "build", *flags, "-o", path, source],
+            [root / "bin" / "go", "build", *flags, "-o", path, *sources],
             env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
     return cached(f"{name}-go{version}-{variant}",
-                  [source.read_text(), version, flags, cgo,
+                  [*(s.read_text() for s in sources), version, flags, cgo,
                    *environment.items()], make)
 
 

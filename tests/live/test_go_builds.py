@@ -10,8 +10,8 @@ import tempfile
 
 import pytest
 
-from conftest import (PROGRAMS, c_program, cached, go_program, ledger, need,
-                      run, toolchain)
+from conftest import (PROGRAMS, c_program, cached, go_program, go_sources,
+                      ledger, need, run, toolchain)
 from allocators import release_file
 from go_figures import go_command, read_idle
 from test_go_memstats import (check_histograms, check_memstats,
@@ -99,7 +99,7 @@ def link_or_copy(source, to):
 
 def garbled(version, flags):
     """figures.go, built by garble."""
-    source = PROGRAMS / "figures.go"
+    sources = go_sources("figures", version)
 
     def make(path):
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -108,7 +108,8 @@ def garbled(version, flags):
             shutil.copytree(toolchain(version), folder / "go",
                             copy_function=link_or_copy)
             (folder / "src").mkdir()
-            (folder / "src" / "main.go").write_text(source.read_text())
+            for source in sources:
+                shutil.copy2(source, folder / "src")
             (folder / "src" / "go.mod").write_text("module figures\n")
             env = dict(os.environ, GOROOT=str(folder / "go"),
                        PATH=f"{folder}/go/bin:{os.environ['PATH']}",
@@ -123,7 +124,8 @@ def garbled(version, flags):
                 assert done.returncode == 0, done.stderr
 
     return cached(f"garbled-go{version}",
-                  [source.read_text(), version, flags, GARBLE], make)
+                  [*(s.read_text() for s in sources), version, flags, GARBLE],
+                  make)
 
 
 @pytest.mark.parametrize("flags", [[], ["-tiny"]])
@@ -159,7 +161,7 @@ def test_garble(start, flags):
 
 def shared_object(version, mode):
     """figures.go as a library or a plugin, which has Figures()."""
-    sources = [PROGRAMS / "figures.go", PROGRAMS / "hosted.go"]
+    sources = [*go_sources("figures", version), PROGRAMS / "hosted.go"]
 
     def make(path):
         root = toolchain(version)
@@ -212,21 +214,18 @@ def upx_packed(program):
     return cached("upx", ["1", program.name], make)
 
 
-PACKED = {"1.9.7": "oldfigures", "1.13.15": "oldfigures",
-          "1.16.15": "figures", "1.20.14": "figures", "1.26.8": "figures"}
-
-
 @pytest.mark.parametrize("packer", ["upx", "by hand"])
-@pytest.mark.parametrize("version", PACKED)
+@pytest.mark.parametrize("version", ["1.9.7", "1.13.15", "1.16.15", "1.20.14",
+                                     "1.26.8"])
 def test_packed_program(start, version, packer):
     """It is read from where it was unpacked to."""
-    program = go_program(PACKED[version], version)
+    program = go_program("figures", version)
     target = start(upx_packed(program)) if packer == "upx" else \
         start(c_program("packed"), program)
-    if PACKED[version] == "figures":
-        check(target)
     answer, report = read_idle(target)
     check_memstats(answer, report)
+    if "metrics" in report:
+        check(target)
     assert answer["target"]["go"]["version"] == f"go{version}"
     result = ledger(target, "--stop")
     assert result.audit["balanced"] is True

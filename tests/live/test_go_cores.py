@@ -12,10 +12,8 @@ from test_cores import gcore
 from test_go_memstats import (check_memstats, check_metrics,
                               check_reconciliation)
 
-PROGRAMS = {"1.9.7": "oldfigures", "1.12.17": "oldfigures",
-            "1.14.15": "oldfigures", "1.15.15": "oldfigures",
-            "1.16.15": "figures", "1.18.10": "figures", "1.20.14": "figures",
-            "1.22.12": "figures", "1.24.13": "figures", "1.26.8": "figures"}
+RELEASES = ["1.9.7", "1.12.17", "1.14.15", "1.15.15", "1.16.15", "1.18.10",
+            "1.20.14", "1.22.12", "1.24.13", "1.26.8"]
 
 
 def snapshot(target, folder):
@@ -27,10 +25,10 @@ def snapshot(target, folder):
 
 
 @pytest.mark.parametrize("take, version", [
-    *((snapshot, v) for v in PROGRAMS),
+    *((snapshot, v) for v in RELEASES),
     *((gcore, v) for v in ("1.9.7", "1.15.15", "1.20.14", "1.26.8"))])
 def test_books_of_a_core(start, tmp_path, take, version):
-    target = start(go_program(PROGRAMS[version], version))
+    target = start(go_program("figures", version))
     for letter in "sas":
         command(target, letter)
 

@@ -103,7 +103,7 @@ def test_pacing_is_the_programs(start, version):
 
 @pytest.mark.parametrize("version", OLD_RELEASES)
 def test_pacing_of_old_releases(start, version):
-    target = start(go_program("oldfigures", version),
+    target = start(go_program("figures", version),
                    env=dict(os.environ, GOGC="150"))
     answer, report = read_idle(target, read=lambda t: go_command("gc", t))
     figures = values(answer)

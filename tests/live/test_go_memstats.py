@@ -176,7 +176,7 @@ def test_notes_of_what_is_off(start):
 
 @pytest.mark.parametrize("version", OLD_RELEASES)
 def test_old_release(start, version):
-    target = start(go_program("oldfigures", version))
+    target = start(go_program("figures", version))
     for letters in ("", "s", "aa", "gs", "as"):
         for letter in letters:
             command(target, letter)

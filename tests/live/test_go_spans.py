@@ -73,9 +73,7 @@ def check_each(spans, old):
 
 @pytest.mark.parametrize("version", OLD_RELEASES + RELEASES)
 def test_spans(start, version):
-    target = start(go_program(
-        "oldfigures" if version in OLD_RELEASES else "figures", version,
-        "stripped"))
+    target = start(go_program("figures", version, "stripped"))
     old = version in OLD_RELEASES and version != "1.15.15"
     # ReadMemStats takes all spans from the Ps.
     answer, report = read_idle(target, read=read_spans)

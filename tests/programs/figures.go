@@ -14,18 +14,17 @@
 //	l  lock a goroutine to a thread, and have it wait
 //	b  keep a processor busy
 //
-// Each is answered by the line `end 0`.
+// Each is answered by the line `end 0`. What it does with runtime/metrics is in
+// figures_metrics.go, and in figures_nometrics.go for releases before Go 1.16.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
-	"math"
 	"os"
 	_ "os/user" // with cgo enabled, this brings it in
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"time"
 )
 
@@ -38,8 +37,6 @@ var (
 	nodes    []*node
 	buffers  [][]byte
 	old, now runtime.MemStats
-	samples  []metrics.Sample
-	earlier  []metrics.Sample // whose histograms are those of samples
 	sink     interface{}
 	tiny     *byte
 	blocked  = make(chan int)
@@ -74,10 +71,10 @@ func deep(depth int) int {
 
 func take() {
 	old = now
-	copy(earlier, samples)
-	metrics.Read(samples)
+	keepMetrics()
+	readMetrics()
 	runtime.ReadMemStats(&now)
-	metrics.Read(samples)
+	readMetrics()
 }
 
 func finalizers() {
@@ -106,59 +103,14 @@ func line(name string, value interface{}) {
 	os.Stderr.WriteString(name + " " + string(text) + "\n")
 }
 
-// bound is a bucket's, which JSON cannot write when it is infinite.
-func bound(x float64) interface{} {
-	if math.IsInf(x, 0) {
-		return nil
-	}
-	return x
-}
-
-// filled has the buckets of a histogram that hold samples, and how many all do.
-func filled(h *metrics.Float64Histogram) (list []interface{}, sum uint64) {
-	for i, c := range h.Counts {
-		sum += c
-		if c > 0 {
-			list = append(list, map[string]interface{}{
-				"from": bound(h.Buckets[i]),
-				"below": bound(h.Buckets[i+1]), "count": c})
-		}
-	}
-	return
-}
-
 func print() {
-	values := map[string]interface{}{}
-	histograms := map[string]interface{}{}
-	for _, s := range samples {
-		switch s.Value.Kind() {
-		case metrics.KindUint64:
-			values[s.Name] = s.Value.Uint64()
-		case metrics.KindFloat64:
-			values[s.Name] = s.Value.Float64()
-		case metrics.KindFloat64Histogram:
-			histograms[s.Name], values[s.Name] =
-				filled(s.Value.Float64Histogram())
-		}
-	}
 	line("old", &old)
 	line("new", &now)
-	line("metrics", values)
-	line("histograms", histograms)
-	times := map[string]float64{}
-	for _, s := range earlier {
-		if s.Value.Kind() == metrics.KindFloat64 {
-			times[s.Name] = s.Value.Float64()
-		}
-	}
-	line("earlier", times)
+	printMetrics()
 }
 
 func main() {
-	for _, d := range metrics.All() {
-		samples = append(samples, metrics.Sample{Name: d.Name})
-	}
-	earlier = make([]metrics.Sample, len(samples))
+	prepareMetrics()
 	allocate()
 	for i := 0; i < 40; i++ {
 		go deep(i * 10)
