@@ -116,8 +116,6 @@ void glibc_post_across(struct glibc_post *post, enum glibc_kind kind,
  * behind its head; of the main arena's top, those above MINSIZE. (mtrim() and
  * systrim() in malloc/malloc.c.)
  */
-#define TRIM_HEAD 48 /* sizeof(struct malloc_chunk) */
-
 static uint64_t resident(struct glibc_post *post, uint64_t start,
 			 uint64_t end)
 {
@@ -135,9 +133,9 @@ static void end_run(struct glibc_post *post)
 
 	if (post->first && run->start == post->first)
 		post->first_run = *run;
-	else if (run->end - run->start > MW_PAGE_BYTES - 1 + TRIM_HEAD)
+	else if (run->end - run->start > GLIBC_RUN_SMALL)
 		post->sums.trimmable += resident(
-			post, mw_align_up(run->start + TRIM_HEAD,
+			post, mw_align_up(run->start + GLIBC_TRIM_HEAD,
 					  MW_PAGE_BYTES),
 			mw_align_down(run->end, MW_PAGE_BYTES));
 	post->run = (struct glibc_free_run){ 0 };
@@ -160,6 +158,35 @@ void glibc_post_free(struct glibc_post *post, bool is_fast, uint64_t start,
 	}
 	run->end = end;
 	run->is_merged = is_fast;
+}
+
+bool glibc_post_may_pass(struct glibc_post *post, uint64_t start,
+			 uint64_t *ret_run)
+{
+	const struct glibc_free_run *run = &post->run;
+
+	if (post->first && start == post->first)
+		return false;
+	if (run->end != start)
+		end_run(post);
+	*ret_run = run->end == start ? run->start : start;
+	return *ret_run != post->first &&
+	       start - *ret_run <= GLIBC_RUN_SMALL;
+}
+
+void glibc_post_passed(struct glibc_post *post, const struct glibc_passed *p)
+{
+	uint64_t bytes = p->end - p->start;
+
+	post->at = p->end;
+	post->stretch[GLIBC_FAST] += p->free_bytes;
+	post->stretch[GLIBC_IN_USE] += bytes - p->free_bytes;
+	post->sums.blocks[GLIBC_FAST] += p->free_blocks;
+	post->sums.blocks[GLIBC_IN_USE] += p->blocks - p->free_blocks;
+	post->sums.link_check += p->link_check;
+	post->run = (struct glibc_free_run){ 0 };
+	if (p->run < p->end)
+		post->run = (struct glibc_free_run){ p->run, p->end, true };
 }
 
 void glibc_post_top(struct glibc_post *post, uint64_t start, uint64_t end)

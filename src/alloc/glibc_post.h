@@ -41,6 +41,29 @@ struct glibc_post {
 	bool failed; /* no memory */
 };
 
+/**
+ * Chunks in use and in fastbins that are posted together. The largest free one
+ * is not told: each fastbin ends in one that is not among them.
+ */
+struct glibc_passed {
+	uint64_t start, end;
+	uint64_t blocks, free_blocks, free_bytes, link_check;
+	uint64_t run; /* where the free chunks begin that end at @end */
+};
+
+/* Free chunks that adjoin and have no more bytes have no page to trim. */
+#define GLIBC_RUN_SMALL (MW_PAGE_BYTES - 1 + GLIBC_TRIM_HEAD)
+#define GLIBC_TRIM_HEAD 48 /* sizeof(struct malloc_chunk) */
+
+/**
+ * Whether chunks from @start on, where the last one posted ends, may be posted
+ * together, and where the free ones begin that end there. Not if a run of these
+ * matters by itself.
+ */
+bool glibc_post_may_pass(struct glibc_post *post, uint64_t start,
+			 uint64_t *ret_run);
+/** Post them: they lie in one stretch, and no run in them is large. */
+void glibc_post_passed(struct glibc_post *post, const struct glibc_passed *p);
 /** The slow way of glibc_post(): across the end of the stretch. */
 void glibc_post_across(struct glibc_post *post, enum glibc_kind kind,
 		       uint64_t start, uint64_t end);

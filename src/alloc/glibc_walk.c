@@ -342,7 +342,7 @@ static uint64_t read_link(const struct glibc_walk *w, uint64_t va,
  */
 static uint64_t walk_piece(struct glibc_walk *w, uint64_t va, uint64_t end)
 {
-	while (va < end) {
+	while ((va = glibc_pass(w, va, end)) < end) {
 		const uint8_t *at = w->buffer + (va - w->buffer_start);
 		uint64_t prev_size = mw_u64(at), head = mw_u64(at + 8);
 

@@ -47,6 +47,13 @@ uint64_t glibc_walk_to(struct glibc_walk *w, uint64_t va, uint64_t stop);
  */
 uint64_t glibc_walk_look(struct glibc_walk *w, uint64_t va, uint64_t stop);
 
+/**
+ * Post chunks in use or in fastbins, from the pending one on, and return the
+ * address of the first one that needs a closer look, which may be @va: none.
+ * They lie in [@va, @end), which is in the buffer.
+ */
+uint64_t glibc_pass(struct glibc_walk *w, uint64_t va, uint64_t end);
+
 /** Post the pending chunk: the next one stands at @va. */
 void glibc_walk_settle(struct glibc_walk *w, uint64_t va);
 

@@ -243,6 +243,60 @@ TEST(the_top_may_be_where_parts_meet)
 	}
 }
 
+/** A block whose first word is a link to @next, or nearly. */
+static void add_false_link(struct maker *m, uint64_t next)
+{
+	uint64_t chunk = fake_heap_chunk(&m->heap, 0x30, true);
+
+	fake_heap_write(&m->heap, chunk + 16, next ^ (chunk + 16) >> 12);
+}
+
+/** Small chunks of all kinds, some in runs, up to @end. */
+static void add_small(struct maker *m, uint64_t end, bool only_fast)
+{
+	struct fake_heap *h = &m->heap;
+	uint64_t run = 0, what = 0;
+
+	while (h->at < end) {
+		if (run-- == 0) {
+			what = random_below(&m->seed, 8);
+			run = random_below(&m->seed, 3) ? 0
+				: random_below(&m->seed, 200);
+		}
+		if (what < 3)
+			add_fast(m);
+		else if (what == 3 && h->was_used && !only_fast)
+			fake_heap_chunk(h, 32 + 16 * random_below(&m->seed, 99),
+					false);
+		else if (what == 4) // to no chunk, or to nothing
+			add_false_link(m, random_below(&m->seed, 2)
+						  ? h->at + 8
+						  : FAKE_LIBC);
+		else
+			fake_heap_chunk(h, 32 + 16 * random_below(&m->seed, 30),
+					true);
+	}
+}
+
+TEST(small_chunks_are_told_together_as_one_by_one)
+{
+	for (uint64_t seed = 200; seed < 240; seed++) {
+		struct maker m = { .seed = seed };
+		struct fake_heap *h = &m.heap;
+
+		fake_heap_init_bytes(h, MW_MIB(2));
+		add_small(&m, FAKE_BREAK + MW_MIB(1), seed % 3 == 0);
+		for (int i = seed % 4 ? 0 : 20; i > 0; i--)
+			fake_heap_write(h, FAKE_BREAK +
+						8 * random_below(&m.seed, 1 << 17),
+					random_below(&m.seed, 1000));
+		fake_heap_finish(h);
+		fake_heap_write(h, FAKE_ARENA + 0x18, m.fast);
+		compare(h);
+		fake_heap_deinit(h);
+	}
+}
+
 static struct mw_error *walk_once(void *ctx)
 {
 	MW_CLEANUP(mw_alloc_freep) struct mw_alloc *alloc = NULL;
@@ -274,6 +328,7 @@ int main(void)
 		CASE(parts_are_joined_to_the_whole),
 		CASE(a_damaged_heap_is_told_the_same),
 		CASE(the_top_may_be_where_parts_meet),
+		CASE(small_chunks_are_told_together_as_one_by_one),
 		CASE(short_memory_is_told),
 	};
 
