@@ -15,7 +15,7 @@ struct mw_process {
 	int proc_fd; /* /proc/PID, or /proc/PID/task/TID */
 	int dir_fd; /* /proc/PID */
 	int mem_fd; /* -1: no page is known to be shared since fork() */
-	int pagemap_fd; /* -1 unless relatives are expected */
+	int pagemap_fd; /* -1: as mem_fd */
 	uint64_t start_ticks;
 	bool is_stopped; /* by a struct mw_stop */
 };

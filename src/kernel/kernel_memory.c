@@ -51,22 +51,6 @@ bool mw_process_may_share(const struct mw_process *process)
 	return process->mem_fd >= 0;
 }
 
-size_t mw_process_read_shared(struct mw_process *process, uint64_t va,
-			      void *to, size_t bytes)
-{
-	size_t done = 0;
-
-	while (done < bytes) {
-		ssize_t got = pread(process->mem_fd, (uint8_t *)to + done,
-				    bytes - done, (off_t)(va + done));
-
-		if (got <= 0)
-			break;
-		done += (size_t)got;
-	}
-	return done;
-}
-
 bool mw_process_may_read(struct mw_process *process)
 {
 	// An empty remote range passes the permission check and reads nothing.

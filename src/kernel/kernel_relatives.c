@@ -69,8 +69,7 @@ static bool has_relatives(const struct mw_process *process)
 void mw_process_find_relatives(struct mw_process *process)
 {
 	if (process->mem_fd < 0 && has_relatives(process))
-		process->mem_fd = openat(process->proc_fd, "mem",
-					 O_RDONLY | O_CLOEXEC);
+		mw_process_expect_relatives(process);
 }
 
 void mw_process_expect_relatives(struct mw_process *process)

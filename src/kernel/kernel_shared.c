@@ -65,6 +65,16 @@ bool mw_process_has_now(const struct mw_process *process, uint64_t va)
 		       (PM_PRESENT | PM_EXCLUSIVE);
 }
 
+/** The states of pages from the one at @va on; how many were read. */
+static size_t read_states(struct mw_process *process, uint64_t va,
+			  uint64_t *states, size_t want)
+{
+	ssize_t got = pread(process->pagemap_fd, states, want * sizeof(*states),
+			    (off_t)(va >> MW_PAGE_SHIFT) * 8);
+
+	return got < 0 ? 0 : (size_t)got / sizeof(*states);
+}
+
 size_t mw_process_still_present(struct mw_process *process, uint64_t va,
 				size_t bytes)
 {
@@ -77,17 +87,76 @@ size_t mw_process_still_present(struct mw_process *process, uint64_t va,
 	while (there < bytes) {
 		uint64_t states[MANY];
 		size_t want = mw_min((bytes - there) >> MW_PAGE_SHIFT, MANY);
-		ssize_t got = pread(process->pagemap_fd, states,
-				    want * sizeof(*states),
-				    (off_t)((va + there) >> MW_PAGE_SHIFT) * 8);
+		size_t got = read_states(process, va + there, states, want);
 
-		if (got < 8)
+		if (got == 0)
 			return there;
-		for (size_t i = 0; i < (size_t)got / 8; i++) {
+		for (size_t i = 0; i < got; i++) {
 			if (!(states[i] & PM_PRESENT))
 				return there;
 			there += MW_PAGE_BYTES;
 		}
 	}
 	return there;
+}
+
+static size_t read_through_file(struct mw_process *process, uint64_t va,
+				void *to, size_t bytes)
+{
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t got = pread(process->mem_fd, (uint8_t *)to + done,
+				    bytes - done, (off_t)(va + done));
+
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	return done;
+}
+
+/** How many of the @count pages, from the first on, are like that in sharing. */
+static size_t count_alike(const uint64_t *states, size_t count)
+{
+	size_t n = 1;
+
+	while (n < count && !((states[n] ^ states[0]) & PM_EXCLUSIVE))
+		n++;
+	return n;
+}
+
+size_t mw_process_read_shared(struct mw_process *process, uint64_t va,
+			      void *to, size_t bytes)
+{
+	enum { MANY = 256 };
+	uint64_t states[MANY], at = va, end = va + bytes;
+
+	while (process->is_stopped && at < end) {
+		uint64_t first = mw_align_down(at, MW_PAGE_BYTES);
+		size_t want = (mw_align_up(end, MW_PAGE_BYTES) - first) >>
+			      MW_PAGE_SHIFT;
+		size_t count = read_states(process, first, states,
+					   mw_min(want, MANY));
+
+		if (count == 0)
+			break;
+		for (size_t i = 0, n; i < count; i += n) {
+			uint8_t *here = (uint8_t *)to + (at - va);
+			size_t take, got;
+
+			n = count_alike(states + i, count - i);
+			take = mw_min(first + ((i + n) << MW_PAGE_SHIFT), end) -
+			       at;
+			got = states[i] & PM_EXCLUSIVE
+				      ? mw_process_read(process, at, here, take)
+				      : read_through_file(process, at, here,
+							  take);
+			at += got;
+			if (got < take)
+				return at - va;
+		}
+	}
+	return at - va + read_through_file(process, at,
+					   (uint8_t *)to + (at - va), end - at);
 }

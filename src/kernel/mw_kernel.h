@@ -223,7 +223,8 @@ bool mw_process_may_share(const struct mw_process *process);
  * files only: of devices it would read their registers. The other way, in which
  * the kernel pins pages, it would first give the target a copy of its own
  * (gup_must_unshare() in mm/gup.c, since Linux 5.19). This takes about twice as
- * long for much.
+ * long for much; so while the target is stopped and cannot fork, what no other
+ * process maps is read the other way.
  */
 size_t mw_process_read_shared(struct mw_process *process, uint64_t va,
 			      void *to, size_t bytes);
