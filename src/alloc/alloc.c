@@ -7,6 +7,7 @@
 
 static const struct alloc_detector *const detectors[] = {
 	&alloc_glibc,
+	&alloc_gtcmalloc,
 	&alloc_jemalloc,
 	&alloc_mimalloc,
 	&alloc_musl,

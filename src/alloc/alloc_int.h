@@ -55,6 +55,7 @@ struct alloc_detector {
 };
 
 extern const struct alloc_detector alloc_glibc;
+extern const struct alloc_detector alloc_gtcmalloc;
 extern const struct alloc_detector alloc_jemalloc;
 extern const struct alloc_detector alloc_mimalloc;
 extern const struct alloc_detector alloc_musl;

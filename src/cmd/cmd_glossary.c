@@ -198,6 +198,11 @@ static const struct {
 	{ "malloc/pymalloc/*/reserved", "arenas' ends, never used",
 	  "Of each arena, what no pool was made of yet, and what lies before "
 	  "the first one." },
+	{ "malloc/google-tcmalloc", "TCMalloc (Google's)",
+	  "Spans of pages in regions of 1 GiB: a large block, or small blocks "
+	  "of one size, which move between CPUs or threads in caches." },
+	{ "malloc/google-tcmalloc/metadata", "the allocator's own structures",
+	  "Descriptions of spans, caches, the page map." },
 	{ "malloc/tcmalloc", "TCMalloc (gperftools)",
 	  "Spans of pages: free, a large block, or small blocks of one size, "
 	  "which move between threads in caches." },
@@ -260,6 +265,8 @@ static const struct {
 	{ "malloc/unwalked/brk", "[heap]: the program break",
 	  "What of the program break no malloc that was recognised owns, such "
 	  "as a static executable's own first TLS." },
+	{ "malloc/unwalked/google-tcmalloc", "regions of Google's TCMalloc",
+	  "Of a release whose structures are not known." },
 	{ "malloc/unwalked/arenas", "arenas of threads",
 	  "glibc gives threads arenas of their own, of 64 MiB each, so that "
 	  "they need not wait for each other." },

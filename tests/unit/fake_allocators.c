@@ -243,6 +243,42 @@ static struct mw_target *make_tcmalloc(void)
 	return t;
 }
 
+/* Google's TCMalloc: a span with blocks; 8 KiB pages */
+
+#define GTC_SIZES (DATA + 0x1000)
+#define GTC_GROUPS 20 /* size classes, of which 17 are used */
+#define GTC_ROOT (DATA + 0x2000)
+#define GTC_SPAN (OWN + MW_MIB(1))
+
+static struct mw_target *make_google_tcmalloc(void)
+{
+	struct mw_target *t = fake_memory_new();
+	uint64_t page = HEAP >> 13, entry = page & 0x7fff;
+	uint64_t in_use = FAKE_BLOCKS - FAKE_FREE;
+
+	fake_memory_map(t, HEAP, MW_MIB(1), "");
+	fake_memory_map(t, OWN, MW_MIB(1) + MW_PAGE_BYTES, "");
+	fake_memory_map_data(t, DATA, MW_MIB(8) + MW_KIB(64));
+	// 8, 16, 32, 64 and so on, up to 256 KiB: class 4 has 64 bytes.
+	for (uint64_t i = 1; i <= 16; i++) {
+		fake_memory_write_u32(t, GTC_SIZES + 4 * i, 4u << i);
+		// Of one byte each: the next one is written later.
+		fake_memory_write_u16(t, GTC_SIZES - 2 * GTC_GROUPS + i, 2);
+		fake_memory_write_u16(t, GTC_SIZES - GTC_GROUPS + i, 2);
+	}
+	fake_memory_write(t, GTC_ROOT + 8 * (page >> 15), OWN);
+	fake_memory_write_u16(t, OWN + entry, 4);
+	fake_memory_write(t, OWN + 0x8000 + 8 * entry, GTC_SPAN | 4ull << 48);
+	// The span has 128 blocks.
+	fake_memory_write(t, GTC_SPAN + 16, in_use << 32);
+	fake_memory_write(t, GTC_SPAN + 24, page);
+	fake_memory_write(t, GTC_SPAN + 32, 1);
+	fake_memory_write(t, GTC_SPAN + 40, UINT64_MAX << in_use);
+	fake_memory_write(t, GTC_SPAN + 48, UINT64_MAX);
+	fake_memory_make_present(t, HEAP, MW_MIB(1) / 2);
+	return t;
+}
+
 /* musl 1.2.5: a group of slots */
 
 #define MUSL_SECRET UINT64_C(0x0123456789abcdef)
@@ -277,5 +313,6 @@ const struct fake_allocator fake_allocators[] = {
 	{ "jemalloc", "arena-0", make_jemalloc },
 	{ "tcmalloc", "heap", make_tcmalloc },
 	{ "musl", "heap", make_musl },
+	{ "google-tcmalloc", "heap", make_google_tcmalloc },
 };
 const size_t fake_allocator_count = MW_COUNT(fake_allocators);
