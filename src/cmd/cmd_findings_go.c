@@ -13,15 +13,6 @@
 /* Below this the figures of the scheduler's threads are not asked for. */
 #define MANY_THREADS 64
 
-/*
- * Where ThreadSanitizer has the shadow and the meta data of a Go program
- * (compiler-rt/lib/tsan/rtl/tsan_platform.h).
- */
-#define SHADOW_START UINT64_C(0x200000000000)
-#define SHADOW_END UINT64_C(0x21c000000000)
-#define META_START UINT64_C(0x300000000000)
-#define META_END UINT64_C(0x400000000000)
-
 /** An error that only means that something is not known. */
 static struct mw_error *pass_over(struct mw_error *error)
 {
@@ -220,30 +211,6 @@ static struct mw_error *fill_sched(const struct cmd_books *books,
 	return NULL;
 }
 
-/** What nobody owns between @start and @end; the Go heap can be there, too. */
-static uint64_t unowned(const struct mw_ledger *ledger, uint64_t start,
-			uint64_t end)
-{
-	size_t count, left_out;
-	const struct mw_ledger_range *ranges =
-		mw_ledger_ranges(ledger, &count, &left_out);
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (ranges[i].start >= start && ranges[i].end <= end)
-			bytes += ranges[i].tally.rss_bytes;
-	return bytes;
-}
-
-static void fill_race(const struct cmd_books *books, struct mw_go_situation *go)
-{
-	uint64_t shadow = unowned(books->ledger, SHADOW_START, SHADOW_END);
-	uint64_t meta = unowned(books->ledger, META_START, META_END);
-
-	if (shadow && meta)
-		go->race_bytes = shadow + meta;
-}
-
 struct mw_error *cmd_findings_go(const struct cmd_books *books,
 				 struct cmd_findings *f)
 {
@@ -254,7 +221,6 @@ struct mw_error *cmd_findings_go(const struct cmd_books *books,
 	go->is_known = true;
 	go->version = info->version;
 	go->cgo = info->cgo;
-	fill_race(books, go);
 	error = fill_gc(books, go);
 	if (!error)
 		error = fill_spans(books, f);

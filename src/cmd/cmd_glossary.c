@@ -282,6 +282,9 @@ static const struct {
 	{ "anonymous/private", "the program's own mappings",
 	  "Anonymous memory that the program has mapped itself, or an allocator "
 	  "that is not known; --verbose lists the ranges." },
+	{ "anonymous/race-detector", "what -race keeps of each word",
+	  "A Go program that was built with -race has several bytes of shadow "
+	  "for each byte of its own." },
 	{ "anonymous/*", "anonymous memory with a name", NULL },
 	{ "unknown", "could not be resolved", NULL },
 	{ "unknown/go-torn", "changed while it was read",

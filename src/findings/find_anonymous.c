@@ -70,7 +70,7 @@ bool find_anonymous(const struct mw_situation *s, struct mw_finding *ret)
 {
 	// The race detector's shadow is another finding.
 	uint64_t all = find_below(s, "anonymous").rss_bytes;
-	uint64_t bytes = all > s->go.race_bytes ? all - s->go.race_bytes : 0;
+	uint64_t bytes = all - find_below(s, FIND_RACE).rss_bytes;
 	struct mw_share largest[MW_SHARES];
 	const struct runtime *runtime;
 	const char *image;

@@ -11,6 +11,7 @@
  * mimalloc has one for each thread, which no setting changes.
  */
 #define MANY_ARENAS 8
+#define LEAST_SLACK MW_MIB(4)
 
 static const struct way {
 	const char *allocator, *prefix, *setting;
@@ -47,7 +48,8 @@ static bool look(const struct mw_situation *s, const struct way *way,
 	struct sum sum = add_up(s, way);
 	uint64_t slack = sum.resident > sum.used ? sum.resident - sum.used : 0;
 
-	if (sum.count < MANY_ARENAS || !find_is_much(s, slack))
+	if (sum.count < MANY_ARENAS || slack < LEAST_SLACK ||
+	    !find_is_much(s, slack))
 		return false;
 	ret->bytes = slack;
 	find_say(&ret->summary, "%" PRIu64 " arenas of malloc for threads keep "

@@ -8,16 +8,18 @@
  */
 bool find_race(const struct mw_situation *s, struct mw_finding *ret)
 {
-	uint64_t bytes = s->go.race_bytes;
+	uint64_t bytes = find_below(s, FIND_RACE).rss_bytes;
 
-	if (!s->go.is_known || !find_is_much(s, bytes))
+	if (!find_is_much(s, bytes))
 		return false;
 	ret->bytes = bytes;
 	find_say(&ret->summary, "%s are shadow memory of the race detector.",
 		 BYTES(bytes));
-	find_say(&ret->evidence, "mappings from 0x200000000000 and "
-		 "0x300000000000 on, where ThreadSanitizer keeps what it knows "
-		 "of each word of a Go program");
+	find_say(&ret->evidence, "anonymous/race-detector: mappings from "
+		 "0x200000000000 and 0x300000000000 on (to Go 1.18 also "
+		 "0x600000000000), where ThreadSanitizer keeps what it knows of "
+		 "each word; its variables are in binary/.bss (%s)",
+		 BYTES(find_below(s, "binary/.bss").rss_bytes));
 	find_say(&ret->advice, "Build without -race for production, or for "
 		 "measuring memory.");
 	return true;

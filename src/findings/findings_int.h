@@ -68,6 +68,9 @@ static inline bool find_is_much(const struct mw_situation *s, uint64_t bytes)
 	       find_is_part(bytes, FIND_LEAST_SHARE, s->rss_bytes);
 }
 
+/* The account of the race detector's memory. */
+#define FIND_RACE "anonymous/race-detector"
+
 /** Whether account @name is @prefix or below it. */
 bool find_is_below(const char *name, const char *prefix);
 

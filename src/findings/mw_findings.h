@@ -62,7 +62,6 @@ struct mw_go_situation {
 	struct mw_share grown_at; /* what takes most in the grown ones */
 	struct mw_share creators[MW_SHARES];
 	struct mw_share waits[MW_SHARES]; /* count only */
-	uint64_t race_bytes; /* resident, of the race detector's shadow */
 	/* Threads of the scheduler */
 	bool has_threads;
 	uint64_t idle_threads;

@@ -406,6 +406,7 @@ bool go_reread_span(const struct mw_go *go, size_t index, uint64_t start,
 		    struct go_span *ret);
 MW_MUST_USE struct mw_error *go_claim_heap(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_claim_own(struct mw_go *go);
+MW_MUST_USE struct mw_error *go_claim_race(struct mw_go *go);
 
 /* Persistent chunks */
 

@@ -348,5 +348,7 @@ struct mw_error *mw_go_claim(struct mw_go *go, const struct mw_sink *sink)
 		error = go_find_specials(go);
 	if (!error)
 		error = go_claim_heap(go);
-	return error ? error : go_claim_own(go);
+	if (!error)
+		error = go_claim_own(go);
+	return error ? error : go_claim_race(go);
 }

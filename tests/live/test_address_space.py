@@ -100,6 +100,31 @@ def test_what_address_space_costs(start):
                                                     target.pid).stdout
 
 
+# Where ThreadSanitizer keeps what (tsan_platform.h, "Go on linux/x86_64").
+TSAN = [(0x200000000000, 0x238000000000), (0x300000000000, 0x400000000000),
+        (0x600000000000, 0x620000000000)]
+
+
+@pytest.mark.parametrize("version", ["1.11.13", "1.18.10", "1.20.14",
+                                     "1.26.8"])
+def test_race_detector(start, version):
+    """What it reserves has its name, to the byte."""
+    target = start(go_program("server", version, cgo=True,
+                              flags=["-race"]))
+    wait_for(lambda: is_idle(target.pid), "the program to rest")
+    with Frozen(target.pid):
+        result = ledger(target)
+        rows = kernel_maps(target.pid)
+    its = sum(end - start for start, end, _, _ in rows
+              if any(a <= start and end <= b for a, b in TSAN))
+    assert its >= 32 * MIB
+    assert result.bytes("anonymous/race-detector", domain="vsz") == its
+    assert result.totals["vsz_bytes"] == sum(
+        end - start for start, end, _, _ in rows)
+    quiet, _ = server(start, version)
+    assert "anonymous/race-detector" not in ledger(quiet).accounts
+
+
 def test_arenas_of_several_threads(start):
     """More threads than arenas: the first of each arena's are named."""
     target = start(c_program("remarkable", flags=["-pthread"]), "arenas",

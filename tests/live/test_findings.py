@@ -216,13 +216,18 @@ def test_cgo(start):
     assert "native-memory" not in findings(start(program, "quiet"))
 
 
-def test_race_detector(start):
-    program = go_program("remarkable", "1.26.8", cgo=True, flags=["-race"])
+@pytest.mark.parametrize("version", ["1.16.15", "1.26.8"])
+def test_race_detector(start, version):
+    program = go_program("remarkable", version, cgo=True, flags=["-race"])
     target = start(program, "idle")
     found = findings(target)
-    assert found["race-detector"]["bytes"] >= MIB
+    # Of each byte of the heap: at least as much.
+    assert found["race-detector"]["bytes"] >= 48 * MIB
+    assert found["race-detector"]["bytes"] == \
+        ledger(target).bytes("anonymous/race-detector")
     assert "anonymous-mappings" not in found
-    program = go_program("remarkable", "1.26.8", cgo=True)
+    assert "binary-large" not in found
+    program = go_program("remarkable", version, cgo=True)
     assert "race-detector" not in findings(start(program, "idle"))
 
 
@@ -377,6 +382,11 @@ def test_large_executable(start):
     assert 24 * MIB <= found["bytes"] <= 25 * MIB
     assert ".rodata (24.0 MiB)" in found["evidence"]
     assert name not in findings(start(program, "quiet"))
+    # Zeroed variables are another thing: not shared, in no file.
+    found = findings(start(program, "zeroed"))[name]
+    assert 24 * MIB - 4096 <= found["bytes"] <= 25 * MIB
+    assert "global variables" in found["summary"]
+    assert ".bss (24.0 MiB)" in found["evidence"]
 
 
 def test_lazy_free_of_c(start):

@@ -285,8 +285,11 @@ TEST(race_shadow)
 	book_put(&book, "anonymous/private", 300);
 	SPEAKS(&book, "anonymous-mappings", 300, "anonymous/private");
 	SILENT(&book, "race-detector");
-	book.s.go.race_bytes = MW_MIB(290);
+	book_put(&book, "anonymous/private", 10);
+	book_put(&book, "anonymous/race-detector", 290);
+	book_put(&book, "binary/.bss", 7);
 	SPEAKS(&book, "race-detector", 290, "0x200000000000");
+	SPEAKS(&book, "race-detector", 290, "binary/.bss (7.00 MiB)");
 	SILENT(&book, "anonymous-mappings");
 }
 

@@ -206,6 +206,14 @@ TEST(executables)
 	book_put(&book, "binary/.gopclntab", 0);
 	book_put(&book, "binary/.text", 15);
 	SILENT(&book, "binary-large"); // every small program is mostly that
+	// Neither part is large for itself.
+	book.s.rss_bytes = MW_MIB(60);
+	book_put(&book, "binary/.bss", 10);
+	SILENT(&book, "binary-large");
+	book_put(&book, "binary/.bss", 30);
+	SPEAKS(&book, "binary-large", 30, "global variables");
+	book_put(&book, "binary/.text", 40);
+	SPEAKS(&book, "binary-large", 40, "less 30.0 MiB of zeroed variables");
 }
 
 int main(void)
