@@ -189,7 +189,8 @@ static struct mw_error *fill_spans(const struct cmd_books *books,
 	s->go.has_spans = true;
 	fill_classes(&spans, &s->go);
 	fill_large(books, &spans, &s->go);
-	if (zeroes && cmd_findings_matter(s, s->go.large_scan_bytes))
+	if (zeroes && cmd_findings_matter(s, s->go.large_scan_bytes) &&
+	    !mw_target_info(books->target)->no_contents)
 		sample(books, &spans, &s->go);
 	return NULL;
 }
@@ -226,7 +227,9 @@ struct mw_error *cmd_findings_go(const struct cmd_books *books,
 		error = fill_spans(books, f);
 	if (!error)
 		error = fill_sched(books, &f->situation);
-	if (!error)
+	// What stacks hold may be a user's.
+	if (!error && !mw_target_info(books->target)->no_contents &&
+	    !mw_target_keeps(books->target))
 		error = pass_over(cmd_findings_goroutines(books, f));
 	return error;
 }

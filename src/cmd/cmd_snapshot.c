@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd_books.h"
+#include "cmd_findings.h"
 #include "mw_guard.h"
 #include "mw_kernel.h"
 #include "mw_output.h"
@@ -148,6 +148,7 @@ static struct mw_error *find_structure(const struct cmd_call *call,
 	MW_CLEANUP(cmd_books_free) struct cmd_books books = {
 		.target = *target,
 	};
+	MW_CLEANUP(cmd_findings_free) struct cmd_findings findings = { 0 };
 	struct keeper k = { .books = &books };
 	struct mw_ledger_trace trace = { every_address, keep, &k };
 	struct mw_error *error;
@@ -157,6 +158,9 @@ static struct mw_error *find_structure(const struct cmd_call *call,
 	*target = NULL;
 	books.trace = &trace;
 	error = cmd_books_take(call, CMD_BOOKS_HOLD, &books);
+	// What findings ask for, too, so that they are the same.
+	if (!error)
+		error = cmd_findings_take(&books, &findings);
 	*target = mw_steal(books.target);
 	mw_vec_free(&k.chosen);
 	return !error && k.nomem ? mw_error_nomem() : error;

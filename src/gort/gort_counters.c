@@ -29,8 +29,12 @@
 
 bool go_read_now(const struct mw_go *go, uint64_t va, void *to, size_t bytes)
 {
-	return mw_target_copy(go->target, va, to, bytes) ||
-	       mw_target_read(go->target, va, to, bytes);
+	if (!mw_target_copy(go->target, va, to, bytes) &&
+	    !mw_target_read(go->target, va, to, bytes))
+		return false;
+	// The runtime's own figures, however many at a time.
+	mw_target_keep(go->target, va, bytes);
+	return true;
 }
 
 bool go_now(const struct mw_go *go, uint64_t va, enum go_field field,

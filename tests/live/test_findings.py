@@ -476,6 +476,30 @@ def test_the_same_from_a_stopped_target_and_a_snapshot(start, tmp_path):
     assert kept["heap-fragmentation"] == live["heap-fragmentation"]
 
 
+# Told by what a goroutine's stack or an object holds.
+BY_CONTENTS = {"goroutines-many", "goroutine-stacks-grown", "goroutines-dead",
+               "go1.24-large-zeroing"}
+
+
+@pytest.mark.parametrize("case, version", [
+    ("headroom", "1.26.8"), ("headroom", "1.16.15"), ("off", "1.26.8"),
+    ("idle", "1.20.14"), ("threads", "1.26.8"), ("goroutines", "1.26.8"),
+    ("stacks", "1.20.14"), ("zeroed", "1.24.0"), ("limit", "1.26.8")])
+def test_of_a_snapshot_without_contents(start, tmp_path, case, version):
+    """What was left out is not taken for zeros."""
+    target = start(go_program("remarkable", version), case,
+                   env=dict(os.environ, GOMEMLIMIT="40MiB")
+                   if case == "limit" else os.environ)
+    live = findings(target, "--stop")
+    assert live
+    core = tmp_path / "core"
+    subprocess.run([MEMWHY, "snapshot", "--no-contents", "-o", core,
+                    str(target.pid)], check=True, capture_output=True)
+    kept = {f["id"]: f for f in ledger(core).json["findings"]}
+    assert kept == {name: f for name, f in live.items()
+                    if name not in BY_CONTENTS}
+
+
 def test_manual_page_names_every_finding():
     source = pathlib.Path(__file__).parents[2] / "src" / "findings"
     names = re.findall(r'X\(\w+, "([^"]+)"\)',
