@@ -5,18 +5,11 @@
 #include "cmd_figures.h"
 #include "mw_num.h"
 
-static int by_name(const void *a, const void *b)
-{
-	const struct cmd_figure *x = a, *y = b;
-
-	return strcmp(x->account, y->account);
-}
-
 static void sort(struct cmd_figures *figures)
 {
 	if (figures->list.n)
 		qsort(figures->list.v, figures->list.n,
-		      sizeof(*figures->list.v), by_name);
+		      sizeof(*figures->list.v), cmd_figures_by_name);
 }
 
 static void add_up(struct mw_tally *to, const struct mw_tally *tally)
@@ -87,7 +80,7 @@ struct mw_error *cmd_compare(struct cmd_figures *before,
 			b < before->list.n ? &before->list.v[b] : NULL;
 		const struct cmd_figure *y =
 			a < after->list.n ? &after->list.v[a] : NULL;
-		int order = !x ? 1 : !y ? -1 : by_name(x, y);
+		int order = !x ? 1 : !y ? -1 : cmd_figures_by_name(x, y);
 		struct cmd_change change = {
 			.account = order <= 0 ? x->account : y->account,
 		};

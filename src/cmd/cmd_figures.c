@@ -103,6 +103,9 @@ static struct mw_error *of_target(const struct cmd_call *call,
 
 /* JSON */
 
+/* An account's name holds a path at most. */
+#define MOST_NAME 8192
+
 /** Whether the file at @path begins as a JSON object does. */
 static bool is_json(const char *path)
 {
@@ -155,11 +158,46 @@ static struct mw_error *check_schema(const char *path, const json_t *root)
 	return why ? not_a_ledger(path, why) : mw_error_nomem();
 }
 
+int cmd_figures_by_name(const void *a, const void *b)
+{
+	const struct cmd_figure *x = a, *y = b;
+
+	return strcmp(x->account, y->account);
+}
+
+/** What no capture has: an account twice, or more than can be added up. */
+static const char *find_fault(struct cmd_figures *figures)
+{
+	struct mw_tally sum = { 0 };
+	struct cmd_figure *v = figures->list.v;
+
+	if (figures->list.n)
+		qsort(v, figures->list.n, sizeof(*v), cmd_figures_by_name);
+	for (size_t i = 0; i < figures->list.n; i++) {
+		const struct mw_tally *t = &v[i].tally;
+
+		if (i > 0 && cmd_figures_by_name(&v[i - 1], &v[i]) == 0)
+			return "an account is there twice";
+		// The columns of changes are signed.
+		if (__builtin_add_overflow(sum.vsz_bytes, t->vsz_bytes,
+					   &sum.vsz_bytes) ||
+		    __builtin_add_overflow(sum.rss_bytes, t->rss_bytes,
+					   &sum.rss_bytes) ||
+		    __builtin_add_overflow(sum.swap_bytes, t->swap_bytes,
+					   &sum.swap_bytes) ||
+		    (sum.vsz_bytes | sum.rss_bytes | sum.swap_bytes) >
+			    INT64_MAX)
+			return "its accounts are larger than any memory";
+	}
+	return NULL;
+}
+
 static struct mw_error *read_accounts(const char *path, const json_t *root,
 				      struct cmd_figures *figures)
 {
 	const json_t *accounts = json_object_get(root, "accounts");
 	struct mw_error *error = NULL;
+	const char *why;
 
 	if (!json_is_array(accounts))
 		return not_a_ledger(path, "it has no accounts");
@@ -169,10 +207,13 @@ static struct mw_error *read_accounts(const char *path, const json_t *root,
 			json_string_value(json_object_get(a, "account"));
 		struct mw_tally tally;
 
-		if (!name || !get_tally(a, &tally))
+		if (!name || !*name || strlen(name) > MOST_NAME ||
+		    !get_tally(a, &tally))
 			return not_a_ledger(path, "an account is damaged");
 		error = add(figures, name, &tally);
 	}
+	if (!error && (why = find_fault(figures)))
+		error = not_a_ledger(path, why);
 	return error;
 }
 
@@ -192,6 +233,9 @@ static struct mw_error *read_findings(const char *path, const json_t *root,
 	const json_t *findings = json_object_get(root, "findings");
 	struct mw_error *error = NULL;
 
+	// The first releases had none.
+	if (findings && !json_is_array(findings))
+		return not_a_ledger(path, "its findings are damaged");
 	for (size_t i = 0; !error && i < json_array_size(findings); i++) {
 		const json_t *f = json_array_get(findings, i);
 		struct mw_finding finding = { 0 };
@@ -250,7 +294,7 @@ struct mw_error *cmd_figures_take(const struct cmd_call *call,
 		return of_json(name, figures);
 	error = of_target(call, name, figures);
 	// Of a file that is neither, what would be one.
-	if (error && error->code == MW_E_FORMAT && strchr(name, '/')) {
+	if (error && error->code == MW_E_FORMAT && access(name, F_OK) == 0) {
 		struct mw_error *better = mw_error_new(
 			MW_E_FORMAT, "%s; give a PID, a core file, a snapshot, "
 			"or what `memwhy ledger --format=json` wrote",

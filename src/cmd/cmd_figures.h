@@ -29,6 +29,8 @@ struct cmd_figures {
 };
 
 void cmd_figures_free(struct cmd_figures *figures);
+/** For qsort(): figures by their accounts. */
+int cmd_figures_by_name(const void *a, const void *b);
 
 /**
  * Those of a settled ledger and its findings, which must live as long; of @file

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from conftest import (Frozen, c_program, go_program, is_idle, need, run,
-                      wait_for)
+from conftest import (Frozen, c_program, go_program, is_idle, ledger, need,
+                      run, wait_for)
 
 MIB = 1 << 20
 
@@ -206,6 +206,42 @@ def test_what_cannot_be_compared(start, tmp_path):
             assert str(file) in done.stderr
 
 
+def test_files_that_stand_here(start, tmp_path):
+    """A name without a slash that is a file's is told as one."""
+    target = start(c_program("churn", flags=["-pthread"]))
+    for content in (b"", b"hello\n", b"[" * 5000, b"\xff\xfe{}"):
+        (tmp_path / "before.json").write_bytes(content)
+        for command in (("diff", "before.json", target.pid),
+                        ("diff", target.pid, "before.json"),
+                        ("ledger", "--baseline=before.json", target.pid)):
+            done = run(*command, cwd=tmp_path)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "before.json: not an ELF file; give a PID" in done.stderr
+
+
+def test_shrinkage_and_growth(start, tmp_path):
+    """Of whatever size, to the byte; all is told once, the largest first."""
+    target = start(c_program("churn", flags=["-pthread"]))
+    now = ledger(target).json
+    before = json.loads(json.dumps(now))
+    before["accounts"][0]["rss_bytes"] = 0
+    before["accounts"].append({"account": "file/gone", "vsz_bytes": 2 ** 46,
+                               "rss_bytes": 2 ** 45, "swap_bytes": 5})
+    files = [tmp_path / "before.json", tmp_path / "now.json"]
+    for file, content in zip(files, (before, now)):
+        file.write_text(json.dumps(content))
+    first = now["accounts"][0]
+    assert first["rss_bytes"] > 0
+    rows = rows_of(*files)
+    assert list(rows) == ["total", "file/gone", first["account"]]
+    gone = rows["file/gone"]
+    assert [gone[f"delta_{d}_bytes"] for d in ("rss", "vsz", "swap")] == \
+        [-2 ** 45, -2 ** 46, -5]
+    assert rows["total"]["delta_rss_bytes"] == first["rss_bytes"] - 2 ** 45
+    assert rows_of(*files[::-1])["file/gone"]["delta_rss_bytes"] == 2 ** 45
+    assert list(rows_of(files[1], files[1])) == ["total"]
+
+
 def test_forms(start, tmp_path):
     file = tmp_path / "file"
     file.write_bytes(bytes(16 * 4096))
@@ -221,6 +257,12 @@ def test_forms(start, tmp_path):
 
 def test_what_is_not_a_ledger(start, tmp_path):
     target = start(c_program("churn", flags=["-pthread"]))
+    accounts = ledger(target).json["accounts"]
+
+    def damaged(accounts, **more):
+        return json.dumps({"schema": "memwhy.ledger/1", "accounts": accounts,
+                           **more})
+
     file = tmp_path / "x.json"
     for content in ("{", "{}", '{"schema": "memwhy.ledger/1"}',
                     '{"schema": "memwhy.maps/1", "accounts": []}',
@@ -228,7 +270,12 @@ def test_what_is_not_a_ledger(start, tmp_path):
                     '{"schema": "memwhy.ledger/1", "accounts": [], '
                     '"findings": [{"id": "x"}]}',
                     '{"schema": "memwhy.ledger/1", "accounts": '
-                    '[{"account": "a", "rss_bytes": -1}]}'):
+                    '[{"account": "a", "rss_bytes": -1}]}',
+                    damaged(accounts[:1] * 2), damaged(accounts, findings={}),
+                    damaged([dict(accounts[0], account="")]),
+                    damaged([dict(accounts[0], account="a" * 10000)]),
+                    damaged([dict(a, rss_bytes=2 ** 63 - 1)
+                             for a in accounts])):
         file.write_text(content)
         for arguments in (("diff", file, target.pid),
                           ("ledger", f"--baseline={file}", target.pid)):
