@@ -76,29 +76,43 @@ static struct bits *bits_at(struct mw_kept *kept, uint64_t va)
 	return &kept->bits.v[*place - 1];
 }
 
-void mw_target_keep(const struct mw_target *target, uint64_t va,
-		    uint64_t bytes)
+static void keep_words(struct mw_kept *kept, uint64_t va, uint64_t end)
 {
-	struct mw_kept *kept = target->kept;
-	uint64_t end;
-
-	if (!kept || bytes == 0 || !mw_end(va, bytes, &end))
-		return;
-	pthread_mutex_lock(&kept->lock);
-	for (va = mw_align_down(va, 8); va < end;) {
+	while (va < end) {
 		uint64_t stop = mw_min(end, mw_align_down(va, MW_PAGE_BYTES) +
 						    MW_PAGE_BYTES);
-		struct bits *bits = NULL;
+		struct bits *bits = bits_at(kept, va);
 
-		// What is absent has no bytes to keep.
-		if (mw_pages_state(&target->pages, va))
-			bits = bits_at(kept, va);
 		for (; bits && va < stop; va += 8) {
 			uint64_t word = va / 8 % PAGE_WORDS;
 
 			bits->words[word / 64] |= UINT64_C(1) << word % 64;
 		}
 		va = stop;
+	}
+}
+
+void mw_target_keep(const struct mw_target *target, uint64_t va,
+		    uint64_t bytes)
+{
+	struct mw_kept *kept = target->kept;
+	const struct mw_pages *pages = &target->pages;
+	uint64_t end;
+
+	if (!kept || bytes == 0 || !mw_end(va, bytes, &end))
+		return;
+	va = mw_align_down(va, 8);
+	pthread_mutex_lock(&kept->lock);
+	// Run by run: what is absent has no bytes to keep, and a pointer out of
+	// the target's memory may lead anywhere.
+	for (size_t i = mw_pages_after(pages, va); i < pages->runs.n; i++) {
+		uint64_t run = pages->runs.v[i];
+
+		if (mw_run_start(run) >= end)
+			break;
+		if (mw_run_state(run))
+			keep_words(kept, mw_max(va, mw_run_start(run)),
+				   mw_min(end, mw_run_end(run)));
 	}
 	pthread_mutex_unlock(&kept->lock);
 }
