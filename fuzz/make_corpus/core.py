@@ -110,13 +110,22 @@ def snapshot(packed=False):
     def run(start, pages, state=1):
         return start >> 12 | state << 45 | pages << 51
 
+    images = words(6, 9, 0, 254 << 32, 7, 2 | 62 << 16 | 1 << 32, EXE + 256, 1,
+                   PAGE, 64, 112 | 64 << 32,
+                   1, 8, 0x1234, *[0] * 6,
+                   2, 1 | 5 << 32, 0, EXE, EXE, PAGE, PAGE, PAGE, 0,
+                   2, 1 | 6 << 32, 0, HEAP, HEAP, 0, PAGE, PAGE, 0,
+                   3, 1, 6, EXE + 256, 256, 512, 13, 0, 16,
+                   3, 8, 3, HEAP, 0, PAGE, 19, 0, 16) + \
+        b"\0lib/so.name\0.text\0.bss\0"
     pages = words(run(EXE, 1, state), run(HEAP, 1), run(HEAP + PAGE, 1, 5),
                   run(STACK, 1))
     memwhy = note("memwhy", 1, picture) + note("memwhy", 2, maps) + \
         note("memwhy", 4, words(6, 42, 768 + 83, STACK + 8, EXE, HEAP, 0)) + \
         note("memwhy", 5, words(15, EXE, EXE + PAGE, PAGE, *[0] * 12)) + \
         note("memwhy", 6, words(4, 254 << 32, 7, PAGE, 1)) + \
-        note("memwhy", 7, b"a remark\nanother\n") + note("memwhy", 3, pages)
+        note("memwhy", 7, b"a remark\nanother\n") + \
+        note("memwhy", 8, images) + note("memwhy", 3, pages)
     return core(note("CORE", 1, prstatus(42)) +
                 note("CORE", 3, prpsinfo(42)) + note("CORE", 6, AUXV),
                 [(EXE, R | X, image(), PAGE),

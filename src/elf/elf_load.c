@@ -37,6 +37,26 @@ static char *clean_name(struct mw_elf *elf, const char *name)
 	return copy;
 }
 
+bool mw_elf_add_section(struct mw_elf *elf,
+			const struct mw_elf_section *section)
+{
+	char *name = clean_name(elf, section->name);
+	struct mw_elf_section *place =
+		name ? mw_vec_push(&elf->sections) : NULL;
+
+	if (!place)
+		return false;
+	*place = *section;
+	place->name = name;
+	return true;
+}
+
+bool mw_elf_set_soname(struct mw_elf *elf, const char *name)
+{
+	elf->soname = clean_name(elf, name);
+	return elf->soname;
+}
+
 static struct mw_error *copy_segments(const struct mw_elf_file *file,
 				      struct mw_elf *elf)
 {
@@ -54,16 +74,9 @@ static struct mw_error *copy_segments(const struct mw_elf_file *file,
 static struct mw_error *copy_sections(const struct mw_elf_file *file,
 				      struct mw_elf *elf)
 {
-	for (size_t i = 1; file->names && i < file->sections.n; i++) {
-		char *name = clean_name(elf, file->sections.v[i].name);
-		struct mw_elf_section *section =
-			name ? mw_vec_push(&elf->sections) : NULL;
-
-		if (!section)
+	for (size_t i = 1; file->names && i < file->sections.n; i++)
+		if (!mw_elf_add_section(elf, &file->sections.v[i]))
 			return mw_error_nomem();
-		*section = file->sections.v[i];
-		section->name = name;
-	}
 	return NULL;
 }
 
@@ -99,8 +112,7 @@ static struct mw_error *load_soname(struct mw_elf_file *file,
 	if (!mw_elf_file_read(file, offset, name, bytes) ||
 	    !memchr(name, '\0', bytes) || !*name)
 		return NULL;
-	elf->soname = clean_name(elf, name);
-	return elf->soname ? NULL : mw_error_nomem();
+	return mw_elf_set_soname(elf, name) ? NULL : mw_error_nomem();
 }
 
 static struct mw_error *load_build_id(struct mw_elf_file *file,

@@ -67,6 +67,14 @@ MW_MUST_USE struct mw_error *mw_elf_load_memory(const void *image,
 						size_t bytes,
 						struct mw_elf **ret);
 
+/**
+ * For tables that were read elsewhere, into zeroed memory: add a section, or
+ * set the soname. The name is copied. False without memory.
+ */
+bool mw_elf_add_section(struct mw_elf *elf,
+			const struct mw_elf_section *section);
+bool mw_elf_set_soname(struct mw_elf *elf, const char *name);
+
 void mw_elf_free(struct mw_elf *elf);
 
 static inline void mw_elf_freep(struct mw_elf **elf)

@@ -170,6 +170,8 @@ static void close_core(struct mw_target *target)
 	mw_vec_free(&core->files);
 	mw_map64_free(&core->file_at);
 	mw_smaps_free(&core->smaps);
+	mw_vec_free(&core->image_words);
+	mw_vec_free(&core->image_names);
 	mw_free(core->exe_option);
 	mw_free(core);
 }
@@ -178,6 +180,7 @@ static const struct target_source core_source = {
 	.read_present = read_present,
 	.read_absent = read_absent,
 	.open_file = mw_core_open_file,
+	.tables = mw_note_tables,
 	.smaps = smaps,
 	.close = close_core,
 };

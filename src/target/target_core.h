@@ -23,6 +23,9 @@ struct target_core {
 	MW_VEC(struct core_file) files;
 	struct mw_map64 file_at; /* by mw_core_file_key(): 1 + index */
 	struct mw_smaps_list smaps;
+	/* Of a snapshot: the records of NOTE_IMAGES, and their names. */
+	MW_VEC(uint64_t) image_words;
+	MW_VEC(char) image_names;
 	uint64_t executable; /* an address in it, 0 when not known */
 };
 

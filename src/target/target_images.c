@@ -149,6 +149,16 @@ static struct mw_error *load_tables(struct mw_target *target,
 		return mw_elf_load(fd, ret);
 	}
 
+	if (target->source->tables) {
+		struct mw_error *other =
+			target->source->tables(target, m, ret);
+
+		if (other || *ret) {
+			mw_error_free(error);
+			*ret_from_memory = true;
+			return other;
+		}
+	}
 	// The file cannot be had. Its first mapped page, which the loader or
 	// the program may have touched, holds the program headers.
 	size_t at = mw_mappings_after(&target->maps, m->start);

@@ -66,6 +66,13 @@ struct target_source {
 	struct mw_error *(*open_file)(struct mw_target *target,
 				      const struct mw_mapping *mapping,
 				      int *ret_fd);
+	/**
+	 * The tables of @mapping's file, when that cannot be had; *@ret is NULL
+	 * where they are not known. NULL when they never are.
+	 */
+	struct mw_error *(*tables)(struct mw_target *target,
+				   const struct mw_mapping *mapping,
+				   struct mw_elf **ret);
 	/** What smaps tells. */
 	struct mw_error *(*smaps)(struct mw_target *target,
 				  struct mw_smaps_list *ret);

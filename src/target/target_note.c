@@ -165,6 +165,7 @@ void mw_note_put(struct mw_core_bytes *out, const struct mw_target *target,
 	put_mappings(out, &target->maps);
 	put_threads(out, &target->threads);
 	put_files(out, target);
+	mw_note_put_images(out, target);
 	if (extra->smaps.list.n)
 		put_smaps(out, &extra->smaps);
 	if (extra->remarks.n)

@@ -32,6 +32,17 @@
  *	6 files		words in each (4): device, inode, size, time of change
  *			in ns; of each mapped file
  *	7 remarks	text, lines for the reader
+ *	8 images	number of records, words in each (9). What the file of
+ *			each ELF image has, should it be gone: a record for the
+ *			image: 0, device, inode, ELF type | machine << 16 |
+ *			1 << 32 if of 64 bits, entry, place of the soname (0:
+ *			none), size of the file, place of its program headers,
+ *			bytes of them | bytes of the ELF header << 32. Behind
+ *			it, its build id: 1, bytes, then these; segments: 2,
+ *			type | flags << 32, offset, vaddr, paddr, filesz,
+ *			memsz, align, 0; sections: 3, type, flags, addr,
+ *			offset, size, place of the name, link | info << 32,
+ *			align. Then all names, NUL-terminated
  */
 enum note_type {
 	NOTE_PICTURE = 1,
@@ -41,7 +52,12 @@ enum note_type {
 	NOTE_SMAPS,
 	NOTE_FILES,
 	NOTE_REMARKS,
+	NOTE_IMAGES,
 };
+
+/* Records of NOTE_IMAGES. */
+enum { IMAGE_FILE, IMAGE_BUILD_ID, IMAGE_SEGMENT, IMAGE_SECTION };
+#define IMAGE_WORDS 9
 
 #define NOTE_NAME "memwhy"
 #define NOTE_VERSION 1
@@ -62,6 +78,14 @@ struct note_extra {
 /** Put all notes but the pages' into @out. */
 void mw_note_put(struct mw_core_bytes *out, const struct mw_target *target,
 		 const struct note_extra *extra);
+
+/** Put those of the images, target_note_images.c. */
+void mw_note_put_images(struct mw_core_bytes *out,
+			const struct mw_target *target);
+/** As struct target_source.tables, of what NOTE_IMAGES had. */
+MW_MUST_USE struct mw_error *mw_note_tables(struct mw_target *target,
+					    const struct mw_mapping *mapping,
+					    struct mw_elf **ret);
 
 /**
  * Take what the notes of @core tell into @target. *@ret_found: whether there

@@ -335,6 +335,42 @@ static struct mw_error *load_files(struct mw_target *target, struct reader *r)
 	return NULL;
 }
 
+static struct mw_error *load_images(struct mw_target *target, struct reader *r)
+{
+	struct target_core *core = target->of.core;
+	uint64_t count, in_file, w[IMAGE_WORDS];
+	char piece[4096];
+	size_t got;
+
+	if (core->image_names.n || !take_word(r, &count) ||
+	    !take_record_words(r, &in_file))
+		return damaged(r, "the images");
+	for (uint64_t i = 0; i < count; i++) {
+		if (!take_record(r, in_file, w, IMAGE_WORDS))
+			return damaged(r, "the images");
+		for (size_t k = 0; k < IMAGE_WORDS; k++) {
+			uint64_t *word = mw_vec_push(&core->image_words);
+
+			if (!word)
+				return mw_error_nomem();
+			*word = w[k];
+		}
+	}
+	leave_words(r);
+	while ((got = read_some(r, piece, sizeof(piece))) > 0)
+		for (size_t i = 0; i < got; i++) {
+			char *place = mw_vec_push(&core->image_names);
+
+			if (!place)
+				return mw_error_nomem();
+			*place = piece[i];
+		}
+	if (core->image_names.n == 0 ||
+	    core->image_names.v[core->image_names.n - 1] != '\0')
+		return damaged(r, "the images' names");
+	return NULL;
+}
+
 static struct mw_error *load_remarks(struct mw_target *target,
 				     struct reader *r)
 {
@@ -372,6 +408,8 @@ static struct mw_error *load_one(struct mw_target *target,
 		return load_files(target, &r);
 	case NOTE_REMARKS:
 		return load_remarks(target, &r);
+	case NOTE_IMAGES:
+		return load_images(target, &r);
 	}
 	return NULL; // of a newer memwhy
 }

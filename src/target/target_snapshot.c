@@ -171,13 +171,24 @@ static struct mw_error *write_out(struct mw_snapshot *s,
 	return NULL;
 }
 
+/** A copy of the pages alone needs no images; one without contents has them. */
+static struct mw_error *find_images(struct mw_target *target)
+{
+	if (target->images.n)
+		return NULL;
+	mw_target_free_images(target);
+	return mw_target_find_images(target);
+}
+
 static struct mw_error *write_memwhy_notes(struct mw_snapshot *s,
-					   const struct mw_target *target)
+					   struct mw_target *target)
 {
 	struct mw_core_bytes out = { 0 };
-	struct mw_error *error;
+	struct mw_error *error = find_images(target);
 	size_t note;
 
+	if (error)
+		return error;
 	mw_note_put(&out, target, &s->extra);
 	error = write_out(s, &out);
 	out.data.n = 0;

@@ -99,20 +99,52 @@ def test_maps_of_a_snapshot(start, tmp_path):
     assert json.loads(pss.stdout)["totals"]["pss_bytes"] > 0
 
 
-def test_answers_without_the_files(start, tmp_path):
-    """The program has been removed since; the memory that was present is
-    there, and with it Go's heap."""
+def program_of_kind(kind):
+    if kind == "c":
+        return c_program("threads", flags=["-pthread"])
+    return go_program(*kind)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-contents"]],
+                         ids=["contents", "no-contents"])
+@pytest.mark.parametrize("kind", [
+    "c", ("objects", "1.26.8", "stripped"), ("objects", "1.16.15", "dwarf"),
+    ("cgo", "1.26.8", "pie", True)], ids=lambda k: k if k == "c" else k[2])
+def test_answers_without_the_files(start, tmp_path, kind, arguments):
+    """The program has been removed since, or is in a container: the snapshot
+    has the tables of its file."""
     program = tmp_path / "program"
-    shutil.copy(go_program("objects", "1.26.8", "stripped"), program)
+    shutil.copy(program_of_kind(kind), program)
     target = start(program)
-    live, _, path = check_same(target, tmp_path)
+    live, _, path = check_same(target, tmp_path, *arguments)
     program.unlink()
     program.write_bytes(b"another file")
     core = ledger(path)
+    assert core.json["accounts"] == live.json["accounts"]
     assert core.totals == live.totals
-    for name, tally in figures(live).items():
-        if name.startswith("go/"):
-            assert figures(core)[name] == tally
+    assert core.go == live.go
+    assert any(name == "binary/.text" for name in core.accounts)
+
+
+@needs_root
+def test_a_program_on_a_file_system_of_its_own(start, tmp_path):
+    program = c_program("threads", flags=["-pthread"])
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    target = start(
+        "unshare", "--mount", "sh", "-c",
+        f"mount -t tmpfs none {hidden} && cp {program} {hidden}/inside && "
+        f"exec {hidden}/inside")
+    assert not (hidden / "inside").exists()
+    check_same(target, tmp_path)
+
+
+def test_a_program_that_was_deleted(start, tmp_path):
+    program = tmp_path / "program"
+    shutil.copy(go_program("objects", "1.26.8", "stripped"), program)
+    target = start(program)
+    program.unlink()
+    check_same(target, tmp_path)
 
 
 def test_large_reservations_take_no_room(start, tmp_path):
