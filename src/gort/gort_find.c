@@ -296,10 +296,15 @@ static bool read_version_at(struct mw_go *go, uint64_t va)
 	    memcmp(head, magic, MAGIC_BYTES) != 0)
 		return false;
 	if (head[15] & 2) {
-		if (!mw_target_read(go->target, va + 32, length, 1) ||
-		    length[0] >= 0x80)
+		// None is so long that it needs a third byte.
+		if (!mw_target_read(go->target, va + 32, length, 2))
 			return false;
 		header[1] = length[0];
+		if (length[0] & 0x80) {
+			header[1] = (length[0] & 0x7f) |
+				    (uint64_t)length[1] << 7;
+			text++;
+		}
 	} else {
 		if (head[14] != 8 || (head[15] & 1) ||
 		    !mw_target_read(go->target, mw_u64(head + 16), header,

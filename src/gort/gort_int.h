@@ -199,7 +199,7 @@ struct mw_go {
 	struct mw_target *target;
 	const struct mw_image *image;
 	struct mw_go_info info;
-	char version[64];
+	char version[256];
 	unsigned minor, patch;
 	bool is_release; /* the version names a release, nothing modified */
 	struct go_layout layout;

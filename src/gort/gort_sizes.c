@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "gort_funcs_int.h"
@@ -35,7 +36,7 @@ static bool fill_summary(const struct mw_go *go, struct mw_go_summary *s)
 
 	*s = (struct mw_go_summary){ .moduledata = m->address,
 				     .pclntab = m->pclntab };
-	strncpy(s->version, go->version, sizeof(s->version) - 1);
+	snprintf(s->version, sizeof(s->version), "%s", go->version);
 	s->has_headers = go_has(go, GO_mspan_largeType);
 	for (size_t i = 0; i < MW_COUNT(map_types); i++)
 		if (go_has(go, map_types[i]))

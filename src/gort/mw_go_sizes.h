@@ -17,7 +17,7 @@ struct mw_go_part {
 /** The moduledata of the program itself. */
 struct mw_go_summary {
 	uint64_t moduledata, pclntab; /* addresses */
-	char version[128]; /* the release whose moduledata this is */
+	char version[256]; /* the release whose moduledata this is */
 	/* Whether large objects with pointers begin with a word of their type. */
 	bool has_headers;
 	uint64_t map_type_bytes; /* of the descriptor of a map; 0: not known */

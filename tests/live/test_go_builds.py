@@ -314,6 +314,18 @@ def test_unknown_patch_release(start, tmp_path, version, other):
     assert go["layout"] == "rtype"
 
 
+@pytest.mark.parametrize("version", [
+    "go1.26-20260101-RC00 cl/123456789 +0f1e2d3c4b5a X:fieldtrack,boringcrypto",
+    "go1.26.8 (" + 180 * "x" + ")",
+])
+def test_long_version(start, version):
+    """As the builds of some large firms say; longer ones have two bytes for
+    their length."""
+    target = start(figures("1.26.8", flags=(
+        f"-ldflags=-s -w -X 'runtime.buildVersion={version}'",)))
+    assert check(target)["target"]["go"]["version"] == version
+
+
 def test_unknown_minor_release(start, tmp_path):
     """Refused, with the kernel's view given all the same; but DWARF tells."""
     path = renamed(figures("1.22.12", variant="dwarf"), b"go1.22.12",
