@@ -183,9 +183,9 @@ static struct mw_error *fill_spans(const struct cmd_books *books,
 						     "go/heap/free-slots")) &&
 	    !zeroes)
 		return NULL;
-	error = mw_go_spans_read(books->go, &spans);
+	error = mw_go_spans_known(books->go, &spans);
 	if (error)
-		return pass_over(error);
+		return error;
 	s->go.has_spans = true;
 	fill_classes(&spans, &s->go);
 	fill_large(books, &spans, &s->go);

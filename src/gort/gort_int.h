@@ -150,7 +150,8 @@ struct go_digest {
 	 */
 	uint32_t tail_or_elem_bytes;
 	uint16_t elems, allocated;
-	uint32_t unused;
+	uint8_t class; /* size class << 1 | noscan */
+	uint8_t unused[3];
 };
 
 /** Whether it is a span of free pages; up to Go 1.13 there are such. */

@@ -286,6 +286,55 @@ struct mw_error *mw_go_spans_read(struct mw_go *go, struct mw_go_spans *ret)
 	return NULL;
 }
 
+/** The spans in use that begin in @region. */
+static struct mw_error *add_known(const struct mw_go *go,
+				  const struct go_region *region,
+				  struct mw_go_spans *out)
+{
+	uint64_t pages = (region->end - region->start) / GO_PAGE_BYTES;
+
+	for (uint64_t page = 0; page < pages; page++) {
+		uint32_t number = region->first_spans[page];
+		const struct go_digest *d =
+			number ? &go->digests[number - 1] : NULL;
+		struct mw_go_span *to;
+
+		if (!d || go_is_free(d) || d->pages > pages - page)
+			continue;
+		to = mw_vec_push(&out->list);
+		if (!to)
+			return mw_error_nomem();
+		*to = (struct mw_go_span){
+			.address = region->start + page * GO_PAGE_BYTES,
+			.pages = d->pages,
+			.elem_bytes = go_elem_bytes(d),
+			.elems = d->elems,
+			.allocated = d->allocated,
+			.state = d->is_manual ? MW_GO_SPAN_MANUAL
+					      : MW_GO_SPAN_IN_USE,
+			.class = d->class >> 1,
+			.is_noscan = d->class & 1,
+		};
+		page += d->pages - 1;
+	}
+	return NULL;
+}
+
+struct mw_error *mw_go_spans_known(struct mw_go *go, struct mw_go_spans *ret)
+{
+	struct mw_go_spans out = { 0 };
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; !error && i < go->regions.n; i++)
+		error = add_known(go, &go->regions.v[i], &out);
+	if (error) {
+		mw_go_spans_free(&out);
+		return error;
+	}
+	*ret = out;
+	return NULL;
+}
+
 struct mw_error *mw_go_spans_find_holders(struct mw_go *go,
 					  struct mw_go_spans *spans)
 {

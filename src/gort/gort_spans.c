@@ -192,6 +192,7 @@ static struct go_digest digest_of(const struct go_span *span)
 		.tail_or_elem_bytes = (uint32_t)size,
 		.elems = (uint16_t)span->elems,
 		.allocated = (uint16_t)span->allocated,
+		.class = span->class,
 	};
 }
 

@@ -64,6 +64,12 @@ struct mw_go_spans {
  */
 MW_MUST_USE struct mw_error *mw_go_spans_read(struct mw_go *go,
 					      struct mw_go_spans *ret);
+/**
+ * Those in use when the target was opened, without a look at it: its books are
+ * made of the same. Their descriptors and sweep states are not told.
+ */
+MW_MUST_USE struct mw_error *mw_go_spans_known(struct mw_go *go,
+					       struct mw_go_spans *ret);
 /** Fill in who holds each: holder and p. */
 MW_MUST_USE struct mw_error *mw_go_spans_find_holders(struct mw_go *go,
 						      struct mw_go_spans *spans);
