@@ -56,6 +56,10 @@ static void put_inline(struct program *p, size_t at, const char *version)
 	p->data[at + 14] = 0;
 	p->data[at + 15] = 2;
 	p->data[at + 32] = (uint8_t)len;
+	if (len >= 128) {
+		p->data[at++ + 32] |= 0x80;
+		p->data[at + 32] = (uint8_t)(len >> 7);
+	}
 	memcpy(p->data + at + 33, version, len);
 }
 
@@ -168,21 +172,25 @@ TEST(bytes_that_are_no_text_are_not_shown)
 TEST(lengths_and_pointers_that_lead_astray_are_not_followed)
 {
 	static struct program p;
-	char longest[64];
+	char longest[256];
 	uint64_t wild = UINT64_MAX - 3;
 
 	memset(longest, 'x', sizeof(longest));
-	longest[63] = '\0';
+	longest[255] = '\0';
 	memcpy(longest, "go1.25.1", 8);
 	begin(&p); // as much as there is room for
 	put_inline(&p, 0, longest);
 	check(&p, longest, 25, 1, false);
 
 	begin(&p);
-	put_inline(&p, 0, "go1.25.1");
-	p.data[32] = 64;
+	put_inline(&p, 0, longest);
+	p.data[32] = 0x80; // 256 bytes
+	p.data[33] = 2;
 	check(&p, "unknown", 0, 0, false);
-	p.data[32] = 0x80; // 128 bytes and more
+	p.data[33] = 0x81; // a third byte of the length
+	check(&p, "unknown", 0, 0, false);
+	p.data[32] = 0x80; // none, in two bytes
+	p.data[33] = 0;
 	check(&p, "unknown", 0, 0, false);
 	p.data[32] = 0;
 	check(&p, "unknown", 0, 0, false);
