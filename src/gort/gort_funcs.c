@@ -173,17 +173,46 @@ static int hex_digit(char c)
 				      : -1;
 }
 
+#define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+
+/**
+ * How many bytes of @name are an import path: up to the first dot of its last
+ * element. A method that is not exported, of an interface of another package,
+ * has that one's path behind its type, "a.b/c.T.d.e/f.m". So the path also ends in
+ * an element that has two dots, but for the first, where it can be a host's name.
+ */
+static size_t path_length(const char *name)
+{
+	// Type arguments have paths, too: "slices.Sort[…a/b.T…]", "a/b.(*T).c/d.m".
+	size_t length = strcspn(name, "[("), at = 0;
+	bool is_first = true;
+
+	while (at < length) {
+		const char *element = name + at;
+		size_t bytes = mw_min(strcspn(element, "/"), length - at);
+		const char *dot = memchr(element, '.', bytes);
+		size_t head = dot ? (size_t)(dot - element) : bytes;
+		size_t tail = bytes - head;
+		bool is_last = at + bytes == length;
+		bool has_two = dot && memchr(dot + 1, '.', tail - 1);
+		bool is_host = is_first && strncmp(name, "main.", 5) != 0 &&
+			       strcspn(element, CAPITALS) >= bytes;
+
+		if (dot && (is_last || (has_two && !is_host)))
+			return at + head;
+		at += bytes + 1;
+		is_first = false;
+	}
+	return 0;
+}
+
 size_t mw_go_package(const char *name, char *to, size_t size)
 {
-	// Type arguments have paths of their own: "slices.Sort[…a/b.T…]".
-	size_t length = strcspn(name, "["), start = 0, n = 0;
-	const char *dot;
+	size_t length = is_generated(name, strcspn(name, "[("))
+				? 0
+				: path_length(name);
+	size_t n = 0;
 
-	for (size_t i = 0; i < length; i++)
-		if (name[i] == '/')
-			start = i + 1;
-	dot = memchr(name + start, '.', length - start);
-	length = dot && !is_generated(name, length) ? (size_t)(dot - name) : 0;
 	// The linker writes a dot in a path's last element as %2e.
 	for (size_t i = 0; i < length && n + 1 < size; i++) {
 		int hi = name[i] == '%' && i + 2 < length

@@ -207,6 +207,14 @@ TEST(packages_are_told_from_names)
 	check_package("gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml.v3");
 	check_package("slices.SortFunc[go.shape.[]a/b.T]", "slices");
 	check_package("go.uber.org/zap.New", "go.uber.org/zap");
+	check_package("gopkg.in/src-d/go-git.v4/utils.F",
+		      "gopkg.in/src-d/go-git.v4/utils");
+	check_package("a.b/c.(*T).d.e/f.m", "a.b/c");
+	check_package("a.b/c.T.d.e/f.m", "a.b/c");
+	check_package("a.b/c.t.net/http.m", "a.b/c");
+	check_package("main.t.d.e/f.m", "main");
+	check_package("sort.Slice.d.e/f.m", "sort");
+	check_package("sort.Slice.m", "sort");
 	check_package("type:.eq.net/http.Request", "");
 	check_package("type..hash.os.File", "");
 	check_package("go.buildid", "");
