@@ -35,6 +35,11 @@ struct mw_trace {
 	MW_VEC(uint64_t) pages; /* that were written to */
 };
 
+/** Wait for a stop, or an end, and deal with it; *@ret_happened: @ret tells it. */
+MW_MUST_USE struct mw_error *mw_trace_take_next(struct mw_trace *trace,
+						bool *ret_happened,
+						struct mw_trace_event *ret);
+
 /** Whether this machine's debug registers stop a program. */
 bool mw_trace_registers_work(void);
 
