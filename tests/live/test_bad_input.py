@@ -13,8 +13,8 @@ import subprocess
 import pytest
 
 from conftest import (MEMWHY, Frozen, Ledger, c_program, check_against_smaps,
-                      go_program, is_idle, ledger, needs_root,
-                      plain_only, run, thread_states, wait_for)
+                      go_program, ledger, needs_root, plain_only, run,
+                      thread_states, wait_for)
 
 
 def check_error(done, *words):

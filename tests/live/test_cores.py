@@ -3,7 +3,6 @@
 gave."""
 
 import os
-import pathlib
 import re
 import resource
 import shutil
@@ -14,7 +13,7 @@ import threading
 
 import pytest
 
-from conftest import (PAGE, Target, asm_program, c_program, delve, figures,
+from conftest import (PAGE, asm_program, c_program, delve, figures,
                       go_program, held, is_idle, is_root, ledger, maps, need,
                       run, wait_for, while_still)
 

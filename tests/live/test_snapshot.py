@@ -3,7 +3,6 @@
 
 import json
 import os
-import pathlib
 import resource
 import shutil
 import signal
@@ -13,10 +12,9 @@ import sys
 
 import pytest
 
-from conftest import (MEMWHY, PAGE, asm_program, c_program, debian_file,
-                      delve, figures, go_program, ledger, left_alone, maps,
-                      need, needs_root, run, status, thread_states, wait_for,
-                      while_still)
+from conftest import (MEMWHY, PAGE, asm_program, c_program, delve, figures,
+                      go_program, ledger, left_alone, maps, need, needs_root,
+                      run, status, thread_states, wait_for, while_still)
 from swaps import swap  # noqa: F401
 
 
