@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "alloc_int.h"
 #include "mw_guard.h"
+#include "mw_parallel.h"
 
 static const struct alloc_detector *const detectors[] = {
 	&alloc_glibc,
@@ -130,6 +133,54 @@ struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc, unsigned holders,
 		const struct alloc_heap *h = &alloc->heaps.v[i];
 
 		error = h->detector->blocks(h->state, holders, visit, ctx);
+	}
+	return error;
+}
+
+struct many {
+	const struct alloc_heap *heap;
+	unsigned holders;
+	mw_alloc_visit *visit;
+	void *const *ctxs;
+	atomic_size_t next; /* part of the heap */
+	struct mw_error *errors[MW_ALLOC_VISITORS];
+};
+
+static void visit_parts(size_t job, void *ctx)
+{
+	struct many *m = ctx;
+	const struct alloc_detector *d = m->heap->detector;
+	size_t count = d->count_parts(m->heap->state), part;
+
+	while (!m->errors[job] && (part = atomic_fetch_add(&m->next, 1)) < count)
+		m->errors[job] = d->blocks_of(m->heap->state, part, m->holders,
+					      m->visit, m->ctxs[job]);
+}
+
+struct mw_error *mw_alloc_blocks_by_many(struct mw_alloc *alloc,
+					 unsigned holders,
+					 mw_alloc_visit *visit,
+					 void *const *ctxs, size_t count)
+{
+	struct mw_error *error = NULL;
+
+	assert(count > 0 && count <= MW_ALLOC_VISITORS);
+	for (size_t i = 0; i < alloc->heaps.n && !error; i++) {
+		struct many m = { .heap = &alloc->heaps.v[i],
+				  .holders = holders, .visit = visit,
+				  .ctxs = ctxs };
+
+		if (!m.heap->detector->blocks_of) {
+			error = m.heap->detector->blocks(m.heap->state, holders,
+							 visit, ctxs[0]);
+			continue;
+		}
+		mw_parallel(count, count, visit_parts, &m);
+		for (size_t k = 0; k < count; k++)
+			if (error)
+				mw_error_free(m.errors[k]);
+			else
+				error = m.errors[k];
 	}
 	return error;
 }

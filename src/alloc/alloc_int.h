@@ -43,6 +43,14 @@ struct alloc_detector {
 	/** All blocks: see mw_alloc_blocks(). */
 	struct mw_error *(*blocks)(void *state, unsigned holders,
 				   mw_alloc_visit *visit, void *ctx);
+	/**
+	 * The same part by part, which several threads may do at once. NULL:
+	 * it has no parts.
+	 */
+	size_t (*count_parts)(const void *state);
+	struct mw_error *(*blocks_of)(const void *state, size_t part,
+				      unsigned holders, mw_alloc_visit *visit,
+				      void *ctx);
 	/** Whether @va is in its memory: where blocks may be, or are. */
 	bool (*holds)(void *state, uint64_t va);
 	/** Add to @to: see mw_alloc_bins(). NULL: it has none. */

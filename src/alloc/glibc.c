@@ -20,6 +20,7 @@ static void free_state(void *ctx)
 			mw_free(marks->leaves[k]);
 		mw_free(marks->leaves);
 		mw_vec_free(&glibc->regions.v[i]->digest);
+		mw_vec_free(&glibc->regions.v[i]->seams);
 		mw_error_free(glibc->regions.v[i]->error);
 		mw_free(glibc->regions.v[i]);
 	}
@@ -219,6 +220,8 @@ const struct alloc_detector alloc_glibc = {
 	.free = free_state,
 	.block_at = glibc_block_at,
 	.blocks = glibc_visit_blocks,
+	.count_parts = glibc_count_parts,
+	.blocks_of = glibc_visit_blocks_of,
 	.holds = glibc_holds,
 	.bins = glibc_bins,
 	.own_data = own_data,

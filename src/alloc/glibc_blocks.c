@@ -59,13 +59,6 @@ static void describe_mmapped(const struct glibc *glibc,
 	};
 }
 
-struct mw_error *glibc_visit_region(struct glibc_region *r,
-				    const struct glibc_visitor *visitor)
-{
-	glibc_walk_region(r, NULL, visitor);
-	return mw_steal(r->error);
-}
-
 /** The mmapped block that holds @va, or NULL. */
 static const struct glibc_block *mmapped_at(const struct glibc *glibc,
 					    uint64_t va)
@@ -155,19 +148,12 @@ static struct mw_error *visit(void *ctx, enum glibc_kind kind, uint64_t start,
 	return v->visit(v->ctx, &block);
 }
 
-struct mw_error *glibc_visit_blocks(void *state, unsigned holders,
-				    mw_alloc_visit *to, void *ctx)
+static struct mw_error *visit_mmapped(const struct glibc *glibc,
+				      unsigned holders, mw_alloc_visit *to,
+				      void *ctx)
 {
-	const struct glibc *glibc = state;
-	struct visit v = { .holders = holders, .visit = to, .ctx = ctx };
 	struct mw_error *error = NULL;
 
-	for (size_t i = 0; i < glibc->regions.n && !error; i++) {
-		v.region = glibc->regions.v[i];
-		error = glibc_visit_region(
-			glibc->regions.v[i],
-			&(struct glibc_visitor){ visit, &v });
-	}
 	for (size_t i = 0; i < glibc->blocks.n && !error &&
 			   (holders & MW_ALLOC_IN_USE); i++) {
 		struct mw_alloc_block block;
@@ -175,5 +161,44 @@ struct mw_error *glibc_visit_blocks(void *state, unsigned holders,
 		describe_mmapped(glibc, &glibc->blocks.v[i], &block);
 		error = to(ctx, &block);
 	}
+	return error;
+}
+
+size_t glibc_count_parts(const void *state)
+{
+	const struct glibc *glibc = state;
+	size_t count = 1; // mmapped blocks
+
+	for (size_t i = 0; i < glibc->regions.n; i++)
+		count += glibc_parts_of(glibc->regions.v[i]);
+	return count;
+}
+
+struct mw_error *glibc_visit_blocks_of(const void *state, size_t part,
+				       unsigned holders, mw_alloc_visit *to,
+				       void *ctx)
+{
+	const struct glibc *glibc = state;
+	struct visit v = { .holders = holders, .visit = to, .ctx = ctx };
+
+	for (size_t i = 0; i < glibc->regions.n; i++) {
+		v.region = glibc->regions.v[i];
+		if (part < glibc_parts_of(v.region))
+			return glibc_visit_part(
+				v.region, part,
+				&(struct glibc_visitor){ visit, &v });
+		part -= glibc_parts_of(v.region);
+	}
+	return visit_mmapped(glibc, holders, to, ctx);
+}
+
+struct mw_error *glibc_visit_blocks(void *state, unsigned holders,
+				    mw_alloc_visit *to, void *ctx)
+{
+	size_t count = glibc_count_parts(state);
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < count && !error; i++)
+		error = glibc_visit_blocks_of(state, i, holders, to, ctx);
 	return error;
 }

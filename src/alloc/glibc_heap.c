@@ -10,7 +10,7 @@ static void walk_job(size_t job, void *ctx)
 {
 	struct glibc *glibc = ctx;
 
-	glibc_walk_region(glibc->regions.v[job], NULL, NULL);
+	glibc_walk_region(glibc->regions.v[job], NULL);
 }
 
 static struct mw_error *walk_regions(struct glibc *glibc)
@@ -74,7 +74,7 @@ static struct mw_error *walk_marked(struct glibc *glibc,
 	reset_arena(glibc, arena);
 	for (size_t i = 0; i < glibc->regions.n; i++)
 		if (glibc->regions.v[i]->arena == arena)
-			glibc_walk_region(glibc->regions.v[i], NULL, NULL);
+			glibc_walk_region(glibc->regions.v[i], NULL);
 	return NULL;
 }
 
@@ -182,7 +182,7 @@ struct mw_error *glibc_refine(void *ctx, const struct mw_claim *claim,
 
 	(void)claim;
 	if (!is_uniform(r, parts)) {
-		glibc_walk_region(r, parts, NULL);
+		glibc_walk_region(r, parts);
 		struct mw_error *error = r->error;
 		r->error = NULL;
 		return error;

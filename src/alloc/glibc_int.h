@@ -137,6 +137,7 @@ struct glibc_region {
 	 * start on.
 	 */
 	MW_VEC(uint64_t) digest;
+	MW_VEC(uint64_t) seams; /* chunks at which a walk may begin, ascending */
 	struct mw_error *error; /* the walk's */
 };
 
@@ -277,11 +278,21 @@ struct glibc_visitor {
 };
 
 /**
- * Walk a region: its sums and digest, or, with @parts or @visitor, only these.
- * Errors are left in the region.
+ * Walk a region: its sums and digest, or, with @parts, only these. Errors are
+ * left in the region.
  */
-void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts,
-		       const struct glibc_visitor *visitor);
+void glibc_walk_region(struct glibc_region *region, struct mw_parts *parts);
+
+/** In how many parts a region may be visited, once it has been walked. */
+static inline size_t glibc_parts_of(const struct glibc_region *region)
+{
+	return region->seams.n + 1;
+}
+
+/** Hand one to @visitor; its error, too. Any number of threads may do this. */
+MW_MUST_USE struct mw_error *
+glibc_visit_part(const struct glibc_region *region, size_t part,
+		 const struct glibc_visitor *visitor);
 
 /* For struct alloc_detector; @state is a struct glibc, after glibc_walk(). */
 
@@ -292,13 +303,19 @@ MW_MUST_USE struct mw_error *glibc_visit_blocks(void *state,
 						unsigned holders,
 						mw_alloc_visit *visit,
 						void *ctx);
+size_t glibc_count_parts(const void *state);
+MW_MUST_USE struct mw_error *glibc_visit_blocks_of(const void *state,
+						   size_t part,
+						   unsigned holders,
+						   mw_alloc_visit *visit,
+						   void *ctx);
 /** Where chunks are, or in an mmapped block. */
 bool glibc_holds(void *state, uint64_t va);
 MW_MUST_USE struct mw_error *glibc_bins(void *state, struct mw_alloc_bins *to);
 
 /** Hand all of a region to @visitor; its error, too. */
 MW_MUST_USE struct mw_error *
-glibc_visit_region(struct glibc_region *region,
+glibc_visit_region(const struct glibc_region *region,
 		   const struct glibc_visitor *visitor);
 /** The number of the bin for free chunks of @bytes; a size class of all. */
 uint32_t glibc_bin_of(uint64_t bytes);

@@ -137,6 +137,24 @@ static void hand_over(struct part *p)
 		to->error = error;
 }
 
+/**
+ * Settle what @p has left for the chunk at @first behind it, and note that one
+ * may visit the region from there, if nothing else is left. False without
+ * memory.
+ */
+static bool add_seam(struct part *p, uint64_t first)
+{
+	uint64_t *seam;
+
+	glibc_walk_settle(&p->walk, first);
+	if (p->walk.pending || p->walk.fences)
+		return true;
+	seam = mw_vec_push(&p->region->seams);
+	if (seam)
+		*seam = first;
+	return seam;
+}
+
 /** Join the @count parts of a region. */
 static struct mw_error *join(struct part *parts, size_t count)
 {
@@ -155,8 +173,8 @@ static struct mw_error *join(struct part *parts, size_t count)
 		if (p->failed)
 			return mw_error_nomem();
 		fits = p->first == last->next && p->first != p->walk.top;
-		if (fits)
-			glibc_walk_settle(&last->walk, p->first);
+		if (fits && !add_seam(last, p->first))
+			return mw_error_nomem();
 		if (!fits ||
 		    !glibc_post_join(&last->walk.post, &p->walk.post))
 			walk_again(p, last, &budget);
@@ -217,5 +235,47 @@ struct mw_error *glibc_walk_parts(struct glibc *glibc)
 			;
 		error = join(&parts.list.v[i], n);
 	}
+	return error;
+}
+
+/* Visiting */
+
+struct mw_error *glibc_visit_part(const struct glibc_region *region,
+				  size_t part,
+				  const struct glibc_visitor *visitor)
+{
+	MW_CLEANUP(mw_freep) uint8_t *buffer = mw_alloc(GLIBC_PIECE);
+	const uint64_t *seams = region->seams.v;
+	bool is_last = part == region->seams.n;
+	uint64_t first = part ? seams[part - 1] : region->chunks, stop;
+	struct glibc_region own = *region; // for an error of its own
+	struct glibc_walk w;
+
+	if (!buffer)
+		return mw_error_nomem();
+	own.error = NULL;
+	glibc_walk_begin(&w, &own, buffer);
+	stop = is_last ? w.end : seams[part];
+	w.budget = (stop - mw_min(first, stop)) / CHUNK_ALIGN * 2;
+	w.post.visitor = visitor;
+	if (part == 0 && first > region->start)
+		glibc_post(&w.post, GLIBC_METADATA, region->start, first);
+	glibc_walk_to(&w, first, stop);
+	if (is_last) {
+		glibc_walk_end(&w);
+	} else {
+		glibc_walk_settle(&w, stop);
+		glibc_post_finish(&w.post);
+	}
+	return mw_steal(own.error);
+}
+
+struct mw_error *glibc_visit_region(const struct glibc_region *region,
+				    const struct glibc_visitor *visitor)
+{
+	struct mw_error *error = NULL;
+
+	for (size_t i = 0; i < glibc_parts_of(region) && !error; i++)
+		error = glibc_visit_part(region, i, visitor);
 	return error;
 }

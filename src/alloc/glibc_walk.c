@@ -342,9 +342,17 @@ static uint64_t read_link(const struct glibc_walk *w, uint64_t va,
  */
 static uint64_t walk_piece(struct glibc_walk *w, uint64_t va, uint64_t end)
 {
-	while ((va = glibc_pass(w, va, end)) < end) {
-		const uint8_t *at = w->buffer + (va - w->buffer_start);
-		uint64_t prev_size = mw_u64(at), head = mw_u64(at + 8);
+	while (va < end) {
+		const uint8_t *at;
+		uint64_t prev_size, head;
+
+		if (va <= w->post.until)
+			va = glibc_pass(w, va, end);
+		if (va >= end)
+			break;
+		at = w->buffer + (va - w->buffer_start);
+		prev_size = mw_u64(at);
+		head = mw_u64(at + 8);
 
 		// What stands before the size is the user's, but for a free
 		// chunk's end.
@@ -438,8 +446,7 @@ void glibc_walk_begin(struct glibc_walk *w, struct glibc_region *r,
 		w->top = 0;
 }
 
-void glibc_walk_region(struct glibc_region *r, struct mw_parts *parts,
-		       const struct glibc_visitor *visitor)
+void glibc_walk_region(struct glibc_region *r, struct mw_parts *parts)
 {
 	MW_CLEANUP(mw_freep) uint8_t *buffer = mw_alloc(GLIBC_PIECE);
 	struct glibc_walk w;
@@ -451,7 +458,6 @@ void glibc_walk_region(struct glibc_region *r, struct mw_parts *parts,
 	}
 	glibc_walk_begin(&w, r, buffer);
 	w.post.parts = parts;
-	w.post.visitor = visitor;
 	if (r->chunks > r->start)
 		glibc_post(&w.post, GLIBC_METADATA, r->start, r->chunks);
 	glibc_walk_to(&w, r->chunks, w.end);

@@ -126,6 +126,16 @@ MW_MUST_USE struct mw_error *mw_alloc_blocks(struct mw_alloc *alloc,
 					     mw_alloc_visit *visit, void *ctx);
 
 /**
+ * The same on several threads, in no order: each has its own one of the @count
+ * contexts, at most MW_ALLOC_VISITORS, to hand to @visit.
+ */
+#define MW_ALLOC_VISITORS 4
+MW_MUST_USE struct mw_error *
+mw_alloc_blocks_by_many(struct mw_alloc *alloc, unsigned holders,
+			mw_alloc_visit *visit, void *const *ctxs,
+			size_t count);
+
+/**
  * Call @visit for what of images' data is an allocator's own and points to
  * blocks whoever has them: the bins of glibc's main arena.
  */

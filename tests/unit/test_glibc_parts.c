@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_heap.h"
 #include "fake_target.h"
+#include "mw_alloc_classes.h"
 #include "mw_guard.h"
 #include "mw_num.h"
 #include "mw_test.h"
@@ -17,6 +18,7 @@
 struct result {
 	struct mw_alloc_arena arena;
 	MW_VEC(struct fake_account) accounts;
+	struct mw_alloc_classes classes; /* without the arena's address */
 };
 
 static void walk(struct fake_heap *heap, size_t workers, bool by_range,
@@ -39,6 +41,11 @@ static void walk(struct fake_heap *heap, size_t workers, bool by_range,
 	ret->arena = *arenas[0];
 	for (size_t i = 0; i < sink.accounts.n; i++)
 		*mw_vec_push(&ret->accounts) = sink.accounts.v[i];
+	ASSERT_OK(mw_alloc_classes(alloc, &ret->classes));
+	for (size_t i = 0; i < ret->classes.list.n; i++) {
+		assert_ptr_equal(arenas[0], ret->classes.list.v[i].arena);
+		ret->classes.list.v[i].arena = NULL;
+	}
 	mw_alloc_free(alloc);
 	fake_sink_deinit(&sink);
 }
@@ -61,9 +68,15 @@ static void compare(struct fake_heap *heap)
 		}
 		assert_memory_equal(&whole.arena, &parts.arena,
 				    sizeof(whole.arena));
+		ASSERT_EQ(whole.classes.list.n, parts.classes.list.n);
+		assert_memory_equal(whole.classes.list.v, parts.classes.list.v,
+				    whole.classes.list.n *
+					    sizeof(*whole.classes.list.v));
 		mw_vec_free(&parts.accounts);
+		mw_alloc_classes_free(&parts.classes);
 	}
 	mw_vec_free(&whole.accounts);
+	mw_alloc_classes_free(&whole.classes);
 }
 
 static uint64_t random_below(uint64_t *state, uint64_t limit)
