@@ -72,6 +72,7 @@ struct mw_error *mw_alloc_claim(struct mw_target *target,
 
 	if (!alloc)
 		return mw_error_nomem();
+	pthread_mutex_init(&alloc->read_lock, NULL);
 	alloc->target = target;
 	alloc->sink = sink;
 	// Allocators are known by what stands in memory.
@@ -97,6 +98,7 @@ void mw_alloc_free(struct mw_alloc *alloc)
 		mw_free(alloc->arenas.v[i]);
 	mw_vec_free(&alloc->heaps);
 	mw_vec_free(&alloc->arenas);
+	pthread_mutex_destroy(&alloc->read_lock);
 	mw_free(alloc);
 }
 

@@ -84,8 +84,10 @@ static enum mw_content judge_image(struct mw_alloc_contents *c, uint64_t va)
 		return (enum mw_content)(*known - 1);
 	if (!alloc_segment_at(c->target, va))
 		return MW_CONTENT_OTHER;
+	pthread_mutex_lock(&c->alloc->read_lock);
 	kind = alloc_is_vtable(c->target, va) ? MW_CONTENT_OBJECT
 					      : MW_CONTENT_MODULE;
+	pthread_mutex_unlock(&c->alloc->read_lock);
 	// Without memory, or too many: the next one is judged anew.
 	if (c->known.count < MAX_KNOWN) {
 		known = mw_map64_at(&c->known, va);

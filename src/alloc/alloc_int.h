@@ -2,6 +2,8 @@
 #ifndef ALLOC_INT_H
 #define ALLOC_INT_H
 
+#include <pthread.h>
+
 #include "mw_alloc.h"
 #include "mw_alloc_classes.h"
 #include "mw_vec.h"
@@ -17,6 +19,8 @@ struct mw_alloc {
 	const struct mw_sink *sink;
 	MW_VEC(struct mw_alloc_arena *) arenas;
 	MW_VEC(struct alloc_heap) heaps;
+	/* For visitors on several threads that read more than blocks */
+	pthread_mutex_t read_lock;
 };
 
 /**

@@ -32,7 +32,10 @@ struct mw_block_content {
 	size_t count; /* at most MW_CONTENT_BYTES */
 };
 
-/** Looks into blocks; those in ascending order cost least. */
+/**
+ * Looks into blocks; those in ascending order cost least. Each thread needs one
+ * of its own.
+ */
 struct mw_alloc_contents;
 
 /**

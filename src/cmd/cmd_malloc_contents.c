@@ -125,27 +125,36 @@ static struct group *add_group(struct groups *g, enum mw_content content,
 	return group;
 }
 
-/** The group of what @content tells; NULL without memory. */
-static struct group *group_of(struct groups *g,
-			      const struct mw_block_content *content)
+/** The group of blocks like that, @pointer 0: of no type; NULL without memory. */
+static struct group *group_of(struct groups *g, enum mw_content content,
+			      uint64_t pointer)
 {
 	struct group *group;
 	uint64_t *index;
 
-	if (content->kind != MW_CONTENT_OBJECT &&
-	    content->kind != MW_CONTENT_MODULE)
-		return &g->list.v[content->kind];
-	index = mw_map64_find(&g->by_pointer, content->pointer);
+	if (pointer == 0 || (content != MW_CONTENT_OBJECT &&
+			     content != MW_CONTENT_MODULE))
+		return &g->list.v[content];
+	index = mw_map64_find(&g->by_pointer, pointer);
 	if (index)
 		return &g->list.v[*index];
 	if (g->list.n >= MAX_GROUPS)
-		return &g->list.v[content->kind];
-	group = add_group(g, content->kind, content->pointer);
-	index = group ? mw_map64_at(&g->by_pointer, content->pointer) : NULL;
+		return &g->list.v[content];
+	group = add_group(g, content, pointer);
+	index = group ? mw_map64_at(&g->by_pointer, pointer) : NULL;
 	if (!index)
 		return NULL;
 	*index = g->list.n - 1;
 	return group;
+}
+
+/** Add what @from has counted, whose first block is at @from->example. */
+static void add_counts(struct group *to, const struct group *from)
+{
+	to->example = to->blocks ? mw_min(to->example, from->example)
+				 : from->example;
+	to->blocks += from->blocks;
+	to->bytes += from->bytes;
 }
 
 static struct mw_error *count_block(void *ctx,
@@ -156,13 +165,11 @@ static struct mw_error *count_block(void *ctx,
 	struct group *group;
 
 	mw_alloc_content(g->contents, block, &content);
-	group = group_of(g, &content);
+	group = group_of(g, content.kind, content.pointer);
 	if (!group)
 		return mw_error_nomem();
-	if (group->blocks == 0)
-		group->example = block->user;
-	group->blocks++;
-	group->bytes += block->bytes;
+	add_counts(group, &(struct group){ .example = block->user, .blocks = 1,
+					   .bytes = block->bytes });
 	return NULL;
 }
 
@@ -177,7 +184,7 @@ static int by_bytes(const void *a, const void *b)
 	return x->example < y->example ? -1 : x->example > y->example;
 }
 
-static struct mw_error *count_all(struct cmd_books *books, struct groups *g)
+static struct mw_error *begin(struct cmd_books *books, struct groups *g)
 {
 	struct mw_error *error = mw_alloc_contents_open(
 		books->target, books->alloc, &g->contents);
@@ -185,9 +192,46 @@ static struct mw_error *count_all(struct cmd_books *books, struct groups *g)
 	for (int k = 0; k < MW_CONTENTS && !error; k++)
 		if (!add_group(g, (enum mw_content)k, 0))
 			error = mw_error_nomem();
+	return error;
+}
+
+/** Add what another thread has counted. */
+static struct mw_error *add_all(struct groups *g, const struct groups *more)
+{
+	for (size_t i = 0; i < more->list.n; i++) {
+		const struct group *from = &more->list.v[i];
+		struct group *to;
+
+		if (from->blocks == 0)
+			continue;
+		to = group_of(g, from->content, from->pointer);
+		if (!to)
+			return mw_error_nomem();
+		add_counts(to, from);
+	}
+	return NULL;
+}
+
+static struct mw_error *count_all(struct cmd_books *books, struct groups *g)
+{
+	size_t count = mw_min(mw_target_workers(books->target),
+			      MW_ALLOC_VISITORS);
+	struct groups more[MW_ALLOC_VISITORS] = { 0 };
+	void *ctxs[MW_ALLOC_VISITORS] = { g };
+	struct mw_error *error = begin(books, g);
+
+	for (size_t i = 1; i < count && !error; i++) {
+		error = begin(books, &more[i]);
+		ctxs[i] = &more[i];
+	}
 	if (!error)
-		error = mw_alloc_blocks(books->alloc, MW_ALLOC_IN_USE,
-					count_block, g);
+		error = mw_alloc_blocks_by_many(books->alloc, MW_ALLOC_IN_USE,
+						count_block, ctxs, count);
+	for (size_t i = 1; i < count; i++) {
+		if (!error)
+			error = add_all(g, &more[i]);
+		free_groups(&more[i]);
+	}
 	if (!error)
 		qsort(g->list.v, g->list.n, sizeof(*g->list.v), by_bytes);
 	return error;

@@ -10,6 +10,7 @@
 /* The largest blocks in use. */
 
 #define MOST 1000000 /* with --limit=0 */
+#define MOST_EACH 10000 /* up to here each thread finds so many of its own */
 #define TEXT_LIMIT 60
 
 enum column {
@@ -80,6 +81,34 @@ static struct mw_error *take(void *ctx, const struct mw_alloc_block *block)
 	else if (is_less(&l->v[0], block))
 		replace_first(l, block);
 	return NULL;
+}
+
+/** Find the largest blocks, into @l, which is empty. */
+static struct mw_error *find(struct cmd_books *books, struct largest *l)
+{
+	size_t count = l->most <= MOST_EACH ? mw_target_workers(books->target)
+					    : 1;
+	MW_CLEANUP(mw_freep) struct mw_alloc_block *more = NULL;
+	struct largest each[MW_ALLOC_VISITORS];
+	void *ctxs[MW_ALLOC_VISITORS] = { l };
+	struct mw_error *error;
+
+	count = mw_min(count, MW_ALLOC_VISITORS);
+	if (count > 1)
+		more = mw_calloc((count - 1) * l->most, sizeof(*more));
+	if (count > 1 && !more)
+		return mw_error_nomem();
+	for (size_t i = 1; i < count; i++) {
+		each[i] = (struct largest){ more + (i - 1) * l->most, 0,
+					    l->most };
+		ctxs[i] = &each[i];
+	}
+	error = mw_alloc_blocks_by_many(books->alloc, MW_ALLOC_IN_USE, take,
+					ctxs, count);
+	for (size_t i = 1; i < count && !error; i++)
+		for (size_t k = 0; k < each[i].n && !error; k++)
+			error = take(l, &each[i].v[k]);
+	return error;
 }
 
 static int by_size(const void *a, const void *b)
@@ -184,7 +213,7 @@ static struct mw_error *fill(struct mw_table *table, struct cmd_books *books,
 	if (!blocks || !pointers)
 		return mw_error_nomem();
 	l.v = blocks;
-	error = mw_alloc_blocks(books->alloc, MW_ALLOC_IN_USE, take, &l);
+	error = find(books, &l);
 	if (!error)
 		error = cmd_names_open(books->target, &names);
 	if (!error && l.n > 0)

@@ -335,3 +335,55 @@ def test_a_heap_that_never_rests(start, allocator, tmp_path):
         for what in "bytes", "blocks":
             assert total(table, column + what) == \
                 total(arenas, f"in_use_{what}")
+
+
+LARGE_HEAP = """
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static int place[64];
+static char *blocks[2000000];
+int main(void)
+{
+	uint32_t seed = 1;
+	for (int i = 0; i < 2000000; i++) {
+		seed = seed * 1664525 + 1013904223;
+		size_t size = 1 + (seed >> 16) % (i % 50 ? 110 : 1000);
+		char *b = blocks[i] = malloc(size);
+		memset(b, seed >> 30 ? 'a' : 0, size - 1);
+		b[size - 1] = 0;
+		if (size >= 8 && seed % 16 == 0)
+			*(int **)b = &place[seed >> 26];
+		if (size >= 8 && seed % 16 == 1)
+			*(char **)b = blocks[i / 2];
+	}
+	for (int i = 0; i < 2000000; i++) {
+		seed = seed * 1664525 + 1013904223;
+		int k = seed % 2000000;
+		if (seed >> 30 == 0) {
+			free(blocks[k]);
+			blocks[k] = NULL;
+		}
+	}
+	fputs("end 0\\n", stderr);
+	getchar();
+	return 0;
+}
+"""
+
+
+def test_a_large_heap_that_is_visited_in_parts(start, tmp_path):
+    """While it runs, each heap is walked from end to end by one thread."""
+    source = tmp_path / "large.c"
+    source.write_text(LARGE_HEAP)
+    subprocess.run(["gcc", "-O1", "-o", tmp_path / "large", source],
+                   check=True)
+    target = start(tmp_path / "large")
+    wait_for(lambda: is_idle(target.pid), "the program to wait")
+    assert rows(target)[0]["in_use_bytes"] > 100 << 20
+    for view in (), ("--classes",), ("--bins",), ("--contents",), \
+            ("--largest",), ("--largest", "--limit=50000"):
+        table = rows(target, *view, "--stop")
+        assert table == rows(target, *view, "--live"), view
+        assert len(table) > 0
