@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_allocators.h"
 
+#include "fake_target.h"
 #include "mw_num.h"
 
 #define HEAP UINT64_C(0x1000000000) /* 64 GiB: early in each page map */
@@ -276,6 +277,20 @@ static struct mw_target *make_google_tcmalloc(void)
 	fake_memory_write(t, GTC_SPAN + 40, UINT64_MAX << in_use);
 	fake_memory_write(t, GTC_SPAN + 48, UINT64_MAX);
 	fake_memory_make_present(t, HEAP, MW_MIB(1) / 2);
+	return t;
+}
+
+#define GTC_REGION UINT64_C(0x4000000000)
+
+struct mw_target *fake_unknown_google_tcmalloc(void)
+{
+	struct mw_target *t = make_google_tcmalloc();
+	uint64_t page = HEAP >> 13, reserved = MW_GIB(1) - MW_MIB(1);
+
+	fake_memory_write(t, GTC_ROOT + 8 * (page >> 15), 0);
+	fake_memory_map(t, GTC_REGION, reserved, "");
+	t->maps.list.v[t->maps.list.n - 1].perms = 0;
+	fake_memory_map(t, GTC_REGION + reserved, MW_MIB(1), "");
 	return t;
 }
 

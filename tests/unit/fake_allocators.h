@@ -22,4 +22,7 @@ struct fake_allocator {
 extern const struct fake_allocator fake_allocators[];
 extern const size_t fake_allocator_count;
 
+/** Google's TCMalloc without a page map: a region with 1 MiB in use. */
+struct mw_target *fake_unknown_google_tcmalloc(void);
+
 #endif

@@ -91,6 +91,28 @@ TEST(pages_of_the_hpa_are_told)
 	fake_memory_free(target);
 }
 
+TEST(an_unknown_release_is_named)
+{
+	struct mw_target *target = fake_unknown_google_tcmalloc();
+	struct mw_alloc *alloc = NULL;
+	struct fake_sink sink;
+
+	fake_memory_finish(target);
+	fake_sink_init(&sink);
+	ASSERT_OK(mw_alloc_claim(target, &sink.sink, &alloc));
+	ASSERT_OK(fake_sink_settle(&sink));
+	assert_int_equal(alloc->heaps.n, 0);
+	assert_int_equal(sink.claims.n, 1);
+	// It is claimed as a whole.
+	assert_int_equal(sink.claims.v[0].bytes, MW_MIB(1));
+	assert_int_equal(sink.claims.v[0].layer, MW_LAYER_REMAINDER);
+	assert_string_equal(sink.accounts.v[sink.claims.v[0].account].name,
+			    "malloc/unwalked/google-tcmalloc");
+	mw_alloc_free(alloc);
+	fake_sink_deinit(&sink);
+	fake_memory_free(target);
+}
+
 /** Detectors that do not find their allocator leave nothing behind. */
 TEST(only_what_is_there_is_kept)
 {
@@ -141,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(heaps_are_told_to_the_block),
 		CASE(pages_of_the_hpa_are_told),
+		CASE(an_unknown_release_is_named),
 		CASE(only_what_is_there_is_kept),
 		CASE(without_memory),
 	};
