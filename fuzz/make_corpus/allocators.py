@@ -74,7 +74,8 @@ def make_allocators():
     heap, own, data = 0, 1, 2
     to_heap, to_own = 1 << 2, 2 << 2
     ones = 2 ** 64 - 1
-    names = ["mimalloc2", "mimalloc3", "jemalloc", "tcmalloc", "musl"]
+    names = ["mimalloc2", "mimalloc3", "jemalloc", "tcmalloc", "musl",
+             "google-tcmalloc"]
     part = (0x50000 + 8) // 8
     files = {name: words(i) for i, name in enumerate(names)}
     # Its slices, entries and slice counts; the page's figures and lists.
@@ -121,6 +122,23 @@ def make_allocators():
         files[f"musl-{title}"] = words(4, (place, index, word))
     files["musl-areas-in-a-ring"] = words(4, (own | to_own, 1, 0))
     files["musl-group-is-area"] = words(4, (own | to_own, 5, 0))
+    span = (320 << 10) // 8
+    for title, place, index, word in [
+            ("no-classes", data, 512, 0), ("no-root", data, 1024 + 256, 0),
+            ("no-groups", data, 512 - 3, 0), ("entry", own, 0x1000, ones),
+            ("class", own, 0, 3), ("class-beyond", own, 0, 0xff),
+            ("small-class", own, 0, 1), ("counts", own, span + 2, ones),
+            ("pages", own, span + 3, ones), ("sampled", own, span + 3,
+                                             0x1000000000 >> 13 | 3 << 61),
+            ("none", own, span + 4, 0), ("large", own, span + 4, 63),
+            ("bits", own, span + 5, ones)]:
+        files[f"google-tcmalloc-{title}"] = words(5, (place, index, word))
+    files["google-tcmalloc-span-is-leaf"] = words(
+        5, (own | to_own, 0x1000, 0))
+    files["google-tcmalloc-freed"] = words(
+        5, (data | to_own, 3, 320 << 10), (data, 5, 1))
+    files["google-tcmalloc-list"] = words(
+        5, (own, 0, 1), (own, span + 2, 10 << 32 | 8 << 48))
     for title, data in files.items():
         save("allocators", title, data)
         save("allocators", title + "-by-range",

@@ -249,7 +249,7 @@ static struct mw_target *make_tcmalloc(void)
 #define GTC_SIZES (DATA + 0x1000)
 #define GTC_GROUPS 20 /* size classes, of which 17 are used */
 #define GTC_ROOT (DATA + 0x2000)
-#define GTC_SPAN (OWN + MW_MIB(1))
+#define GTC_SPAN (OWN + MW_KIB(320))
 
 static struct mw_target *make_google_tcmalloc(void)
 {
@@ -258,7 +258,7 @@ static struct mw_target *make_google_tcmalloc(void)
 	uint64_t in_use = FAKE_BLOCKS - FAKE_FREE;
 
 	fake_memory_map(t, HEAP, MW_MIB(1), "");
-	fake_memory_map(t, OWN, MW_MIB(1) + MW_PAGE_BYTES, "");
+	fake_memory_map(t, OWN, MW_KIB(324), "");
 	fake_memory_map_data(t, DATA, MW_MIB(8) + MW_KIB(64));
 	// 8, 16, 32, 64 and so on, up to 256 KiB: class 4 has 64 bytes.
 	for (uint64_t i = 1; i <= 16; i++) {
