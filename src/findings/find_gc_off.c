@@ -22,8 +22,8 @@ bool find_gc_off(const struct mw_situation *s, struct mw_finding *ret)
 	find_say(&ret->summary, "The garbage collector is switched off: %s "
 		 "were allocated since it last ran.", BYTES(grown));
 	find_say(&ret->evidence, "gcController.gcPercent < 0, no memory limit; "
-		 "%" PRIu64 " collections so far; go/heap/objects %s",
-		 s->go.cycles, BYTES(objects.rss_bytes));
+		 "%" PRIu64 " collection%s so far; go/heap/objects %s",
+		 s->go.cycles, FIND_S(s->go.cycles), BYTES(objects.rss_bytes));
 	find_say(&ret->advice, "Unset GOGC=off (debug.SetGCPercent(-1)), or set "
 		 "GOMEMLIMIT, with which the collector runs when memory is "
 		 "short.");

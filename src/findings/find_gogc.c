@@ -35,8 +35,8 @@ bool find_gogc(const struct mw_situation *s, struct mw_finding *ret)
 		find_add(&ret->evidence, "GOMEMLIMIT");
 	else
 		find_add(&ret->evidence, "GOGC=%" PRIu64, s->go.gogc);
-	find_add(&ret->evidence, ", %" PRIu64 " collections; go/heap/objects "
-		 "%s", s->go.cycles, BYTES(objects.vsz_bytes));
+	find_add(&ret->evidence, ", %" PRIu64 " collection%s; go/heap/objects "
+		 "%s", s->go.cycles, FIND_S(s->go.cycles), BYTES(objects.vsz_bytes));
 	find_say(&ret->advice, "The lower GOGC (debug.SetGCPercent), the less "
 		 "gathers between collections, for more of the CPU: half of "
 		 "it gives half the headroom. GOMEMLIMIT caps it only when "

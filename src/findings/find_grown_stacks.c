@@ -21,15 +21,21 @@ bool find_grown_stacks(const struct mw_situation *s, struct mw_finding *ret)
 	if (!find_is_much(s, room))
 		return false;
 	ret->bytes = room;
-	find_say(&ret->summary, "%" PRIu64 " goroutines have stacks that were "
-		 "grown to 16 KiB and more and leave %s of them unused.",
-		 go->grown, BYTES(room));
+	if (go->grown == 1)
+		find_say(&ret->summary, "A goroutine has a stack that was "
+			 "grown to %s and leaves %s of it unused.",
+			 BYTES(go->grown_bytes), BYTES(room));
+	else
+		find_say(&ret->summary, "%" PRIu64 " goroutines have stacks "
+			 "that were grown to 16 KiB and more and leave %s of "
+			 "them unused.", go->grown, BYTES(room));
 	find_say(&ret->evidence, "g.stack: %s, of which %s are live frames",
 		 BYTES(go->grown_bytes), BYTES(go->grown_used_bytes));
 	if (go->grown_at.name)
 		find_add(&ret->evidence, "; largest frames now in %s (%s in %"
-			 PRIu64 " goroutines)", go->grown_at.name,
-			 BYTES(go->grown_at.bytes), go->grown_at.count);
+			 PRIu64 " goroutine%s)", go->grown_at.name,
+			 BYTES(go->grown_at.bytes), go->grown_at.count,
+			 FIND_S(go->grown_at.count));
 	find_say(&ret->advice, "Stacks shrink by half in each collection when "
 		 "less than a quarter is used (unless "
 		 "GODEBUG=gcshrinkstackoff=1). Deep calls and large local "

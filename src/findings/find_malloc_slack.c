@@ -88,8 +88,8 @@ bool find_malloc_slack(const struct mw_situation *s, struct mw_finding *ret)
 		 "would be given back by %s.", BYTES(bytes),
 		 way_of(worst->allocator)->call);
 	find_say(&ret->evidence, "free blocks on whole resident pages of %"
-		 PRIu64 " arenas; most in malloc/%s/%s: %s resident, %s in "
-		 "use, %s to trim", arenas, worst->allocator, worst->name,
+		 PRIu64 " arena%s; most in malloc/%s/%s: %s resident, %s in "
+		 "use, %s to trim", arenas, FIND_S(arenas), worst->allocator, worst->name,
 		 BYTES(worst->resident_bytes), BYTES(worst->in_use_bytes),
 		 BYTES(worst->trimmable_bytes));
 	find_say(&ret->advice, "%s", way_of(worst->allocator)->advice);

@@ -38,11 +38,11 @@ bool find_memory_limit(const struct mw_situation *s, struct mw_finding *ret)
 				 : "the more often the less there is left");
 	find_say(&ret->evidence, "gcController: memoryLimit %" PRIu64
 		 ", mappedReady %" PRIu64 ", heapMarked %s, goal %s (set by "
-		 "%s), %" PRIu64 " collections; gcCPULimiter %s",
+		 "%s), %" PRIu64 " collection%s; gcCPULimiter %s",
 		 go->limit_bytes, go->ready_bytes, BYTES(go->marked_bytes),
 		 BYTES(go->goal_bytes),
 		 go->goal_is_limited ? "the limit" : "GOGC", go->cycles,
-		 go->cpu_limiter_on ? "on" : "off");
+		 FIND_S(go->cycles), go->cpu_limiter_on ? "on" : "off");
 	if (go->cpu_limiter_cycle)
 		find_add(&ret->evidence, ", last on in cycle %" PRIu64,
 			 go->cpu_limiter_cycle);

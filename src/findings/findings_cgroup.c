@@ -40,8 +40,8 @@ static void add_processes(char **text, const struct mw_situation *s)
 				 BYTES(g->anon_bytes - own));
 		return;
 	}
-	find_add(text, ", that of %" PRIu64 " other processes %s",
-		 g->processes - 1, BYTES(g->anon_bytes - own));
+	find_add(text, ", that of %" PRIu64 " other process%s %s",
+		 g->processes - 1, g->processes == 2 ? "" : "es", BYTES(g->anon_bytes - own));
 	for (size_t i = 0; i < MW_SHARES && g->others[i].bytes; i++)
 		find_add(text, "%s %s (%" PRIu64 ") %s", i ? "," : " (largest:",
 			 g->others[i].name, g->others[i].count,

@@ -110,6 +110,9 @@ void find_add_kernel_parts(char **text,
 /** Add what all of the group's memory is made of. */
 void find_add_cgroup(char **text, const struct mw_situation *s);
 
+/** For "1 thread", "2 threads". */
+#define FIND_S(count) ((count) == 1 ? "" : "s")
+
 /** Bytes as text for people; holds to the end of the block. */
 #define BYTES(bytes) mw_format_bytes((char[32]){ 0 }, (bytes), false)
 

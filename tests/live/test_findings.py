@@ -500,10 +500,43 @@ def test_of_a_snapshot_without_contents(start, tmp_path, case, version):
                     if name not in BY_CONTENTS}
 
 
+SOURCE = pathlib.Path(__file__).parents[2] / "src" / "findings"
+
+
+def rules():
+    found = re.findall(r'X\((\w+), "([^"]+)"\)',
+                       (SOURCE / "findings_int.h").read_text())
+    assert len(found) > 20
+    return found
+
+
 def test_manual_page_names_every_finding():
-    source = pathlib.Path(__file__).parents[2] / "src" / "findings"
-    names = re.findall(r'X\(\w+, "([^"]+)"\)',
-                       (source / "findings_int.h").read_text())
-    assert len(names) > 20
-    page = (source.parents[1] / "docs" / "memwhy.1").read_text()
-    assert [n for n in names if n not in page.replace("\\-", "-")] == []
+    page = (SOURCE.parents[1] / "docs" / "memwhy.1").read_text()
+    assert [name for _, name in rules()
+            if name not in page.replace("\\-", "-")] == []
+
+
+def test_every_finding_is_tried():
+    """By made-up figures and by a real program, loud and quiet."""
+    here = pathlib.Path(__file__).parent
+    live = "".join((here / name).read_text()
+                   for name in ("test_findings.py", "test_cgroup.py"))
+    unit = "".join(path.read_text() for path in
+                   (here.parent / "unit").glob("test_findings_*.c"))
+    for _, name in rules():
+        assert f'"{name}"' in live, name
+        assert f', "{name}",' in unit, name
+        assert f'SILENT(&book, "{name}")' in unit, name
+
+
+def test_every_finding_has_its_source():
+    """A rule's file begins with what it rests on: a case, an issue, a page."""
+    files = {}
+    for path in SOURCE.glob("find_*.c"):
+        text = path.read_text()
+        for rule in re.findall(r"^bool find_(\w+)\(", text, re.MULTILINE):
+            files[rule] = text
+    for rule, name in rules():
+        comment = files[rule].split("#include", 1)[1].split("bool find_")[0]
+        assert re.search(r"\(CASES \d|golang/go|https://|\(5\)|\(2\)",
+                         comment), name

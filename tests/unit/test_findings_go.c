@@ -243,6 +243,11 @@ TEST(stacks_that_have_grown)
 	book.s.go.grown_used_bytes = MW_MIB(10);
 	book.s.go.grown_at = (struct mw_share){ "main.deep", 99, 4096 };
 	SPEAKS(&book, "goroutine-stacks-grown", 140, "main.deep");
+	SPEAKS(&book, "goroutine-stacks-grown", 140, "100 goroutines have");
+	book.s.go.grown = book.s.go.grown_at.count = 1;
+	SPEAKS(&book, "goroutine-stacks-grown", 140,
+	       "A goroutine has a stack that was grown to 150 MiB");
+	SPEAKS(&book, "goroutine-stacks-grown", 140, "in 1 goroutine)");
 }
 
 TEST(many_goroutines)
