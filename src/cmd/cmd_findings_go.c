@@ -3,6 +3,7 @@
 
 #include "cmd_findings.h"
 #include "mw_go_gc.h"
+#include "mw_go_locate.h"
 #include "mw_go_sched.h"
 #include "mw_go_spans.h"
 #include "mw_guard.h"
@@ -195,6 +196,27 @@ static struct mw_error *fill_spans(const struct cmd_books *books,
 	return NULL;
 }
 
+/** What of the heap is on huge pages: C memory can be, too. */
+static void fill_huge(const struct cmd_books *books, struct mw_situation *s)
+{
+	const struct mw_pages *pages = mw_target_pages(books->target);
+
+	if (!s->huge_bytes ||
+	    !cmd_findings_matter(s, cmd_findings_rss(books,
+						     "go/heap/scavenged")))
+		return;
+	for (size_t i = 0; i < pages->runs.n; i++) {
+		uint64_t run = pages->runs.v[i];
+		struct mw_go_place place;
+
+		if (!(mw_run_state(run) & MW_PAGE_HUGE))
+			continue;
+		mw_go_locate(books->go, mw_run_start(run), &place);
+		if (place.in_heap)
+			s->go.heap_huge_bytes += mw_run_bytes(run);
+	}
+}
+
 static struct mw_error *fill_sched(const struct cmd_books *books,
 				   struct mw_situation *s)
 {
@@ -222,6 +244,7 @@ struct mw_error *cmd_findings_go(const struct cmd_books *books,
 	go->is_known = true;
 	go->version = info->version;
 	go->cgo = info->cgo;
+	fill_huge(books, &f->situation);
 	error = fill_gc(books, go);
 	if (!error)
 		error = fill_spans(books, f);

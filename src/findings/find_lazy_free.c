@@ -14,7 +14,7 @@ bool find_lazy_free(const struct mw_situation *s, struct mw_finding *ret)
 	uint64_t bytes = s->lazy_free_bytes;
 
 	if (!s->has_smaps)
-		bytes = s->huge_bytes >= scavenged / 2 ? 0 : scavenged;
+		bytes = s->go.heap_huge_bytes >= scavenged / 2 ? 0 : scavenged;
 	if (!find_is_much(s, bytes))
 		return false;
 	ret->bytes = bytes;

@@ -13,7 +13,7 @@
 bool find_scavenged(const struct mw_situation *s, struct mw_finding *ret)
 {
 	struct mw_tally scavenged = find_below(s, "go/heap/scavenged");
-	uint64_t bytes = mw_min(scavenged.rss_bytes, s->huge_bytes);
+	uint64_t bytes = mw_min(scavenged.rss_bytes, s->go.heap_huge_bytes);
 
 	if (!find_is_much(s, bytes) || bytes < scavenged.rss_bytes / 2)
 		return false;
@@ -22,9 +22,9 @@ bool find_scavenged(const struct mw_situation *s, struct mw_finding *ret)
 		 "again, because the kernel filled them up to huge pages.",
 		 BYTES(bytes));
 	find_say(&ret->evidence, "go/heap/scavenged: %s of %s are resident; %s "
-		 "of the process's anonymous memory are on huge pages",
+		 "of the Go heap are on huge pages",
 		 BYTES(scavenged.rss_bytes), BYTES(scavenged.vsz_bytes),
-		 BYTES(s->huge_bytes));
+		 BYTES(s->go.heap_huge_bytes));
 	if (s->thp.is_known)
 		find_add(&ret->evidence, "; transparent_hugepage: enabled %s, "
 			 "defrag %s, khugepaged/max_ptes_none %" PRIu64,

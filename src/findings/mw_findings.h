@@ -43,6 +43,7 @@ struct mw_go_situation {
 	bool cpu_limiter_on;
 	uint64_t cpu_limiter_cycle; /* the last that was limited; 0: none */
 	uint64_t to_scavenge_bytes; /* that the scavenger is to return */
+	uint64_t heap_huge_bytes; /* of the heap, on huge pages */
 	/* Spans; the classes with the most free bytes, largest first */
 	bool has_spans;
 	struct {

@@ -58,6 +58,20 @@ func lazy(bool) {
 	idle(true)
 }
 
+// lazybeside does so beside 128 MiB on huge pages, which are not the heap's.
+func lazybeside(bool) {
+	b, err := syscall.Mmap(-1, 0, 128*mib, syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		panic(err)
+	}
+	syscall.Madvise(b, 14) // MADV_HUGEPAGE
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	idle(true)
+}
+
 // refilled gives half of 64 MiB back, and has the kernel fill them
 // up to huge pages, as khugepaged does by and by; or not.
 func refilled(give bool) {
@@ -322,7 +336,8 @@ func limit(bool) {
 
 func main() {
 	cases := map[string]func(bool){
-		"idle": idle, "lazy": lazy, "refilled": refilled, "holes": holes,
+		"idle": idle, "lazy": lazy, "lazybeside": lazybeside,
+		"refilled": refilled, "holes": holes,
 		"headroom": headroom, "off": off, "stacks": stacks,
 		"goroutines": goroutines, "dead": dead, "mapped": mapped,
 		"zeroed": zeroed, "profile": profile, "threads": threads,

@@ -69,12 +69,13 @@ TEST(scavenged_and_resident)
 	// On huge pages: refilled. Otherwise: lazily freed.
 	go_init(&book);
 	book_put(&book, "go/heap/scavenged", 100);
-	book.s.huge_bytes = MW_MIB(400);
+	book.s.go.heap_huge_bytes = MW_MIB(400);
 	book.s.thp = (struct mw_thp_situation){ true, "always", "madvise",
 						511 };
 	SPEAKS(&book, "heap-scavenged-refilled", 100, "max_ptes_none 511");
 	SILENT(&book, "lazily-freed");
-	book.s.huge_bytes = MW_MIB(2);
+	book.s.go.heap_huge_bytes = MW_MIB(2);
+	book.s.huge_bytes = MW_MIB(400); // of C, that is
 	SILENT(&book, "heap-scavenged-refilled");
 	SPEAKS(&book, "lazily-freed", 100, "go/heap/scavenged");
 	book_put(&book, "go/heap/scavenged", 40);
