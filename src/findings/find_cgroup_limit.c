@@ -50,7 +50,7 @@ bool find_cgroup_limit(const struct mw_situation *s, struct mw_finding *ret)
 		 g->limit_only_slows ? "memory.high"
 		 : g->version == 2   ? "memory.max"
 				     : "memory.limit_in_bytes",
-		 s->go.is_known ? " and set GOMEMLIMIT to about 90 % of it, "
+		 s->go.is_known && s->anon_bytes >= used / 2 ? " and set GOMEMLIMIT to about 90 % of it, "
 				  "less what is not Go's"
 				: "");
 	return true;

@@ -196,6 +196,19 @@ TEST(page_cache_that_can_be_dropped_is_room)
 	SILENT(&book, "cgroup-near-limit");
 }
 
+TEST(a_go_program_that_is_most_of_a_container)
+{
+	struct book book;
+
+	book_init(&book);
+	put_group(&book, 1700, 2048);
+	book.s.go.is_known = true;
+	book.s.go.version = "go1.26.8";
+	SPEAKS(&book, "cgroup-near-limit", 1700, "set GOMEMLIMIT to about 90 %");
+	book.s.anon_bytes = MW_MIB(500); // another one is what takes it
+	SPEAKS(&book, "cgroup-near-limit", 1700, "or raise memory.max.");
+}
+
 TEST(swap_and_the_limit_that_slows)
 {
 	struct book book;
@@ -245,6 +258,7 @@ int main(void)
 		CASE(shared_pages),
 		CASE(a_container_near_its_limit),
 		CASE(page_cache_that_can_be_dropped_is_room),
+		CASE(a_go_program_that_is_most_of_a_container),
 		CASE(swap_and_the_limit_that_slows),
 		CASE(kernel_memory_of_a_container),
 	};
