@@ -212,22 +212,59 @@ static size_t find_plainly(const struct mw_needle *n, const uint8_t *data,
 typedef uint8_t bytes32 __attribute__((vector_size(32), aligned(1)));
 typedef char chars32 __attribute__((vector_size(32)));
 
+/** Which of the 32 places at @at have both anchors. */
+__attribute__((target("avx2"), always_inline)) static inline uint32_t
+both_anchors(const uint8_t *at, size_t a, size_t b, const bytes32 fit[4])
+{
+	const bytes32 *x = (const bytes32 *)(at + a);
+	const bytes32 *y = (const bytes32 *)(at + b);
+	chars32 both = (chars32)(((*x & fit[1]) == fit[0]) &
+				 ((*y & fit[3]) == fit[2]));
+
+	return (uint32_t)__builtin_ia32_pmovmskb256(both);
+}
+
+/** Values and masks of both anchors. */
+__attribute__((target("avx2"), always_inline)) static inline void
+spread_anchors(const struct mw_needle *n, bytes32 fit[4])
+{
+	bytes32 zero = { 0 };
+
+	for (int i = 0; i < 2; i++) {
+		fit[2 * i] = zero + n->values[n->anchors[i]];
+		fit[2 * i + 1] = zero + n->masks[n->anchors[i]];
+	}
+}
+
+/** Counts where the anchors are; *@from is the first not looked at. */
+__attribute__((target("avx2,popcnt"))) static uint64_t
+count_by_anchors(const struct mw_needle *n, const uint8_t *data, size_t last,
+		 size_t *from)
+{
+	uint64_t count = 0;
+	size_t at = *from;
+	bytes32 fit[4];
+
+	spread_anchors(n, fit);
+	for (; at + 31 <= last; at += 32)
+		count += (unsigned)__builtin_popcount(
+			both_anchors(data + at, n->anchors[0], n->anchors[1],
+				     fit));
+	*from = at;
+	return count;
+}
+
 /** Puts places into @ret, and the first not looked at into *@from. */
 __attribute__((target("avx2"))) static size_t
 find_by_anchors(const struct mw_needle *n, const uint8_t *data, size_t last,
 		size_t *from, size_t *ret, size_t room)
 {
 	size_t a = n->anchors[0], b = n->anchors[1], at = *from, count = 0;
-	bytes32 zero = { 0 };
-	bytes32 a_value = zero + n->values[a], a_mask = zero + n->masks[a];
-	bytes32 b_value = zero + n->values[b], b_mask = zero + n->masks[b];
+	bytes32 fit[4];
 
+	spread_anchors(n, fit);
 	for (; at + 31 <= last; at += 32) {
-		const bytes32 *x = (const bytes32 *)(data + at + a);
-		const bytes32 *y = (const bytes32 *)(data + at + b);
-		chars32 both = (chars32)(((*x & a_mask) == a_value) &
-					 ((*y & b_mask) == b_value));
-		uint32_t bits = (uint32_t)__builtin_ia32_pmovmskb256(both);
+		uint32_t bits = both_anchors(data + at, a, b, fit);
 
 		for (; bits; bits &= bits - 1) {
 			size_t place = at + (size_t)__builtin_ctz(bits);
@@ -321,4 +358,19 @@ size_t mw_needle_find(const struct mw_needle *n, const uint8_t *data,
 	return mw_needle_find_some(n, data, bytes, va, &from, &place, 1) > 0
 		       ? place
 		       : SIZE_MAX;
+}
+
+uint64_t mw_needle_count(const struct mw_needle *n, const uint8_t *data,
+			 size_t bytes, uint64_t va)
+{
+	size_t places[256], from = 0, found;
+	uint64_t count = 0;
+
+	// Of two bytes, or one, the anchors are all.
+	if (n->has_avx2 && !n->is_words && n->bytes <= 2 && bytes >= n->bytes)
+		count = count_by_anchors(n, data, bytes - n->bytes, &from);
+	while ((found = mw_needle_find_some(n, data, bytes, va, &from, places,
+					    sizeof(places) / sizeof(*places))))
+		count += found;
+	return count;
 }

@@ -70,4 +70,8 @@ size_t mw_needle_find_some(const struct mw_needle *needle, const uint8_t *data,
 			   size_t bytes, uint64_t va, size_t *from,
 			   size_t *ret, size_t room);
 
+/** How many matches there are in the @bytes bytes at @data, for address @va. */
+uint64_t mw_needle_count(const struct mw_needle *needle, const uint8_t *data,
+			 size_t bytes, uint64_t va);
+
 #endif

@@ -55,6 +55,15 @@ static bool look(void *ctx, const struct mw_piece *piece)
 		return true;
 	}
 	data = piece->data - piece->before;
+	if (va >= job->end)
+		return true;
+	if (job->hits.n >= s->most) {
+		// None of those that are left will be told.
+		bytes = mw_min(bytes, job->end - va +
+					      mw_needle_bytes(s->needle) - 1);
+		job->hit_count += mw_needle_count(s->needle, data, bytes, va);
+		return true;
+	}
 	while ((count = mw_needle_find_some(s->needle, data, bytes, va, &at,
 					    places, MW_COUNT(places))) > 0)
 		for (size_t i = 0; i < count; i++) {

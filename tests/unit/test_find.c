@@ -45,8 +45,9 @@ static void check_all(const struct mw_needle *needle, const struct plain *p,
 		      const uint8_t *data, size_t bytes)
 {
 	size_t at = 0;
+	uint64_t count = 0;
 
-	for (;;) {
+	for (;; count++) {
 		size_t want = find_plainly(p, data, bytes, at);
 
 		ASSERT_EQ(want, mw_needle_find(needle, data, bytes, 0, at));
@@ -54,6 +55,7 @@ static void check_all(const struct mw_needle *needle, const struct plain *p,
 			break;
 		at = want + 1;
 	}
+	ASSERT_EQ(count, mw_needle_count(needle, data, bytes, 0));
 	check_some(needle, data, bytes, 2);
 	check_some(needle, data, bytes, 64);
 }
