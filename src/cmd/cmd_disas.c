@@ -147,6 +147,7 @@ static void open_lines(struct work *work)
 {
 	const struct mw_image *image = work->what.image;
 	struct mw_error *error;
+	bool is_open;
 	size_t count;
 	int debug;
 
@@ -155,9 +156,10 @@ static void open_lines(struct work *work)
 	if (work->is_go || !image)
 		return;
 	error = mw_target_open_image(work->target, image, &work->fd);
+	is_open = !error;
 	if (!error)
 		error = mw_lines_open(work->fd, &work->lines);
-	if (error && work->fd >= 0) {
+	if (error && is_open) {
 		debug = cmd_open_debug_file(image->path, work->fd);
 		mw_closep(&work->fd);
 		work->fd = debug;
@@ -166,6 +168,9 @@ static void open_lines(struct work *work)
 			error = mw_lines_open(debug, &work->lines);
 		}
 	}
+	if (error && is_open && error->code != MW_E_NOT_FOUND)
+		mw_target_note(work->target, "%s: no lines: %s", image->path,
+			       error->message);
 	mw_error_free(error); // without them, there are none
 	if (work->lines)
 		work->lines_bias = lines_bias(work);

@@ -187,30 +187,6 @@ static struct mw_error *open_vars(const struct syms_image *image, int *debug,
 	return mw_vars_open(*debug, ret);
 }
 
-/** elfutils can do it since 0.189, if it was built so. */
-static void tell_zstd(struct mw_elf_file *file)
-{
-	for (size_t i = 1; i < file->sections.n; i++) {
-		const struct mw_elf_section *s = &file->sections.v[i];
-		struct mw_elf_compression how;
-		struct mw_error *error;
-
-		if (strcmp(s->name, ".debug_info") != 0)
-			continue;
-		error = mw_elf_compression(file, s, &how);
-		if (!error && how.kind == MW_ELF_ZSTD)
-			mw_elf_file_problem(
-				file,
-				mw_error_new(MW_E_UNSUPPORTED, "types of "
-					     "variables are compressed with "
-					     "zstd, which the libdw here "
-					     "cannot read: objcopy "
-					     "--decompress-debug-sections "
-					     "gives a copy that it can"));
-		mw_error_free(error);
-	}
-}
-
 /** From the file of @image or its debug file; *@ret is NULL without types. */
 static struct mw_error *find_types(const struct syms_image *image, int *debug,
 				   struct mw_vars **ret)
@@ -228,9 +204,12 @@ static struct mw_error *find_types(const struct syms_image *image, int *debug,
 	error = open_vars(image, debug, ret);
 	if (error && error->code == MW_E_NOMEM)
 		return error;
-	if (error)
-		tell_zstd(image->file);
-	mw_error_free(error); // without it, by looks
+	if (error && error->code != MW_E_NOT_FOUND)
+		mw_elf_file_problem(image->file,
+				    mw_error_prefix(error, "no types of "
+						    "variables"));
+	else
+		mw_error_free(error); // without them, by looks
 	return NULL;
 }
 

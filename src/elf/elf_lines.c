@@ -6,6 +6,7 @@
 
 #include "elf_int.h"
 #include "elf_lines_int.h"
+#include "elf_unpacked.h"
 #include "elf_vars_int.h"
 #include "mw_guard.h"
 #include "mw_mem.h"
@@ -39,6 +40,7 @@ static struct mw_error *open_dwarf(struct mw_lines *lines, int fd)
 						       DWARF_C_READ, NULL);
 	} else {
 		lines->dwarf = dwarf_begin(fd, DWARF_C_READ);
+		error = elf_check_unpacked(fd, lines->dwarf, true);
 	}
 	if (!error && !lines->dwarf)
 		error = mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "elf_lines_int.h"
+#include "elf_unpacked.h"
 #include "mw_guard.h"
 #include "mw_num.h"
 
@@ -57,6 +58,7 @@ static struct mw_error *unpack(struct lines_object *object, int fd,
 
 	for (size_t i = 1; !error && i < file->sections.n; i++) {
 		const struct mw_elf_section *s = &file->sections.v[i];
+		struct mw_elf_compression how;
 		Elf_Scn *scn;
 
 		if (!(s->flags & SHF_COMPRESSED) || !is_debug(s))
@@ -64,8 +66,13 @@ static struct mw_error *unpack(struct lines_object *object, int fd,
 		if (!packed)
 			packed = elf_begin(fd, ELF_C_READ, NULL);
 		scn = packed ? elf_getscn(packed, i) : NULL;
-		if (scn && elf_compress(scn, 0, 0) > 0)
+		if (scn && elf_compress(scn, 0, 0) > 0) {
 			error = append(object, file, i, elf_rawdata(scn, NULL));
+			continue;
+		}
+		error = mw_elf_compression(file, s, &how);
+		if (!error)
+			error = elf_unpack_error(s, &how);
 	}
 	elf_end(packed);
 	return error;

@@ -5,6 +5,7 @@
 
 #include "elf_int.h"
 #include "elf_split.h"
+#include "elf_unpacked.h"
 #include "elf_vars_int.h"
 #include "mw_guard.h"
 #include "mw_num.h"
@@ -15,6 +16,7 @@ struct mw_error *mw_vars_open(int fd, struct mw_vars **ret)
 {
 	MW_CLEANUP(mw_vars_closep) struct mw_vars *vars =
 		mw_calloc(1, sizeof(*vars));
+	struct mw_error *error;
 
 	if (!vars)
 		return mw_error_nomem();
@@ -22,9 +24,12 @@ struct mw_error *mw_vars_open(int fd, struct mw_vars **ret)
 		return mw_error_new(MW_E_NOT_FOUND, "no debug information: "
 				    "too many sections");
 	vars->dw = dwarf_begin(fd, DWARF_C_READ);
-	if (!vars->dw)
-		return mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
-				    dwarf_errmsg(-1));
+	error = elf_check_unpacked(fd, vars->dw, false);
+	if (!error && !vars->dw)
+		error = mw_error_new(MW_E_NOT_FOUND, "no debug information: %s",
+				     dwarf_errmsg(-1));
+	if (error)
+		return error;
 	// Else libdw opens any path that the target's file names.
 	dwarf_setalt(vars->dw, vars->dw);
 	*ret = mw_steal(vars);

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from conftest import MEMWHY, c_program, run
+from readelf import Readelf
 from symbols import syms, values
 from test_syms_values import C_VALUES
 
@@ -57,6 +58,54 @@ def test_types_compressed_with_zstd(tmp_path):
     done = run("syms", "--match", "bits_var", path)
     assert "{low: 0, high: 0}" in done.stdout or \
         "compressed with zstd" in done.stderr
+
+
+def damage(path, name):
+    """Make the compressed contents of a section nonsense; its offset."""
+    offset, size = next(
+        (row[3], row[4]) for row in Readelf(path).sections
+        if row[1].split()[:1] == [name])
+    data = bytearray(path.read_bytes())
+    for i in range(offset + 30, offset + size):
+        data[i] ^= 0x5a
+    path.write_bytes(data)
+    return offset
+
+
+@pytest.mark.parametrize("flags, dot", [
+    (["-gz=zlib"], "."), (["-gz=zlib-gnu"], ".z"), (["-gz=zlib", "-c"], ".")],
+    ids=["zlib", "zdebug", "object"])
+def test_debug_information_that_cannot_be_unpacked(tmp_path, flags, dot):
+    """That is not taken for none."""
+    source, path = tmp_path / "values.c", tmp_path / "values"
+    # Small sections are left as they are.
+    source.write_text(
+        "int a_variable = 7;\n"
+        "int a_function(int number) { return number + a_variable; }\n" +
+        "".join(f"struct type_{i} {{ int member; struct type_{i} *next; }};\n"
+                f"int function_{i}(struct type_{i} *first)\n{{\n"
+                "\tint sum = 0;\n\n"
+                "\tfor (; first; first = first->next)\n"
+                "\t\tsum += first->member;\n\treturn sum;\n}\n"
+                for i in range(50)) +
+        "int main(int count, char **words) { return a_function(count); }\n")
+
+    def build():
+        subprocess.run(["gcc", "-g", *flags, "-o", path, source], check=True)
+
+    build()
+    assert run("disas", path, "a_function").stderr == ""
+    assert run("syms", "--match=a_variable", path).stderr == ""
+    for name in (f"{dot}debug_info", f"{dot}debug_line"):
+        build()
+        said = f"{name} at offset {damage(path, name):#x} is compressed " \
+            "and cannot be unpacked\n"
+        done = run("disas", path, "a_function")
+        assert done.returncode == 0
+        assert done.stderr == f"memwhy: note: {path}: no lines: {said}"
+        done = run("syms", "--match=a_variable", path)
+        assert done.stderr == ("" if "line" in name or "-c" in flags else
+                               f"memwhy: note: no types of variables: {said}")
 
 
 def test_no_types_of_32_bit_files(start, tmp_path):
