@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gort_int.h"
+#include "mw_cycle.h"
 
 /*
  * What the runtime cuts from persistent chunks and never gives back: fixalloc
@@ -14,9 +15,9 @@ static struct mw_error *add_free_blocks(struct mw_go *go,
 					enum go_field allocator,
 					mw_account_id account)
 {
-	enum { LIMIT = 1 << 24 };
 	uint64_t va = go->mheap + go_off(go, allocator);
 	uint64_t size, block, chunk, left;
+	struct mw_cycle cycle = { 0 };
 	struct mw_error *error = NULL;
 
 	if (!go_has(go, allocator) ||
@@ -26,9 +27,9 @@ static struct mw_error *add_free_blocks(struct mw_go *go,
 	// Free mspans are in allspans already.
 	if (allocator == GO_mheap_spanalloc)
 		block = 0;
-	for (int n = 0; block && !error && n < LIMIT; n++) {
-		if (!go_in_chunk(go, block))
-			break;
+	// One that is taken meanwhile may lead anywhere.
+	while (block && !error && go_in_chunk(go, block) &&
+	       !mw_cycle_meets(&cycle, block)) {
 		error = mw_part_list_add(&go->parts, block, size, account);
 		if (!mw_target_read_u64(go->target, block, &block))
 			break;
@@ -249,7 +250,7 @@ static struct mw_error *add_treaps(struct mw_go *go)
 
 static struct mw_error *add_buckets(struct mw_go *go)
 {
-	enum { LIMIT = 1 << 24, MAX_STACK = 1024 };
+	enum { MAX_STACK = 1024 };
 	const uint64_t records[] = {
 		go_size(go, GO_memRecord),
 		go_size(go, GO_blockRecord),
@@ -258,14 +259,16 @@ static struct mw_error *add_buckets(struct mw_go *go)
 	struct mw_error *error = NULL;
 
 	for (size_t kind = 0; kind < MW_COUNT(records); kind++) {
+		struct mw_cycle cycle = { 0 };
 		uint64_t bucket = 0, nstk;
 
 		if (!go->buckets[kind] ||
 		    !mw_target_read_u64(go->target, go->buckets[kind],
 					&bucket))
 			continue;
-		for (int n = 0; bucket && !error && n < LIMIT; n++) {
+		while (bucket && !error) {
 			if (!go_in_chunk(go, bucket) ||
+			    mw_cycle_meets(&cycle, bucket) ||
 			    !go_read(go, bucket, GO_bucket_nstk, &nstk) ||
 			    nstk > MAX_STACK)
 				break;
@@ -314,8 +317,8 @@ static struct mw_error *add_itabs(struct mw_go *go)
 
 static struct mw_error *add_poll_descs(struct mw_go *go)
 {
-	enum { LIMIT = 1 << 22, BLOCK = 4096 };
 	struct mw_error *error = NULL;
+	struct mw_cycle cycle = { 0 };
 	uint64_t desc = 0;
 
 	// Only free ones hang in the list: those in use are known through
@@ -323,9 +326,8 @@ static struct mw_error *add_poll_descs(struct mw_go *go)
 	if (!go->poll_cache ||
 	    !mw_target_read_u64(go->target, go->poll_cache + 8, &desc))
 		return NULL;
-	for (int n = 0; desc && !error && n < LIMIT; n++) {
-		if (!go_in_chunk(go, desc))
-			break;
+	while (desc && !error && go_in_chunk(go, desc) &&
+	       !mw_cycle_meets(&cycle, desc)) {
 		error = mw_part_list_add(&go->parts, desc,
 					 go_size(go, GO_pollDesc),
 					 go->accounts.poll_descs);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gort_gc.h"
+#include "mw_cycle.h"
 
 /*
  * What hangs on objects, and what waits to be run.
@@ -319,10 +320,10 @@ void go_count_queues(struct mw_go *go, struct go_queues *ret)
 
 uint64_t go_count_gs(const struct mw_go *go, uint64_t g)
 {
-	enum { LIMIT = 1 << 24 };
+	struct mw_cycle cycle = { 0 };
 	uint64_t n = 0;
 
-	while (g && n < LIMIT) {
+	while (g && !mw_cycle_meets(&cycle, g)) {
 		n++;
 		if (!go_read(go, g, GO_g_schedlink, &g))
 			break;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gort_int.h"
+#include "mw_cycle.h"
 
 /* Variables that lead to the runtime's own memory, found as in gort_vars.c. */
 
@@ -252,18 +253,19 @@ static bool is_bucket(const struct mw_go *go, uint64_t va, uint64_t type,
 static bool is_bucket_list(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 			   size_t left, void *ctx)
 {
-	enum { LIMIT = 1 << 24 };
 	const struct bucket_search *s = ctx;
-	uint64_t bucket = mw_u64(bytes), count = 0;
+	uint64_t bucket = mw_u64(bytes);
+	struct mw_cycle cycle = { 0 };
 
 	(void)va;
 	(void)left;
 	if (!bucket)
 		return false;
-	for (; bucket && count < LIMIT; count++)
-		if (!is_bucket(go, bucket, s->type, &bucket))
+	while (bucket)
+		if (mw_cycle_meets(&cycle, bucket) ||
+		    !is_bucket(go, bucket, s->type, &bucket))
 			return false;
-	return bucket == 0 && count > 0;
+	return true;
 }
 
 #define BUCKHASH_ENTRIES 179999
