@@ -179,7 +179,9 @@ static void fill_info(struct mw_go *go)
 	go->info.pie = elf->type == ET_DYN;
 }
 
-static struct mw_error *open_once(struct mw_target *target, struct mw_go **ret)
+/** In *@ret_may whether a failure may be due to what changed meanwhile. */
+static struct mw_error *open_once(struct mw_target *target, bool *ret_may,
+				  struct mw_go **ret)
 {
 	MW_CLEANUP(mw_go_closep) struct mw_go *go = mw_calloc(1, sizeof(*go));
 	size_t count;
@@ -201,6 +203,9 @@ static struct mw_error *open_once(struct mw_target *target, struct mw_go **ret)
 		return NULL;
 	fill_info(go);
 	struct mw_error *error = open_image(go);
+	bool exact;
+
+	*ret_may = go->minor == 0 || go_nearest_table(go, &exact);
 	if (error)
 		return error;
 	*ret = mw_steal(go);
@@ -209,16 +214,18 @@ static struct mw_error *open_once(struct mw_target *target, struct mw_go **ret)
 
 struct mw_error *mw_go_open(struct mw_target *target, struct mw_go **ret)
 {
-	enum { TRIES = 3 };
+	enum { TRIES = 16 };
 	bool is_live = mw_target_info(target)->kind == MW_TARGET_PROCESS &&
 		       mw_target_info(target)->mode == MW_CAPTURE_LIVE;
 
-	// What is checked against itself may have changed between two looks.
+	// What is checked against itself may have changed between two looks;
+	// the more the less of the processors there is for this.
 	for (int i = 1;; i++) {
-		struct mw_error *error = open_once(target, ret);
+		bool may = false;
+		struct mw_error *error = open_once(target, &may, ret);
 
 		if (!error || error->code != MW_E_UNSUPPORTED || !is_live ||
-		    i == TRIES)
+		    !may || i == TRIES)
 			return error;
 		mw_error_free(error);
 		mw_target_forget(target, 0, UINT64_MAX);
