@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd_books.h"
@@ -360,18 +358,16 @@ static struct mw_error *print_sample(const struct watch *watch)
 	return NULL;
 }
 
-/** Sleep until the next sample is due; those that were missed are left out. */
+/**
+ * Sleep until the next sample is due, or the target ends; those that were missed
+ * are left out.
+ */
 static void wait_for_next(const struct watch *watch)
 {
 	uint64_t age = mw_kernel_now() - watch->begun_ns;
 	uint64_t due = (age / watch->interval_ns + 1) * watch->interval_ns;
-	struct timespec time = {
-		.tv_sec = (time_t)((due - age) / 1000000000),
-		.tv_nsec = (long)((due - age) % 1000000000),
-	};
 
-	while (nanosleep(&time, &time) != 0 && errno == EINTR)
-		;
+	mw_kernel_wait_for_end((pid_t)strtol(watch->pid, NULL, 10), due - age);
 }
 
 static bool has_ended(const struct mw_error *error)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kernel_int.h"
 
@@ -19,6 +22,24 @@ void mw_kernel_pause(long ns)
 	struct timespec wait = { 0, ns };
 
 	nanosleep(&wait, NULL);
+}
+
+void mw_kernel_wait_for_end(pid_t pid, uint64_t ns)
+{
+	uint64_t due = mw_kernel_now() + ns, now;
+	MW_CLEANUP(mw_closep) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	// Without one (Linux 5.2 and before, or it has ended), time alone.
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+
+	while ((now = mw_kernel_now()) < due) {
+		struct timespec left = {
+			.tv_sec = (time_t)((due - now) / 1000000000),
+			.tv_nsec = (long)((due - now) % 1000000000),
+		};
+
+		if (ppoll(&end, 1, &left, NULL) > 0)
+			return;
+	}
 }
 
 struct mw_error *mw_kernel_slurp(int dir_fd, const char *name,

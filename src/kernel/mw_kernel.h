@@ -368,4 +368,7 @@ uint64_t mw_kernel_now(void);
 /** Sleep, for less than a second, or until a signal comes. */
 void mw_kernel_pause(long ns);
 
+/** Sleep for @ns, or until the process @pid ends. */
+void mw_kernel_wait_for_end(pid_t pid, uint64_t ns);
+
 #endif

@@ -102,6 +102,19 @@ def test_errors(target):
         assert done.returncode == 2 and "interval" in done.stderr
 
 
+def test_end_of_the_target_is_not_slept_through(target):
+    with subprocess.Popen([MEMWHY, "watch", "--interval=80000", "--format=csv",
+                           str(target.pid)], text=True,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as watch:
+        assert watch.stdout.readline().startswith("time_ns,")
+        assert watch.stdout.readline().startswith("0,total,")
+        target.process.kill()
+        _, said = watch.communicate(timeout=60)
+        assert watch.returncode == 0
+        assert str(target.pid) in said
+
+
 def test_account_that_is_not_there(target):
     done = run("watch", "--count=1", "--account=nonsense", target.pid)
     assert done.returncode == 0
