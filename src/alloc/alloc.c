@@ -153,10 +153,12 @@ static void visit_parts(size_t job, void *ctx)
 	struct many *m = ctx;
 	const struct alloc_detector *d = m->heap->detector;
 	size_t count = d->count_parts(m->heap->state), part;
+	struct mw_error *error = NULL;
 
-	while (!m->errors[job] && (part = atomic_fetch_add(&m->next, 1)) < count)
-		m->errors[job] = d->blocks_of(m->heap->state, part, m->holders,
-					      m->visit, m->ctxs[job]);
+	while (!error && (part = atomic_fetch_add(&m->next, 1)) < count)
+		error = d->blocks_of(m->heap->state, part, m->holders,
+				     m->visit, m->ctxs[job]);
+	m->errors[job] = error;
 }
 
 struct mw_error *mw_alloc_blocks_by_many(struct mw_alloc *alloc,

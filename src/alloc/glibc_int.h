@@ -137,7 +137,7 @@ struct glibc_region {
 	 * start on.
 	 */
 	MW_VEC(uint64_t) digest;
-	MW_VEC(uint64_t) seams; /* chunks at which a walk may begin, ascending */
+	MW_VEC(uint64_t) seams; /* chunks where a walk may begin; ascending */
 	struct mw_error *error; /* the walk's */
 };
 

@@ -125,7 +125,7 @@ static struct group *add_group(struct groups *g, enum mw_content content,
 	return group;
 }
 
-/** The group of blocks like that, @pointer 0: of no type; NULL without memory. */
+/** The group of these; @pointer is 0 without a type. NULL without memory. */
 static struct group *group_of(struct groups *g, enum mw_content content,
 			      uint64_t pointer)
 {

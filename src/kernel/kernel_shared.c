@@ -116,7 +116,7 @@ static size_t read_through_file(struct mw_process *process, uint64_t va,
 	return done;
 }
 
-/** How many of the @count pages, from the first on, are like that in sharing. */
+/** How many of the pages, from the first on, are shared or not as that is. */
 static size_t count_alike(const uint64_t *states, size_t count)
 {
 	size_t n = 1;
