@@ -407,6 +407,8 @@ static struct mw_error *claim(struct mw_alloc *alloc)
 		return mw_error_nomem();
 	tc->target = alloc->target;
 	alloc_book_init(&tc->book, alloc, "google-tcmalloc");
+	// What it gives back depends on the demand in the past minutes.
+	tc->book.no_trimming = true;
 	error = walk(tc);
 	if (error || !tc->root)
 		return error;
