@@ -24,9 +24,9 @@ bool glibc_word(struct glibc *glibc, uint64_t va, uint64_t *ret)
 }
 
 /*
- * A new arena is put behind the main one. Where the process runs on, that can be
- * one whose memory is newer than the picture of the process, so that only what
- * stands there now can tell which arena is next.
+ * A new arena is put behind the main one. Where the process runs on, that can
+ * be one whose memory is newer than the picture of the process, so that only
+ * what stands there now can tell which arena is next.
  */
 #define MAX_NEW_ARENAS 4096
 

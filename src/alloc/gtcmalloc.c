@@ -97,9 +97,9 @@ static bool set_free_at(struct gtcmalloc *tc, const struct alloc_piece *p,
 }
 
 /**
- * Mark the free blocks of a span whose blocks are too small for a bit each: some
- * are named in the span, others in a list of blocks, each of which has the place
- * of the next one and those of as many more as it has room for.
+ * Mark the free blocks of a span whose blocks are too small for a bit each:
+ * some are named in the span, others in a list of blocks, each of which has the
+ * place of the next one and those of as many more as it has room for.
  */
 static uint32_t mark_list(struct gtcmalloc *tc, const struct alloc_piece *p,
 			  const struct gtc_span *s)

@@ -4,16 +4,16 @@
 /*
  * Blocks that are in use for their span, but free:
  *
- * struct TransferCache: i32 used, i32 capacity, **slots, a lock of 8 bytes, then
- * its CentralFreeList's u64 size class and u64 size.
+ * struct TransferCache: i32 used, i32 capacity, **slots, a lock of 8 bytes,
+ * then its CentralFreeList's u64 size class and u64 size.
  *
  * TcmallocSlab, of the CPUs' caches: a pointer to memory for each CPU whose low
  * byte is the shift of its size, a pointer to flags, one to u16 for each class:
  * where its blocks begin, in words. The memory begins with a pair of u16 for
  * each class: where its blocks end, and its room.
  *
- * struct ThreadCache, where there are no caches of CPUs: for each class *list 0,
- * u32 length 8, 24 bytes in all; then u64 size of all, and, 32 and 40 bytes
+ * struct ThreadCache, where there are no caches of CPUs: for each class *list
+ * 0, u32 length 8, 24 bytes in all; then u64 size of all, and, 32 and 40 bytes
  * behind the lists, the links to the caches of other threads.
  */
 #define LIST_BYTES 24

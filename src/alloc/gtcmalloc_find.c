@@ -249,8 +249,8 @@ struct mw_error *gtcmalloc_find(struct gtcmalloc *tc)
 /* Spans that are not in use */
 
 /*
- * MetadataObjectAllocator: *arena 0, a lock 8, *free_list 16, u64 in_use 24, u64
- * total 32. What is free is linked by its first word; all else in it stays, and
+ * MetadataObjectAllocator: *arena 0, a lock 8, *free_list 16, u64 in_use 24,
+ * u64 total 32. What is free is linked by its first word; all else in it stays, and
  * so do the pages' entries.
  */
 #define MAX_FREED (UINT64_C(1) << 24)
