@@ -110,13 +110,14 @@ static uint32_t mark_list(struct gtcmalloc *tc, const struct alloc_piece *p,
 	for (unsigned i = 0; i < s->cached; i++)
 		n += set_free_at(tc, p, mw_u16(s->cache + 2 * i));
 	while (host != UINT16_MAX && embedded < p->slot_bytes / 2) {
-		uint8_t bytes[128];
+		uint8_t bytes[2048]; // such a block with pages of 256 KiB
 		uint64_t want = 2 * (embedded + 1);
 
 		if (!set_free_at(tc, p, host) || want > sizeof(bytes) ||
 		    !mw_target_read(tc->target, s->start + host * 8, bytes,
 				    want))
 			break;
+		mw_target_keep(tc->target, s->start + host * 8, want);
 		n++;
 		for (uint64_t i = 1; i <= embedded; i++)
 			n += set_free_at(tc, p, mw_u16(bytes + 2 * i));
