@@ -34,8 +34,11 @@ bool find_binary(const struct mw_situation *s, struct mw_finding *ret)
 	struct mw_tally all = find_below(s, "binary");
 	uint64_t zeroed = find_below(s, "binary/.bss").rss_bytes +
 			  find_below(s, "binary/.noptrbss").rss_bytes;
-	uint64_t of_file = all.rss_bytes - mw_min(all.rss_bytes, zeroed);
+	uint64_t of_file = all.rss_bytes;
 
+	// Every program has a few.
+	if (zeroed >= FIND_LEAST_BYTES)
+		of_file -= mw_min(of_file, zeroed);
 	if (is_large(s, zeroed) && zeroed > of_file)
 		return say_zeroed(s, zeroed, ret);
 	if (!is_large(s, of_file))
