@@ -94,6 +94,10 @@ static const struct {
 	{ "go/runtime/arena-hints", "where the heap may grow", NULL },
 	{ "go/runtime/poll-descs", "network poller's descriptors",
 	  "One for each file or connection that there ever was at a time." },
+	{ "go/runtime/trace", "buffers of runtime/trace",
+	  "Events that an execution trace or the flight recorder has taken down "
+	  "and nobody has read yet, and tables of stacks and strings: 64 KiB "
+	  "each, given back when tracing ends." },
 	{ "go/runtime/getrandom", "state of the vdso's random numbers", NULL },
 	{ "go/runtime/persistent", "runtime memory not told further",
 	  "In the chunks from which the runtime takes what it never frees, but "

@@ -182,7 +182,7 @@ struct go_accounts {
 	mw_account_id allspans, page_alloc, gc_bits, profile_buckets;
 	mw_account_id root_masks, getrandom;
 	mw_account_id mspan, mcache, specials, span_sets, itabs, arena_hints;
-	mw_account_id poll_descs, persistent, persistent_free;
+	mw_account_id poll_descs, trace, persistent, persistent_free;
 };
 
 #define GO_MAX_CLASSES 128
@@ -218,6 +218,7 @@ struct mw_go {
 	uint64_t itab_table, poll_cache;
 	uint64_t buckets[3]; /* memory, block, mutex */
 	uint64_t buckhash;
+	uint64_t trace; /* 0, too, where nothing is traced */
 	uint64_t wait_reasons; /* when goroutines were asked for; 0: none */
 	bool wait_reasons_sought;
 	struct go_stat_vars stat_vars;
@@ -313,6 +314,8 @@ void go_drop_empty_structs(struct mw_go *go);
 unsigned go_check_fixallocs(const struct mw_go *go, unsigned *ret_of);
 void go_find_variables(struct mw_go *go);
 void go_find_own_variables(struct mw_go *go);
+/** Find runtime.trace, after Ms, Ps and chunks, if something is traced. */
+void go_find_trace(struct mw_go *go);
 
 /**
  * Call @test for each word of all areas that may be a pointer, @before bytes
@@ -408,6 +411,11 @@ bool go_reread_span(const struct mw_go *go, size_t index, uint64_t start,
 MW_MUST_USE struct mw_error *go_claim_heap(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_claim_own(struct mw_go *go);
 MW_MUST_USE struct mw_error *go_claim_race(struct mw_go *go);
+/** Note a piece of its own; where it lies is looked at when all are known. */
+MW_MUST_USE struct mw_error *go_note_piece(struct mw_go *go,
+					   const struct go_piece *piece);
+/** Note what runtime/trace has mapped. */
+MW_MUST_USE struct mw_error *go_claim_trace(struct mw_go *go);
 
 /* Persistent chunks */
 

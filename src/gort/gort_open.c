@@ -327,6 +327,8 @@ static struct mw_error *make_accounts(struct mw_go *go)
 		  &a->arena_hints },
 		{ "go/runtime", "poll-descs", "pollcache.first",
 		  &a->poll_descs },
+		{ "go/runtime", "trace", "runtime.trace, m.trace.buf; to Go "
+		  "1.21: p.trace.buf", &a->trace },
 		{ "go/runtime", "persistent", "persistentChunks; not told "
 		  "further", &a->persistent },
 		{ "go/runtime", "persistent-free", "p.palloc, globalAlloc: "

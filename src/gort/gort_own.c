@@ -7,8 +7,7 @@
  * nothing frees.
  */
 
-/** Note a piece of its own; where it lies is looked at when all are known. */
-static struct mw_error *claim(struct mw_go *go, const struct go_piece *piece)
+struct mw_error *go_note_piece(struct mw_go *go, const struct go_piece *piece)
 {
 	struct go_piece *place;
 	uint64_t end;
@@ -77,7 +76,7 @@ static struct mw_error *claim_slice(struct mw_go *go, uint64_t va,
 	    __builtin_mul_overflow(slice.cap, elem_bytes, &piece.bytes))
 		return NULL;
 	piece.start = slice.ptr;
-	return claim(go, &piece);
+	return go_note_piece(go, &piece);
 }
 
 /* heapArena */
@@ -109,7 +108,7 @@ static struct mw_error *claim_heap_arenas(struct mw_go *go)
 				go_size(go, GO_heapArena_spans),
 				go->accounts.spans_index);
 		if (!error)
-			error = claim(go, &(struct go_piece){
+			error = go_note_piece(go, &(struct go_piece){
 				arena, go_size(go, GO_heapArena),
 				go->accounts.heap_arenas, "Go heap arena's "
 				"description" });
@@ -126,10 +125,9 @@ static struct mw_error *claim_chunk_bits(struct mw_go *go, uint64_t index,
 
 	(void)index;
 	(void)ctx;
-	return claim(go, &(struct go_piece){ chunks,
-					  ENTRIES * go_size(go, GO_pallocData),
-					  go->accounts.page_alloc,
-					  "Go page allocator" });
+	return go_note_piece(go, &(struct go_piece){
+		chunks, ENTRIES * go_size(go, GO_pallocData),
+		go->accounts.page_alloc, "Go page allocator" });
 }
 
 static struct mw_error *claim_page_alloc(struct mw_go *go)
@@ -194,7 +192,7 @@ static struct mw_error *claim_gc_bits(struct mw_go *go)
 			else if (*place)
 				break; // moved from list to list meanwhile
 			else
-				error = claim(go, &(struct go_piece){
+				error = go_note_piece(go, &(struct go_piece){
 					arena, GO_GC_BITS_ARENA,
 					go->accounts.gc_bits,
 					"Go mark and allocation bits" });
@@ -241,7 +239,7 @@ static struct mw_error *claim_span_queues(struct mw_go *go, uint64_t p,
 			if (go_read(go, queue, GO_spanSPMC_cap, &cap) &&
 			    go_read(go, queue, GO_spanSPMC_ring, &ring) &&
 			    cap <= 1 << 24)
-				error = claim(go, &(struct go_piece){
+				error = go_note_piece(go, &(struct go_piece){
 					ring,
 					mw_align_up(cap * 8, MW_PAGE_BYTES),
 					go->accounts.gc_work,
@@ -362,7 +360,7 @@ static struct mw_error *add_arena_lists(struct mw_go *go)
 		if (!place)
 			error = mw_error_nomem();
 		else if (!(*place)++)
-			error = claim(go, &(struct go_piece){
+			error = go_note_piece(go, &(struct go_piece){
 				slice.ptr, slice.cap * 4,
 				go->accounts.heap_arenas,
 				"Go list of heap arenas" });
@@ -383,7 +381,7 @@ static struct mw_error *claim_masks(struct mw_go *go)
 	struct mw_error *error = NULL;
 
 	for (size_t i = 0; !error && i < MW_COUNT(masks); i++)
-		error = claim(go, &(struct go_piece){
+		error = go_note_piece(go, &(struct go_piece){
 			masks[i].bytes, (masks[i].n + 7) / 8 + 1,
 			go->accounts.root_masks, "Go root masks" });
 	return error;
@@ -396,9 +394,9 @@ static struct mw_error *claim_buckhash(struct mw_go *go)
 	if (!go->buckhash ||
 	    !mw_target_read_u64(go->target, go->buckhash, &table))
 		return NULL;
-	return claim(go, &(struct go_piece){ table, UINT64_C(179999) * 8,
-					     go->accounts.profile_buckets,
-					     "Go profile's hash table" });
+	return go_note_piece(go, &(struct go_piece){
+		table, UINT64_C(179999) * 8, go->accounts.profile_buckets,
+		"Go profile's hash table" });
 }
 
 /** What leads from pages to spans, and the bitmap before the arena. */
@@ -411,23 +409,22 @@ static struct mw_error *claim_index(struct mw_go *go)
 	if (!go_has(go, GO_mheap_spans) && !go->l2)
 		return NULL;
 	if (!go_has(go, GO_mheap_spans))
-		return claim(go, &(struct go_piece){
+		return go_note_piece(go, &(struct go_piece){
 			go->l2, GO_L2_ENTRIES * 8, go->accounts.arena_index,
 			"Go arena index" });
 	// Reserved up to its capacity, but mapped up to its length.
 	if (!mw_target_read_u64(go->target, spans + 8, &bytes) ||
 	    __builtin_mul_overflow(bytes, 8, &bytes))
 		return NULL;
-	error = claim(go, &(struct go_piece){
+	error = go_note_piece(go, &(struct go_piece){
 		go->page_spans.ptr, bytes, go->accounts.spans_index,
 		"Go table of pages" });
 	if (error || !go_read(go, go->mheap, GO_mheap_bitmap, &end) ||
 	    !go_read(go, go->mheap, GO_mheap_bitmap_mapped, &bytes) ||
 	    bytes > end)
 		return error;
-	return claim(go, &(struct go_piece){ end - bytes, bytes,
-					     go->accounts.bitmap,
-					     "Go heap bitmap" });
+	return go_note_piece(go, &(struct go_piece){
+		end - bytes, bytes, go->accounts.bitmap, "Go heap bitmap" });
 }
 
 static struct mw_error *claim_allspans(struct mw_go *go)
@@ -466,8 +463,8 @@ struct mw_error *go_claim_own(struct mw_go *go)
 		claim_index,	  claim_allspans,  claim_heap_arenas,
 		claim_page_alloc, claim_gc_bits,   claim_buckhash,
 		claim_masks,	  add_arena_lists, add_ps,
-		add_global_alloc, claim_getrandom, go_add_blocks,
-		go_place_chunks,  claim_all,
+		add_global_alloc, claim_getrandom, go_claim_trace,
+		go_add_blocks,	  go_place_chunks, claim_all,
 	};
 	struct mw_error *error = NULL;
 

@@ -377,4 +377,5 @@ void go_find_own_variables(struct mw_go *go)
 	}
 	go->itab_table = go_find_word(go, 0, is_itab_table, NULL);
 	go->poll_cache = go_find_word(go, 8, is_poll_cache, NULL);
+	go_find_trace(go);
 }

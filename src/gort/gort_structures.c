@@ -102,6 +102,7 @@ static void find_variable(struct mw_go *go, uint64_t va,
 		{ "runtime.gcController", GO_gcController, v->controller },
 		{ "runtime.gcCPULimiter", GO_gcCPULimiter, v->limiter },
 		{ "runtime.work", GO_work, v->work },
+		{ "runtime.trace", GO_trace, go->trace },
 	};
 	const struct {
 		const char *name, *type;

@@ -258,3 +258,26 @@ def test_own_mappings_among_those_of_the_runtime(start, version, variant):
     assert result.bytes("anonymous/private") == target.figures["mapped"]
     assert result.below("unknown") == 0
     assert result.bytes("go/runtime/mspan") > 500_000
+
+
+@pytest.mark.parametrize("version", ["1.9.7", "1.15.15", "1.18.10", "1.20.14",
+                                     "1.21.13", "1.22.12", "1.23.12",
+                                     "1.25.8", "1.27.4"])
+def test_execution_trace(start, version):
+    """Its buffers are the runtime's, and as many as OtherSys has less without
+    them; what is cut from a chunk is counted elsewhere."""
+    block, chunk = 64 << 10, 256 << 10
+    target = start(go_program("traced", version))
+    for _ in range(2):
+        tracing = target.figures["OtherSys"]
+        result = ledger(target, "--stop")
+        assert result.audit["balanced"] is True
+        assert result.below("anonymous") == result.unknown() == 0
+        traced = result.bytes("go/runtime/trace", domain="vsz")
+        assert traced > 1 << 20 and traced % block == 0
+        assert traced / 2 < result.bytes("go/runtime/trace") <= traced
+        less = tracing - target.ask()["OtherSys"]
+        assert (less - traced + block) % chunk < 2 * block
+        result = ledger(target, "--stop")
+        assert result.bytes("go/runtime/trace", domain="vsz") == 0
+        target.ask()

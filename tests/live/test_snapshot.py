@@ -53,6 +53,14 @@ def check_same(target, folder, *arguments):
     return live, row, path
 
 
+@pytest.mark.parametrize("how", [[], ["--no-contents"]])
+@pytest.mark.parametrize("version", ["1.20.14", "1.22.12", "1.27.4"])
+def test_same_ledger_of_a_traced_program(start, tmp_path, version, how):
+    live, _, _ = check_same(start(go_program("traced", version)), tmp_path,
+                            *how)
+    assert live.bytes("go/runtime/trace") > 1 << 20
+
+
 @pytest.mark.parametrize("program, version, variant, cgo", [
     ("objects", "1.16.15", "stripped", False),
     ("objects", "1.22.12", "stripped", False),

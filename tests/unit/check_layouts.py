@@ -27,6 +27,8 @@ CHANGES = {
     (12, 13): "mspan_scavenged",
     (None, 13): """mheap_free mheap_treapalloc treapNode treapNode_left
         treapNode_right""",
+    (None, 20): "p_tracebuf",
+    (21, 21): "p_trace_buf",
     (None, 15): """mheap_sweepSpans gcSweepBuf gcSweepBuf_spine
         gcSweepBuf_spineLen gcSweepBuf_spineCap""",
     (10, None): """schedt_mnext specialfinalizer itabTable_size
@@ -52,7 +54,7 @@ CHANGES = {
     (20, 21): "heapArena_noMorePtrs",
     (21, None): "g_parentGoid mheap_specialPinCounterAlloc",
     # Large objects begin with a word of their type, or the span has it.
-    (22, None): "mspan_largeType",
+    (22, None): "mspan_largeType m_trace_buf",
     (23, None): "mheap_specialWeakHandleAlloc",
     (24, None): "m_vgetrandomState mheap_specialCleanupAlloc",
     (25, None): """mheap_heapArenas mheap_userArenaArenas p_gcw_ptrBuf
