@@ -47,7 +47,8 @@ static const struct mw_column columns[] = {
 	[LOCKED] = { "locked", NULL, MW_UNIT_TEXT,
 		     "yes when it is bound to a thread" },
 	[BUBBLE] = { "synctest_bubble", NULL, MW_UNIT_COUNT,
-		     "of testing/synctest that it is in (since Go 1.25)" },
+		     "of testing/synctest that it is in; in Go 1.24, an "
+		     "experiment then, the goroutine that called Run" },
 	[SYSTEM] = { "system", NULL, MW_UNIT_TEXT,
 		     "yes when it is the runtime's own" },
 	[TRACE] = { "stack_id", NULL, MW_UNIT_COUNT,

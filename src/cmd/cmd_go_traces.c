@@ -336,7 +336,8 @@ static void print_state(const struct goroutines *g,
 	if (one->is_locked)
 		fputs(", locked to thread", stdout);
 	if (one->bubble)
-		printf(", synctest bubble %" PRIu64, one->bubble);
+		printf(", synctest %s %" PRIu64,
+		       one->is_in_group ? "group" : "bubble", one->bubble);
 }
 
 static struct mw_error *dump_each(struct goroutines *g, bool whole)

@@ -201,7 +201,7 @@ static bool read_g(struct reading *r, uint64_t va, struct mw_go_goroutine *ret)
 {
 	struct mw_go *go = r->go;
 	size_t size = go_size(go, GO_g);
-	uint64_t m, bubble, procid;
+	uint64_t m, bubble, procid, root;
 	struct mw_go_goroutine g = {
 		.address = va,
 		.trace = MW_GO_NO_TRACE,
@@ -225,6 +225,9 @@ static bool read_g(struct reading *r, uint64_t va, struct mw_go_goroutine *ret)
 	bubble = get(r, GO_g_bubble);
 	if (bubble)
 		go_read(go, bubble, GO_synctestBubble_id, &g.bubble);
+	bubble = get(r, GO_g_syncGroup);
+	if (bubble && go_read(go, bubble, GO_synctestGroup_root, &root))
+		g.is_in_group = go_read(go, root, GO_g_goid, &g.bubble);
 	g.stack_lo = get(r, GO_g_stack_lo);
 	g.stack_hi = get(r, GO_g_stack_hi);
 	if (g.status == GO_G_WAITING || g.status == GO_G_SYSCALL)
@@ -285,7 +288,8 @@ static void name_g(struct mw_go *go, struct mw_go_goroutine *g)
 		g->wait_reason = go_wait_reason(go, g->address);
 		if (go_read(go, g->address, GO_g_waitreason, &number))
 			g->wait = (uint8_t)number;
-		if (g->bubble && g->status == GO_G_WAITING)
+		if (g->bubble && !g->is_in_group &&
+		    g->status == GO_G_WAITING)
 			name_durable(g);
 	}
 }

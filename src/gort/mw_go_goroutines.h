@@ -26,6 +26,11 @@ struct mw_go_goroutine {
 	 */
 	uint64_t waiting_since_ns;
 	uint64_t bubble; /* of testing/synctest that it is in; 0: none */
+	/*
+	 * Go 1.24's experiment: bubble is the goroutine that called Run, and
+	 * the runtime calls it a group.
+	 */
+	bool is_in_group;
 	uint64_t go_pc;	  /* of the go statement; 0 for the first */
 	uint64_t start_pc; /* where it began */
 	const char *creator;  /* function of go_pc; "" if there is none */

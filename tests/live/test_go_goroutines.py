@@ -123,6 +123,23 @@ def test_bubbles(start, tmp_path, version):
         {reason: reasons.count(reason) for reason in reasons if reason}
 
 
+def test_groups(start, tmp_path):
+    """What Go 1.24's experiment has instead of bubbles."""
+    path = tmp_path / "stacks"
+    target = start(go_program("groups", "1.24.13", GOEXPERIMENT="synctest"),
+                   path,
+                   env=dict(os.environ, GODEBUG="asynctimerchan=0"))
+    wait_for(lambda: is_idle(target.pid), "the goroutines to rest")
+    ours = compare(target, path)
+    numbers = {int(n) for state, *_ in ours.values()
+               for n in re.findall(r", synctest group (\d+)$", state)}
+    assert len(numbers) == 2
+    assert {ours[n][0] for n in numbers} == {
+        f"synctest.Run, synctest group {n}" for n in numbers}
+    assert {r["synctest_bubble"] for r in rows(target)["rows"]} == \
+        {*numbers, None}
+
+
 @pytest.mark.parametrize("variant", ["dwarf", "pie"])
 @pytest.mark.parametrize("version", ["1.16.15", "1.20.14", "1.26.8"])
 def test_other_builds(start, tmp_path, version, variant):

@@ -57,6 +57,7 @@ CHANGES = {
     (22, None): "mspan_largeType m_trace_buf",
     (23, None): "mheap_specialWeakHandleAlloc",
     (24, None): "m_vgetrandomState mheap_specialCleanupAlloc",
+    (24, 24): "g_syncGroup synctestGroup_root",
     (25, None): """mheap_heapArenas mheap_userArenaArenas p_gcw_ptrBuf
         heapArena_pageUseSpanInlineMarkBits
         mheap_specialCheckFinalizerAlloc mheap_specialTinyBlockAlloc
