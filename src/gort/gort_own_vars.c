@@ -150,6 +150,7 @@ static bool is_global_alloc(struct mw_go *go, uint64_t va,
 struct bits_search {
 	uint64_t marks[64]; /* gcmarkBits of some spans */
 	size_t n;
+	bool without_next;
 	uint64_t best_va;
 	int best_score;
 };
@@ -190,7 +191,8 @@ static bool is_better_bits(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 	uint64_t arenas = 0;
 	int free_hits, next, current, previous;
 
-	if (left < BITS_BYTES || !mw_u64(bytes + BITS_NEXT) ||
+	if (left < BITS_BYTES ||
+	    (mw_u64(bytes + BITS_NEXT) == 0) != s->without_next ||
 	    mw_u64(bytes) > 2 || // the lock is free, or just taken
 	    !walk_bits(go, mw_u64(bytes + BITS_NEXT), s, &arenas, &next) ||
 	    !walk_bits(go, mw_u64(bytes + BITS_FREE), s, &arenas,
@@ -203,6 +205,11 @@ static bool is_better_bits(struct mw_go *go, uint64_t va, const uint8_t *bytes,
 
 	// Marks are made in `next`; nothing in use lies in `free`. A hit one
 	// word off has the right lists under wrong names.
+	if (s->without_next) {
+		next = current;
+		current = previous;
+		previous = 0;
+	}
 	int score = 4 * next + 2 * current + previous - 8 * free_hits;
 	if (score > s->best_score) {
 		s->best_score = score;
@@ -228,6 +235,10 @@ static uint64_t find_gc_bits(struct mw_go *go)
 			s.marks[s.n++] = span.gcmark_bits;
 	}
 	go_find_word(go, BITS_NEXT, is_better_bits, &s);
+	// From a cycle's beginning until the first span is swept after it, all
+	// are in `current`.
+	s.without_next = true;
+	go_find_word(go, BITS_CURRENT, is_better_bits, &s);
 	return s.best_va;
 }
 

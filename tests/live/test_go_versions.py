@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from conftest import (ROOT, VARIANTS, Frozen, check_against_smaps, go_program,
-                      ledger)
+                      ledger, wait_for)
+from go_figures import go_command, values
 
 # The last patch release of each minor, and first ones whose layout differs.
 RELEASES = ["1.9.7", "1.10.8", "1.11.13", "1.12.17", "1.13.15", "1.14.15",
@@ -281,3 +282,24 @@ def test_execution_trace(start, version):
         result = ledger(target, "--stop")
         assert result.bytes("go/runtime/trace", domain="vsz") == 0
         target.ask()
+
+
+@pytest.mark.parametrize("version", ["1.9.7", "1.16.15", "1.22.12", "1.27.4"])
+def test_bits_are_told_while_marking(start, version):
+    """Then one of the four lists of them is empty: no bits have been made for
+    the next cycle."""
+    target = start(go_program("busy", version))
+    caught = 0
+
+    def seen():
+        nonlocal caught
+        with Frozen(target.pid):
+            if values(go_command("gc", target))["phase"] != "mark":
+                return False
+            result = ledger(target)
+        assert result.bytes("go/runtime/gc-bits") > 0
+        assert result.below("anonymous") == 0
+        caught += 1
+        return caught == 5
+
+    wait_for(seen, "collections to be caught")
