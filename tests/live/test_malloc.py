@@ -147,10 +147,10 @@ def test_trimmable_is_what_malloc_trim_gives(start, library, tunables):
     assert predicted > 1 << 20
     # Its stack, and data of the C library, may take a page or two; and the
     # kernel may make a huge page at any time where they are allowed.
-    assert abs(predicted - dropped) <= (
-        (2 << 20) if tunables.endswith("hugetlb=1") else 4 * PAGE)
+    most = (2 << 20) if tunables.endswith("hugetlb=1") else 4 * PAGE
+    assert abs(predicted - dropped) <= most
     left = sum(r["trimmable_bytes"] for r in malloc(target, "--stop").values())
-    assert left <= 4 * PAGE
+    assert left <= most
 
 
 def tell(target, word):
