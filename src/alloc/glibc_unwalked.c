@@ -83,8 +83,10 @@ static bool is_known(const struct mw_alloc *alloc, uint64_t va)
 struct mw_error *glibc_claim_unwalked(struct mw_alloc *alloc)
 {
 	const struct mw_mappings *maps = mw_target_mappings(alloc->target);
+	const struct mw_pages *pages = mw_target_pages(alloc->target);
 	struct accounts accounts;
 	struct mw_error *error;
+	size_t hint = 0;
 
 	error = mw_sink_account(alloc->sink, "malloc/unwalked", "arenas",
 				"heap_info of glibc's thread arenas; what is "
@@ -101,8 +103,11 @@ struct mw_error *glibc_claim_unwalked(struct mw_alloc *alloc)
 		if (!mw_mapping_is_anonymous(m) || !(m->perms & MW_PERM_W) ||
 		    (m->perms & MW_PERM_X))
 			continue;
-		for (uint64_t va = mw_align_up(m->start, HEAP_BYTES);
-		     !error && va < m->end; va += HEAP_BYTES) {
+		for (uint64_t va = mw_pages_next_aligned(pages, m->start,
+							HEAP_BYTES, &hint);
+		     !error && va < m->end;
+		     va = mw_pages_next_aligned(pages, va + HEAP_BYTES,
+						HEAP_BYTES, &hint)) {
 			uint64_t writable;
 
 			if (!is_known(alloc, va) &&

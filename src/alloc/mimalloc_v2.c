@@ -250,17 +250,20 @@ static void try_segment(struct mimalloc *mi, segments *found, uint64_t va)
 static void find_segments(struct mimalloc *mi, segments *found)
 {
 	const struct mw_mappings *maps = mw_target_mappings(mi->target);
+	const struct mw_pages *pages = mw_target_pages(mi->target);
+	size_t hint = 0;
 
 	for (size_t i = 0; i < maps->list.n; i++) {
 		const struct mw_mapping *m = &maps->list.v[i];
-		uint64_t va = mw_align_up(m->start, SEGMENT_ALIGN);
+		uint64_t va = m->start;
 
 		if (!mw_mapping_is_anonymous(m) || !(m->perms & MW_PERM_W))
 			continue;
-		for (; va < m->end; va += SEGMENT_ALIGN)
-			if (mw_pages_state(mw_target_pages(mi->target), va) &
-			    MW_PAGE_PRESENT)
-				try_segment(mi, found, va);
+		while ((va = mw_pages_next_aligned(pages, va, SEGMENT_ALIGN,
+						   &hint)) < m->end) {
+			try_segment(mi, found, va);
+			va += SEGMENT_ALIGN;
+		}
 	}
 }
 

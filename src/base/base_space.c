@@ -176,6 +176,25 @@ size_t mw_pages_after_hint(const struct mw_pages *pages, uint64_t va,
 	return search(pages, va, hint, n);
 }
 
+uint64_t mw_pages_next_aligned(const struct mw_pages *pages, uint64_t va,
+			       uint64_t align, size_t *hint)
+{
+	va = mw_align_up(va, align);
+	for (;;) {
+		*hint = mw_pages_after_hint(pages, va, *hint);
+		if (*hint == pages->runs.n)
+			return UINT64_MAX;
+
+		uint64_t run = pages->runs.v[*hint];
+		if (mw_run_start(run) > va)
+			va = mw_align_up(mw_run_start(run), align);
+		else if (mw_run_state(run) & MW_PAGE_PRESENT)
+			return va;
+		else
+			va = mw_align_up(mw_run_end(run), align);
+	}
+}
+
 unsigned mw_pages_state(const struct mw_pages *pages, uint64_t va)
 {
 	size_t at = mw_pages_after(pages, va);

@@ -168,6 +168,14 @@ size_t mw_pages_after(const struct mw_pages *pages, uint64_t va);
 size_t mw_pages_after_hint(const struct mw_pages *pages, uint64_t va,
 			   size_t hint);
 
+/**
+ * The first multiple of @align at @va or behind it whose page is present;
+ * UINT64_MAX if there is none. @hint as above, updated. Mappings may have
+ * petabytes that are not present, so nobody should ask for each.
+ */
+uint64_t mw_pages_next_aligned(const struct mw_pages *pages, uint64_t va,
+			       uint64_t align, size_t *hint);
+
 /** State of the page that contains @va; 0 when absent. */
 unsigned mw_pages_state(const struct mw_pages *pages, uint64_t va);
 

@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from conftest import PROGRAMS, asm_program, plain_only, run
+from conftest import (MEMWHY, PROGRAMS, asm_program, go_program, plain_only,
+                      run)
 from test_elf import elf
 
 
@@ -101,3 +102,18 @@ def test_forms():
     only = elf("/usr/bin/ls", "--notes")
     assert "notes" in only and "sections" not in only and \
         "header" not in only
+
+
+def test_a_segment_of_petabytes(tmp_path):
+    """Nobody looks at each of its pages."""
+    path = tmp_path / "program"
+    data = bytearray(go_program("objects", "1.26.8", "stripped").read_bytes())
+    at, count = int.from_bytes(data[32:40], "little"), data[56]
+    last = max(at + 56 * i for i in range(count)
+               if data[at + 56 * i:at + 56 * i + 4] == b"\1\0\0\0")
+    data[last + 46] = 0x40  # of its size in memory, p_memsz
+    path.write_bytes(data)
+    done = subprocess.run([MEMWHY, "search", path, "runtime"], timeout=60,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"runtime" in done.stdout

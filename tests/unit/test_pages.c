@@ -278,6 +278,29 @@ static struct mw_error *add_and_append(void *ctx)
 	return mw_test_memory(ok);
 }
 
+TEST(the_next_present_multiple_is_found)
+{
+	const uint64_t far = UINT64_C(1) << 50, mib = UINT64_C(1) << 20;
+	struct mw_pages pages = { 0 };
+	size_t hint = 0;
+
+	ASSERT_EQ(UINT64_MAX, mw_pages_next_aligned(&pages, 0, mib, &hint));
+	assert_true(mw_pages_add(&pages, PAGE, 2 * mib + PAGE,
+				 MW_PAGE_PRESENT));
+	assert_true(mw_pages_add(&pages, 3 * mib, 4 * mib, MW_PAGE_SWAPPED));
+	assert_true(mw_pages_add(&pages, far + PAGE, far + mib + PAGE,
+				 MW_PAGE_PRESENT));
+	ASSERT_EQ(mib, mw_pages_next_aligned(&pages, 0, mib, &hint));
+	ASSERT_EQ(mib, mw_pages_next_aligned(&pages, mib, mib, &hint));
+	ASSERT_EQ(2 * mib, mw_pages_next_aligned(&pages, mib + 1, mib, &hint));
+	ASSERT_EQ(far + mib, mw_pages_next_aligned(&pages, 2 * mib + 1, mib,
+						   &hint));
+	ASSERT_EQ(UINT64_MAX, mw_pages_next_aligned(&pages, far + mib + 1, mib,
+						    &hint));
+	ASSERT_EQ(mib, mw_pages_next_aligned(&pages, 0, mib, &hint));
+	mw_pages_free(&pages);
+}
+
 TEST(adding_survives_a_lack_of_memory)
 {
 	OUT_OF_MEMORY(add_and_append, NULL);
@@ -296,6 +319,7 @@ int main(void)
 		CASE(appending_is_adding_run_by_run),
 		CASE(appending_long_runs_keeps_their_bytes),
 		CASE(any_hint_gives_the_same_answer),
+		CASE(the_next_present_multiple_is_found),
 		CASE(adding_survives_a_lack_of_memory),
 	};
 
