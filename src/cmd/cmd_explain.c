@@ -138,7 +138,7 @@ static void free_explain(struct explain *e)
 	cmd_books_free(&e->books);
 }
 
-/** How many bits @unit shifts a number: "", B, K, KiB, M, …; -1 if it is none. */
+/** How many bits @unit shifts a number: "", B, K, KiB, M, …; -1 if none. */
 static int unit_bits(const char *unit)
 {
 	static const char letters[] = "KMGT";
