@@ -80,10 +80,15 @@ def test_spans(start, version):
     check_against_program(answer["rows"], report["new"])
     check_each(answer["rows"], old)
     assert "mcache" not in {s["holder"] for s in answer["rows"]}
-    command(target, "s")
-    rows = read_spans(target, "--stop")["rows"]
-    check_each(rows, old)
-    assert sum(s["holder"] == "mcache" for s in rows) > 2
+    # A collection that the allocations have started takes them, too.
+    for _ in range(10):
+        command(target, "s")
+        rows = read_spans(target, "--stop")["rows"]
+        check_each(rows, old)
+        cached = sum(s["holder"] == "mcache" for s in rows)
+        if cached > 2:
+            break
+    assert cached > 2
     assert len({(s["p"], s["class"], s["noscan"]) for s in rows
                 if s["holder"] == "mcache"}) == \
         sum(s["holder"] == "mcache" for s in rows)
