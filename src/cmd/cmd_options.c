@@ -323,9 +323,12 @@ int cmd_parse(const struct cmd_command *command, int argc, char **argv,
 	       -1) {
 		int which = which_option(command, value), status;
 
-		if (value == '?')
-			return cmd_usage_error("see the options of",
-					       command->name);
+		if (value == '?') {
+			// What is wrong with it has been said.
+			fprintf(stderr, "Try `memwhy %s --help`.\n",
+				command->name);
+			return 2;
+		}
 		if (which == HELP) {
 			print_help(stdout, command);
 			return 0;
