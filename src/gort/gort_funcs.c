@@ -178,30 +178,29 @@ static int hex_digit(char c)
 /**
  * How many bytes of @name are an import path: up to the first dot of its last
  * element. A method that is not exported, of an interface of another package,
- * has that one's path behind its type, "a.b/c.T.d.e/f.m". So the path also ends in
- * an element that has two dots, but for the first, where it can be a host's name.
+ * has that one's path behind its type, "a.b/c.typeName.d.e/f.m". So the path also
+ * ends before what must be a type: what has a dot on both sides and a capital, as
+ * no host's name has, "a.b/vendor/c.d.e/f.m".
  */
 static size_t path_length(const char *name)
 {
 	// Type arguments have paths, too: "slices.Sort[…a/b.T…]", "a/b.(*T).c/d.m".
 	size_t length = strcspn(name, "[("), at = 0;
-	bool is_first = true;
 
 	while (at < length) {
 		const char *element = name + at;
 		size_t bytes = mw_min(strcspn(element, "/"), length - at);
-		const char *dot = memchr(element, '.', bytes);
-		size_t head = dot ? (size_t)(dot - element) : bytes;
-		size_t tail = bytes - head;
+		size_t head = mw_min(strcspn(element, "."), bytes);
+		size_t type = head < bytes ? strcspn(element + head + 1, "./")
+					   : 0;
 		bool is_last = at + bytes == length;
-		bool has_two = dot && memchr(dot + 1, '.', tail - 1);
-		bool is_host = is_first && strncmp(name, "main.", 5) != 0 &&
-			       strcspn(element, CAPITALS) >= bytes;
+		bool is_type = head + 1 + type < bytes &&
+			       (strncmp(name, "main.", 5) == 0 ||
+				strcspn(element + head + 1, CAPITALS) < type);
 
-		if (dot && (is_last || (has_two && !is_host)))
+		if (head < bytes && (is_last || is_type))
 			return at + head;
 		at += bytes + 1;
-		is_first = false;
 	}
 	return 0;
 }

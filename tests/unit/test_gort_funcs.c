@@ -211,7 +211,8 @@ TEST(packages_are_told_from_names)
 		      "gopkg.in/src-d/go-git.v4/utils");
 	check_package("a.b/c.(*T).d.e/f.m", "a.b/c");
 	check_package("a.b/c.T.d.e/f.m", "a.b/c");
-	check_package("a.b/c.t.net/http.m", "a.b/c");
+	check_package("a.b/c.thisType.net/http.m", "a.b/c");
+	check_package("a.b/vendor/c.d.e/f.M", "a.b/vendor/c.d.e/f");
 	check_package("main.t.d.e/f.m", "main");
 	check_package("sort.Slice.d.e/f.m", "sort");
 	check_package("sort.Slice.m", "sort");
