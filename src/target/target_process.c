@@ -186,15 +186,16 @@ static bool has_moved(const struct mw_status *before,
  * its way (a migration entry) looks as if it were swapped out, but the figures
  * have it as resident: then more is swapped than they say, and we look again,
  * after a pause, since whoever moves them may have to wait for a processor.
- * They may lag behind on older kernels, so what is seen often enough counts,
- * unless they say that nothing is swapped.
+ * They may lag behind on older kernels, so what is seen often enough counts; if
+ * they say that nothing is swapped, after a while.
  */
 static struct mw_error *read_pages(struct mw_target *target,
 				   const struct mw_target_options *options,
 				   struct mw_status before,
 				   enum mw_page_source *ret_used)
 {
-	enum { TRIES = 10, OFTEN = 4, FIRST_PAUSE_NS = 50000 };
+	enum { TRIES = 24, OFTEN = 4, LONG = 10 };
+	enum { FIRST_PAUSE_NS = 50000, DOUBLED = 8 }; // 200 ms in all
 	struct mw_tally last = { 0 };
 	unsigned same = 0;
 
@@ -222,11 +223,12 @@ static struct mw_error *read_pages(struct mw_target *target,
 		    sum.swap_bytes <= target->status.swap_bytes)
 			return NULL;
 		same = memcmp(&sum, &last, sizeof(sum)) == 0 ? same + 1 : 1;
-		if (same >= OFTEN && target->status.swap_bytes > 0)
+		if (same >= OFTEN &&
+		    (target->status.swap_bytes > 0 || i >= LONG))
 			return NULL;
 		last = sum;
 		before = target->status;
-		mw_kernel_pause(FIRST_PAUSE_NS << i); // 50 ms in all
+		mw_kernel_pause(FIRST_PAUSE_NS << mw_min(i, DOUBLED));
 	}
 	return NULL;
 }
