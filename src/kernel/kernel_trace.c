@@ -316,6 +316,44 @@ pid_t mw_trace_pid(const struct mw_trace *trace)
 	return trace->pid;
 }
 
+/** Whether a trap waits to be told, which the processor made in @tid. */
+static bool is_trap_pending(pid_t tid)
+{
+	enum { MANY = 16 };
+	struct __ptrace_peeksiginfo_args own = { .nr = MANY };
+	siginfo_t list[MANY];
+	long n = ptrace(PTRACE_PEEKSIGINFO, tid, &own, list);
+
+	for (long i = 0; i < n; i++)
+		if (list[i].si_signo == SIGTRAP &&
+		    (list[i].si_code == TRAP_HWBKPT ||
+		     list[i].si_code == SI_KERNEL))
+			return true;
+	return false;
+}
+
+/**
+ * A thread that reached a place just when it was halted tells of its halt first.
+ * The trap would end it once it is let go, so have that told, too: it is
+ * delivered before the thread runs on. False: the thread has ended.
+ */
+static bool take_pending_trap(struct mw_trace *trace,
+			      struct trace_thread *thread)
+{
+	int status;
+
+	if (thread->runs || thread->has_status ||
+	    !is_trap_pending(thread->tid) ||
+	    ptrace(PTRACE_CONT, thread->tid, NULL, NULL) != 0 ||
+	    waitpid(thread->tid, &status, __WALL) != thread->tid)
+		return true;
+	if (has_ended(trace, thread->tid, status))
+		return false;
+	thread->status = status;
+	thread->has_status = status >> 16 == 0;
+	return true;
+}
+
 void mw_trace_release(struct mw_trace *trace)
 {
 	if (trace->released || trace->ended)
@@ -328,6 +366,8 @@ void mw_trace_release(struct mw_trace *trace)
 	// Also those that were met just now.
 	halt_all(trace);
 	mw_trace_clear_places(trace);
+	for (size_t i = 0; i < trace->threads.n;)
+		i += take_pending_trap(trace, &trace->threads.v[i]);
 	for (size_t i = 0; i < trace->threads.n; i++) {
 		struct trace_thread *thread = &trace->threads.v[i];
 		int number = 0;

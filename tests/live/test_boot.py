@@ -306,6 +306,15 @@ def test_until(tmp_path):
         assert boot.done.stdout == boot.done.stderr == ""
 
 
+def test_threads_that_reach_a_place_when_they_are_let_go(tmp_path):
+    """The main thread goes on to the next stages while another begins sysmon."""
+    program = go_program("boot", "1.26.8")
+    for how in ([], ["--int3"]) * 10:
+        boot = Boot(tmp_path, "--until=sysmon", *how, program=[program, "x"],
+                    input="input")
+        check_program(boot.done, ["x"])
+
+
 def test_forms():
     program = go_program("boot", "1.26.8")
     text = run("boot", "--kill", "--", program).stdout
