@@ -59,19 +59,18 @@ static uint64_t read_usage(int fd, unsigned version)
 /** The least of a group's limits; @ret_file is left alone without one. */
 static uint64_t read_limit(int fd, unsigned version, const char **ret_file)
 {
-	static const char *const files[][2] = {
-		{ "memory.limit_in_bytes", "memory.limit_in_bytes" },
+	static const char *const files[][3] = {
+		{ "memory.limit_in_bytes" },
 		{ "memory.max", "memory.high" },
 	};
 	uint64_t least = UINT64_MAX;
 
-	for (size_t i = 0; i < MW_COUNT(files[0]); i++) {
-		const char *file = files[version == 2][i];
-		uint64_t bytes = read_number(fd, file, UINT64_MAX);
+	for (const char *const *file = files[version == 2]; *file; file++) {
+		uint64_t bytes = read_number(fd, *file, UINT64_MAX);
 
 		if (bytes < NO_LIMIT && bytes < least) {
 			least = bytes;
-			*ret_file = file;
+			*ret_file = *file;
 		}
 	}
 	return least;
