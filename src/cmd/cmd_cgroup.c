@@ -91,11 +91,7 @@ void cmd_cgroup_json(struct mw_json *json, const struct mw_situation *s)
 	mw_json_member_text(json, "path", g->path);
 	mw_json_member_u64(json, "current_bytes", g->current_bytes);
 	json_limit(json, "limit_bytes", g->limit_bytes);
-	mw_json_key(json, "limit_file");
-	if (g->limit_file)
-		mw_json_text(json, g->limit_file);
-	else
-		mw_json_null(json);
+	mw_json_member_text(json, "limit_file", g->limit_file);
 	for (size_t i = 0; i < n; i++)
 		mw_json_member_u64(json, parts[i].key, parts[i].bytes);
 	mw_json_member_i64(json, "rest_bytes", rest);
