@@ -72,11 +72,14 @@ VARIANTS = {
 
 
 def go_sources(name, version):
-    """tests/programs/NAME.go; of figures also the part for the release."""
+    """tests/programs/NAME.go and what it shares with others; of figures also
+    the part for the release."""
     names = [name]
     if name == "figures":
         old = int(version.split(".")[1]) < 16
         names.append("figures_nometrics" if old else "figures_metrics")
+    elif name in ("bubbles", "groups"):
+        names.append("bubbles_answer")
     return [PROGRAMS / f"{n}.go" for n in names]
 
 
