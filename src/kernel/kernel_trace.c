@@ -117,6 +117,14 @@ static bool has_ended(struct mw_trace *trace, pid_t tid, int status)
 	return true;
 }
 
+/** Keep how @thread has stopped, if that tells more than that it was halted. */
+static void keep_status(struct trace_thread *thread, int status)
+{
+	thread->runs = false;
+	thread->status = status;
+	thread->has_status = status >> 8 != (SIGTRAP | PTRACE_EVENT_STOP << 8);
+}
+
 /** Halt the threads that run, and keep what else there is to tell of them. */
 static void halt_all(struct mw_trace *trace)
 {
@@ -140,11 +148,7 @@ static void halt_all(struct mw_trace *trace)
 		if (got == thread->tid && has_ended(trace, got, status))
 			continue;
 		if (got == thread->tid) {
-			thread->runs = false;
-			thread->status = status;
-			thread->has_status = status >> 8 !=
-					     (SIGTRAP |
-					      PTRACE_EVENT_STOP << 8);
+			keep_status(thread, status);
 		} else if (got < 0 || mw_kernel_now() > deadline) {
 			i++;
 		} else {
@@ -349,8 +353,7 @@ static bool take_pending_trap(struct mw_trace *trace,
 		return true;
 	if (has_ended(trace, thread->tid, status))
 		return false;
-	thread->status = status;
-	thread->has_status = status >> 16 == 0;
+	keep_status(thread, status);
 	return true;
 }
 
